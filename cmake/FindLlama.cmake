@@ -1,0 +1,41 @@
+# The pinned llama.cpp, as scripts/llama lays it out.
+#
+#   llama::ggml     block arithmetic of quantised tensors (ggml.h, gguf types)
+#   llama::llama    vocabularies, and models for `verify`
+#   llama::common   chat templates and tool-call parsing
+#   llama::json     nlohmann/json, header only
+#   llama::httplib  cpp-httplib, compiled here
+#   LLAMA_SERVER    the stock llama-server
+
+set(_hint "run scripts/llama, and pass -DISOVEIL_LLAMA_PREFIX=<the prefix it prints>")
+foreach(_lib llama llama-common ggml ggml-base)
+  find_library(LLAMA_${_lib}_LIBRARY ${_lib} PATHS "${ISOVEIL_LLAMA_PREFIX}/bin" NO_DEFAULT_PATH)
+endforeach()
+find_program(LLAMA_SERVER llama-server PATHS "${ISOVEIL_LLAMA_PREFIX}/bin" NO_DEFAULT_PATH)
+find_program(LLAMA_QUANTIZE llama-quantize PATHS "${ISOVEIL_LLAMA_PREFIX}/bin" NO_DEFAULT_PATH)
+
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(Llama
+  REQUIRED_VARS LLAMA_llama_LIBRARY LLAMA_llama-common_LIBRARY LLAMA_ggml_LIBRARY
+                LLAMA_ggml-base_LIBRARY LLAMA_SERVER LLAMA_QUANTIZE
+  REASON_FAILURE_MESSAGE "${_hint}")
+
+function(_llama_import name library include)
+  add_library(llama::${name} UNKNOWN IMPORTED)
+  set_target_properties(llama::${name} PROPERTIES IMPORTED_LOCATION "${library}"
+    INTERFACE_INCLUDE_DIRECTORIES "${include}")
+  target_link_libraries(llama::${name} INTERFACE ${ARGN})
+endfunction()
+
+if(Llama_FOUND AND NOT TARGET llama::llama)
+  add_library(llama::json INTERFACE IMPORTED)
+  target_include_directories(llama::json SYSTEM INTERFACE "${ISOVEIL_LLAMA_PREFIX}/vendor")
+  add_library(isoveil_httplib STATIC "${ISOVEIL_LLAMA_PREFIX}/vendor/cpp-httplib/httplib.cpp")
+  target_include_directories(isoveil_httplib SYSTEM PUBLIC "${ISOVEIL_LLAMA_PREFIX}/vendor")
+  target_link_libraries(isoveil_httplib PUBLIC Threads::Threads)
+  add_library(llama::httplib ALIAS isoveil_httplib)
+  _llama_import(ggml "${LLAMA_ggml-base_LIBRARY}" "${ISOVEIL_LLAMA_PREFIX}/include")
+  _llama_import(ggml_all "${LLAMA_ggml_LIBRARY}" "${ISOVEIL_LLAMA_PREFIX}/include" llama::ggml)
+  _llama_import(llama "${LLAMA_llama_LIBRARY}" "${ISOVEIL_LLAMA_PREFIX}/include" llama::ggml_all)
+  _llama_import(common "${LLAMA_llama-common_LIBRARY}" "${ISOVEIL_LLAMA_PREFIX}/common" llama::llama llama::json)
+endif()

@@ -1,0 +1,54 @@
+# How a layer, a test and a fuzzer are declared.
+#
+#   isoveil_library(base SOURCES result.cc file.cc DEPS fmt::fmt)      -> target isoveil::base
+#   isoveil_test(base_file_test SOURCES file_test.cc DEPS isoveil::base)
+#   isoveil_fuzzer(gguf_fuzzer SOURCES gguf_fuzzer.cc DEPS isoveil::format)
+
+add_library(isoveil_options INTERFACE)
+target_include_directories(isoveil_options INTERFACE "${PROJECT_SOURCE_DIR}")
+target_compile_options(isoveil_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror=unused-result)
+if(ISOVEIL_SANITIZE)
+  target_compile_options(isoveil_options INTERFACE
+    -fsanitize=${ISOVEIL_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(isoveil_options INTERFACE -fsanitize=${ISOVEIL_SANITIZE})
+endif()
+if(ISOVEIL_BUILD_FUZZERS)
+  target_compile_options(isoveil_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+function(isoveil_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  add_library(isoveil_${name} STATIC ${arg_SOURCES})
+  add_library(isoveil::${name} ALIAS isoveil_${name})
+  target_link_libraries(isoveil_${name} PUBLIC isoveil_options ${arg_DEPS})
+endfunction()
+
+function(isoveil_test name)
+  if(NOT ISOVEIL_BUILD_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS;LABELS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE isoveil_options ${arg_DEPS} GTest::gtest GTest::gtest_main)
+  target_compile_definitions(${name} PRIVATE ISOVEIL_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  # One ctest entry a binary: starting a process per case costs more than most cases.
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 600)
+endfunction()
+
+# Every fuzzer runs its seeds, then mutates for a few seconds, as a test.
+function(isoveil_fuzzer name)
+  if(NOT ISOVEIL_BUILD_FUZZERS)
+    return()
+  endif()
+  cmake_parse_arguments(arg "" "SEEDS" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE isoveil_options ${arg_DEPS})
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  set(corpus "${CMAKE_CURRENT_BINARY_DIR}/${name}-corpus")
+  file(MAKE_DIRECTORY "${corpus}")
+  add_test(NAME ${name} COMMAND ${name} -max_total_time=15 -rss_limit_mb=1024 -timeout=5
+    -print_final_stats=1 "${corpus}" "${CMAKE_CURRENT_SOURCE_DIR}/${arg_SEEDS}")
+  set_tests_properties(${name} PROPERTIES LABELS fuzz TIMEOUT 120)
+endfunction()

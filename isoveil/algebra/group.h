@@ -1,0 +1,122 @@
+// The symmetry groups of a network's spaces, and their lattice.
+//
+//   Group g = Meet(Group::Orthogonal(), Group::Monomial());     // signed permutations
+//   g = Meet(g, Group::AllowedBy(Profile::kExact));
+//
+// A group is described by the independent moves that generate it: permuting coordinates, flipping
+// signs, scaling, mixing coordinates orthogonally, turning RoPE pairs, ... Every rule of an operation,
+// every profile and every storage format only takes moves away, so the meet of two groups is the
+// intersection of their move sets; it is total, commutative, associative and idempotent, with GL at
+// the top and the trivial group at the bottom. The named groups of the symmetry table:
+//
+//   GL          everything
+//   O           permutations, signs, orthogonal mixing
+//   O1          permutations and orthogonal mixing that fix the all-ones vector
+//   Mono        permutations, signs, positive scales
+//   MonoPos     permutations, positive scales
+//   SignedPerm  permutations, signs
+//   Perm        permutations
+//   RopeScalars per RoPE pair: a turn by any angle and a positive scale; pairs stay where they are
+//   PairSigns   per RoPE pair: a sign (QK-norm)
+//
+// Some meets and why they are right: O and Mono meet in SignedPerm; O1 and Mono meet in Perm, because
+// a monomial matrix that fixes the ones vector is a permutation; O and MonoPos meet in Perm.
+#pragma once
+
+#include <cstdint>
+#include <numeric>
+#include <string>
+
+namespace isoveil {
+
+// One kind of move on a space. Discrete moves keep every stored weight's bits up to sign and exponent.
+enum class Move : uint32_t {
+  kPermute = 1U << 0,          // coordinates change places
+  kSign = 1U << 1,             // single coordinates change sign
+  kPowerOfTwo = 1U << 2,       // coordinates are scaled by powers of two
+  kScale = 1U << 3,            // coordinates are scaled by any positive factor
+  kMixOnes = 1U << 4,          // orthogonal mixing that fixes the all-ones vector
+  kMix = 1U << 5,              // orthogonal mixing
+  kShear = 1U << 6,            // mixing that is not orthogonal
+  kPairSign = 1U << 7,         // RoPE pairs change sign
+  kQuarterTurn = 1U << 8,      // RoPE pairs turn by multiples of 90 degrees
+  kTurn = 1U << 9,             // RoPE pairs turn by any angle
+  kPairPowerOfTwo = 1U << 10,  // RoPE pairs are scaled by powers of two
+  kPairScale = 1U << 11,       // RoPE pairs are scaled by any positive factor
+};
+
+// How much of each group a key draws; see docs/profiles.md.
+enum class Profile { kExact, kRotated };
+
+class Group {
+ public:
+  static constexpr Group General() { return Group(0xfff); }
+  static constexpr Group Orthogonal() {
+    return Of(Move::kPermute, Move::kSign, Move::kMixOnes, Move::kMix, Move::kPairSign, Move::kQuarterTurn,
+              Move::kTurn);
+  }
+  static constexpr Group OrthogonalFixingOnes() { return Of(Move::kPermute, Move::kMixOnes); }
+  static constexpr Group Monomial() {
+    return Of(Move::kPermute, Move::kSign, Move::kPowerOfTwo, Move::kScale, Move::kPairSign,
+              Move::kQuarterTurn, Move::kPairPowerOfTwo, Move::kPairScale);
+  }
+  static constexpr Group PositiveMonomial() {
+    return Of(Move::kPermute, Move::kPowerOfTwo, Move::kScale, Move::kPairPowerOfTwo, Move::kPairScale);
+  }
+  static constexpr Group SignedPermutation() {
+    return Of(Move::kPermute, Move::kSign, Move::kPairSign, Move::kQuarterTurn);
+  }
+  static constexpr Group Permutation() { return Of(Move::kPermute); }
+  static constexpr Group RopeScalars() {
+    return Of(Move::kPairSign, Move::kQuarterTurn, Move::kTurn, Move::kPairPowerOfTwo, Move::kPairScale);
+  }
+  static constexpr Group PairSigns() { return Of(Move::kPairSign); }
+  static constexpr Group Trivial() { return Group(0); }
+
+  // Permutations that move whole runs of `granularity` coordinates: what a block format allows on its
+  // packed axis when blocks are to stay bit-identical.
+  static constexpr Group BlockPermutation(uint64_t granularity) {
+    Group group = Permutation();
+    group.granularity_ = granularity;
+    return group;
+  }
+
+  // All the moves that a profile draws.
+  static constexpr Group AllowedBy(Profile profile) {
+    if (profile == Profile::kRotated) return General();
+    return Of(Move::kPermute, Move::kSign, Move::kPowerOfTwo, Move::kPairSign, Move::kQuarterTurn,
+              Move::kPairPowerOfTwo);
+  }
+
+  // A group from single moves, for rules that no named group describes.
+  template <typename... Moves>
+  static constexpr Group Of(Moves... moves) {
+    return Group((0U | ... | static_cast<uint32_t>(moves)));
+  }
+
+  constexpr bool Has(Move move) const { return (moves_ & static_cast<uint32_t>(move)) != 0; }
+  // Coordinates move in whole runs of this length; 1 unless blocks must stay whole.
+  constexpr uint64_t granularity() const { return granularity_; }
+  // True when every element of this group is an element of `other`.
+  constexpr bool IsSubgroupOf(Group other) const { return Meet(*this, other) == *this; }
+
+  friend constexpr Group Meet(Group a, Group b) {
+    Group meet(a.moves_ & b.moves_);
+    meet.granularity_ = std::lcm(a.granularity_, b.granularity_);
+    return meet;
+  }
+  friend constexpr bool operator==(Group, Group) = default;
+
+  // The name in the symmetry table, or the list of moves: "O", "SignedPerm", "Perm/256", "{Sign}".
+  std::string Name() const;
+
+ private:
+  explicit constexpr Group(uint32_t moves) : moves_(moves) {}
+
+  uint32_t moves_;
+  uint64_t granularity_ = 1;
+};
+
+constexpr Group Meet(Group a, Group b);
+
+}  // namespace isoveil
