@@ -1,0 +1,83 @@
+// HTTP for the upstream connection, over cpp-httplib.
+//
+//   ISOVEIL_ASSIGN_OR_RETURN(HttpClient client, HttpClient::Create("http://gpu:8081", {}));
+//   ISOVEIL_ASSIGN_OR_RETURN(std::string body, client.Get("/v1/models", cancel));
+//   ISOVEIL_RETURN_IF_ERROR(client.PostStream("/completion", json, [&](std::string_view chunk) {
+//     return parser.Feed(chunk);
+//   }, cancel));
+//
+// Redirects are not followed and bodies are not decompressed. https needs a build with OpenSSL and
+// always checks the server's certificate and name. Idle connections are kept and reused.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include "isoveil/base/result.h"
+
+namespace isoveil {
+
+// The parts of "scheme://host[:port][/prefix]".
+struct Url {
+  bool tls = false;
+  std::string host;  // without the brackets of an IPv6 address
+  uint16_t port = 0;
+  std::string prefix;  // "" or "/v2", without a final slash
+
+  // kInvalidArgument for another scheme, user names, queries, fragments and bad ports; kUnsupported
+  // for https in a build without it. The text of a URL that holds a password is never repeated.
+  static Result<Url> Parse(std::string_view text);
+
+  // "http://host:port/prefix".
+  std::string ToString() const;
+};
+
+struct HttpOptions {
+  std::chrono::milliseconds connect_timeout{5'000};
+  // The longest silence. The first byte may take as long as the prompt's computation.
+  std::chrono::milliseconds read_timeout{600'000};
+  std::chrono::milliseconds write_timeout{30'000};
+  size_t max_response_bytes = 64 << 20;  // of one whole answer; a stream counts all its events
+  std::string bearer_key;                // sent as "Authorization: Bearer ..."; never in an error
+  std::string ca_file;                   // PEM of the certificates to trust instead of the system's
+};
+
+// Receives the next piece of a body. An error ends the transfer and is returned from the call.
+using ChunkCallback = std::function<Status(std::string_view chunk)>;
+
+// Safe for concurrent calls: each takes an idle connection or opens one. A stop request closes the
+// connection of the call at once, also while it connects, and the call returns kCancelled.
+//
+// Errors: kUnavailable (no connection, broken, silent for too long, 429, 5xx), kAuth (401, 403, a
+// certificate), kNotFound (404), kUnsupported (405, 501), kInvalidArgument (other 4xx), kFormat (not
+// HTTP, or too large). The server's own message is quoted, cut short.
+class HttpClient {
+ public:
+  static Result<HttpClient> Create(std::string_view url, HttpOptions options);
+
+  HttpClient(HttpClient&&) noexcept;
+  HttpClient& operator=(HttpClient&&) noexcept;
+  ~HttpClient();
+
+  Result<std::string> Get(std::string_view path, std::stop_token cancel = {}) const;
+  Result<std::string> Post(std::string_view path, std::string_view json, std::stop_token cancel = {}) const;
+  // Gives the body of a 2xx answer piece by piece, as it comes.
+  Status PostStream(std::string_view path, std::string_view json, const ChunkCallback& on_chunk,
+                    std::stop_token cancel = {}) const;
+
+  const Url& url() const;
+
+ private:
+  struct State;
+  explicit HttpClient(std::unique_ptr<State> state);
+
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace isoveil

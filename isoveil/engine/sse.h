@@ -1,0 +1,53 @@
+// Server-sent events, as inference servers write them: an incremental parser.
+//
+//   SseParser parser;
+//   Status status = parser.Feed(chunk, [&](const SseEvent& event) -> Status { ... });
+//   ...
+//   ISOVEIL_RETURN_IF_ERROR(parser.Finish());
+//
+// Follows the "event stream interpretation" of the HTML standard: lines end with LF, CR or CRLF, also
+// when a chunk ends between the two; a byte order mark may lead; comments, `id` and `retry` are
+// skipped; several `data` lines are joined by LF. Besides, a line "error: {...}" counts as data of an
+// event of type "error", because llama-server writes errors so. Unknown fields are skipped.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "isoveil/base/result.h"
+
+namespace isoveil {
+
+struct SseEvent {
+  std::string_view type;  // "message" unless the stream says otherwise
+  std::string_view data;  // valid during the callback
+};
+
+// Not thread-safe. Holds at most one event.
+class SseParser {
+ public:
+  // An event longer than `max_event_bytes`, or a line, is kFormat: no server needs it.
+  explicit SseParser(size_t max_event_bytes = 4 << 20) : max_event_bytes_(max_event_bytes) {}
+
+  // Calls `on_event` for every event that `chunk` completes. Returns the first error, of the parser or
+  // of the callback; the parser is of no use after that.
+  Status Feed(std::string_view chunk, const std::function<Status(const SseEvent&)>& on_event);
+
+  // At the end of the stream: kUnavailable if it breaks off inside an event.
+  Status Finish() const;
+
+ private:
+  Status EndLine(const std::function<Status(const SseEvent&)>& on_event);
+
+  size_t max_event_bytes_;
+  std::string line_;
+  std::string type_;
+  std::string data_;
+  bool has_data_ = false;
+  bool first_line_ = true;
+  bool after_cr_ = false;
+};
+
+}  // namespace isoveil
