@@ -111,11 +111,7 @@ class Action {
   // The action as a leading gather and a rest that keeps to blocks: the rest maps each consecutive run
   // of `block` coordinates into itself. A caller that wants a few output blocks only gathers their
   // inputs and applies `rest` to them with ApplyRange. block == dim when nothing smaller is closed.
-  struct Split {
-    std::vector<uint32_t> source;
-    uint64_t block;
-    Action rest;
-  };
+  struct Split;
   Split SplitLeadingGather() const;
 
   // Acts in place on `panel`: coordinate i of lane l is panel[i * stride + l], l < lanes <= stride.
@@ -136,6 +132,12 @@ class Action {
 
   uint64_t dim_;
   std::shared_ptr<const std::vector<ActionStage>> stages_;
+};
+
+struct Action::Split {
+  std::vector<uint32_t> source;
+  uint64_t block;
+  Action rest;
 };
 
 }  // namespace isoveil

@@ -1,0 +1,33 @@
+// The loops that touch every weight, compiled for several instruction sets and chosen at run time by
+// Google Highway. Plain loops: the compiler vectorises them for each target.
+//
+// Panels are coordinate-major: coordinate i of lane l is panel[i * stride + l], l < lanes <= stride.
+// Instantiated for float and double. Pointers need the alignment of their type only.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace isoveil {
+
+// out[i] = the float whose upper half is in[i]; exact.
+void WidenBf16(const uint16_t* in, float* out, size_t n);
+// Rounds to nearest even. NaNs stay NaNs and become quiet; too large values become infinite.
+void NarrowBf16(const float* in, uint16_t* out, size_t n);
+// out[i] = in[source[i]]
+void Gather16(const uint16_t* in, const uint32_t* source, uint16_t* out, size_t n);
+
+// The normalised Walsh-Hadamard transform of each run of `run` (a power of two) coordinates.
+template <typename T>
+void HadamardRuns(T* panel, size_t run, size_t covered, size_t lanes, size_t stride);
+// Coordinate i is multiplied by scale[i].
+template <typename T>
+void ScaleLanes(T* panel, const double* scale, size_t n, size_t lanes, size_t stride);
+// out = matrix * in for a row-major b x b matrix; out and in do not overlap, out has `lanes` as stride.
+template <typename T>
+void DenseLanes(const double* matrix, size_t b, const T* in, size_t in_stride, T* out, size_t lanes);
+// (p, q) <- (a_p p + b_p q, a_q q + b_q p)
+template <typename T>
+void PairLanes(T* p, T* q, double a_p, double b_p, double a_q, double b_q, size_t lanes);
+
+}  // namespace isoveil

@@ -1,0 +1,58 @@
+#include "isoveil/crypto/hash.h"
+
+#include <sodium.h>
+
+namespace isoveil {
+namespace {
+
+static_assert(sizeof(crypto_generichash_state) <= 384);
+
+const unsigned char* Raw(std::span<const std::byte> bytes) {
+  return reinterpret_cast<const unsigned char*>(bytes.data());
+}
+
+crypto_generichash_state* State(std::array<std::byte, 384>& state) {
+  return reinterpret_cast<crypto_generichash_state*>(state.data());
+}
+
+}  // namespace
+
+Hasher::Hasher() { crypto_generichash_init(State(state_), nullptr, 0, sizeof(Hash256)); }
+
+void Hasher::Update(std::span<const std::byte> bytes) {
+  crypto_generichash_update(State(state_), Raw(bytes), bytes.size());
+}
+
+Hash256 Hasher::Finish() {
+  Hash256 hash;
+  crypto_generichash_final(State(state_), reinterpret_cast<unsigned char*>(hash.data()), hash.size());
+  return hash;
+}
+
+Result<SecretBytes> KeyedHash(const SecretBytes& key, std::span<const std::byte> message) {
+  ISOVEIL_ASSIGN_OR_RETURN(SecretBytes out, SecretBytes::Allocate(sizeof(Hash256)));
+  crypto_generichash(reinterpret_cast<unsigned char*>(out.InsecureMutableBytes().data()), out.size(),
+                     Raw(message), message.size(), Raw(key.InsecureBytes()), key.size());
+  return out;
+}
+
+std::string Hex(std::span<const std::byte> bytes) {
+  std::string hex(bytes.size() * 2 + 1, '\0');
+  sodium_bin2hex(hex.data(), hex.size(), Raw(bytes), bytes.size());
+  hex.pop_back();
+  return hex;
+}
+
+Status ParseHex(std::string_view hex, std::span<std::byte> bytes, const std::string& where) {
+  size_t parsed = 0;
+  const bool decoded = sodium_hex2bin(reinterpret_cast<unsigned char*>(bytes.data()), bytes.size(),
+                                      hex.data(), hex.size(), nullptr, &parsed, nullptr) == 0;
+  if (decoded && parsed == bytes.size() && hex.size() == 2 * bytes.size() &&
+      hex.find_first_of("ABCDEF") == std::string_view::npos) {
+    return Ok();
+  }
+  return Fail(ErrorCode::kFormat, where,
+              fmt::format("expected {} lower-case hexadecimal digits", 2 * bytes.size()));
+}
+
+}  // namespace isoveil

@@ -1,0 +1,43 @@
+// BLAKE2b with 256-bit output, plain and keyed, and hexadecimal.
+//
+//   Hasher hasher;
+//   hasher.Update(bytes);
+//   Hash256 hash = hasher.Finish();
+//
+// Source: RFC 7693, by libsodium's generichash.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "isoveil/base/result.h"
+#include "isoveil/crypto/secret.h"
+
+namespace isoveil {
+
+using Hash256 = std::array<std::byte, 32>;
+
+// Incremental; Finish may be called once.
+class Hasher {
+ public:
+  Hasher();
+  void Update(std::span<const std::byte> bytes);
+  void Update(std::string_view text) { Update(std::as_bytes(std::span(text))); }
+  Hash256 Finish();
+
+ private:
+  alignas(64) std::array<std::byte, 384> state_;  // crypto_generichash_state
+};
+
+// The keyed hash of `message` under a 32-byte key: a subkey, kept as a secret.
+Result<SecretBytes> KeyedHash(const SecretBytes& key, std::span<const std::byte> message);
+
+std::string Hex(std::span<const std::byte> bytes);
+// kFormat unless `hex` is exactly the lower-case form of `bytes.size()` bytes. `where` names it in errors.
+Status ParseHex(std::string_view hex, std::span<std::byte> bytes, const std::string& where);
+
+}  // namespace isoveil

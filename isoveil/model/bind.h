@@ -1,0 +1,80 @@
+// Binds a checkpoint to its architecture's graph: every stored tensor finds its weights, every weight
+// its stored bytes, and the groups are narrowed to what profile and storage allow.
+//
+//   ISOVEIL_ASSIGN_OR_RETURN(BoundModel model, Bind(checkpoint, {.profile = Profile::kExact}));
+//   for (const Weight& w : model.graph.weights()) Use(w, model.slices.at(w.source));
+//
+// Refuses, by name, whatever the architecture does not declare: a tensor that no rule covers would
+// otherwise be published in plaintext.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "isoveil/model/architecture.h"
+
+namespace isoveil {
+
+// A weight inside a stored tensor, as a matrix of `rows` outputs and `cols` inputs (a vector has one
+// row). Element (r, c) of a plain type lies at offset + r * row_stride + c * col_stride bytes of the tensor.
+// In a block format the columns are packed and col_stride is 0.
+struct MatrixSlice {
+  DType type = DType::kF32;
+  uint64_t offset = 0;
+  uint64_t rows = 0;
+  uint64_t cols = 0;
+  uint64_t row_stride = 0;
+  uint64_t col_stride = 0;
+};
+
+// Where each weight of `roles`, of the given shapes, lies in a tensor of type `type` that holds them as
+// `stored` says. Also gives the tensor's shape. A block format cannot be transposed: kUnsupported.
+struct TensorLayout {
+  Shape shape;
+  std::vector<MatrixSlice> slices;
+};
+Result<TensorLayout> LayOutTensor(const StoredTensor& stored, std::span<const Shape> role_shapes, DType type);
+
+struct BindOptions {
+  Profile profile = Profile::kExact;
+  // Block formats are decoded and quantised again, so that profile kRotated may mix their columns.
+  bool requantize = false;
+  // Profile kExact scales by powers of two, which fails on weights at the edge of their exponent's range.
+  bool powers_of_two = true;
+};
+
+// A stored tensor and the weights in it; none for a tensor that is dropped.
+struct BoundTensor {
+  const TensorView* tensor;
+  StoredTensor stored;  // with the tensor's actual name
+  std::string dropped;  // why it is not written again; empty for a tensor with weights
+};
+
+// A weight's bytes in the source.
+struct BoundSlice {
+  const TensorView* tensor;
+  MatrixSlice slice;
+};
+
+struct BoundModel {
+  const Architecture* architecture;
+  Hparams hparams;
+  FormatKind format;
+  Profile profile;
+  Graph graph;
+  std::vector<BoundTensor> tensors;                       // in the order of the files
+  std::map<std::string, BoundSlice, std::less<>> slices;  // by role, every stored weight
+};
+
+// The checkpoint must outlive the model. Errors name the tensor, what was expected and found.
+Result<BoundModel> Bind(const Checkpoint& checkpoint, const BindOptions& options);
+
+// Takes away the powers of two from every space.
+void NarrowToUnscaled(Graph& graph);
+
+// Takes away the moves that would change bits of `weight` stored as `type` beyond sign and exponent, or
+// break its blocks.
+void NarrowToStorage(const Weight& weight, DType type, Graph& graph);
+
+}  // namespace isoveil

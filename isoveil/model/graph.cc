@@ -1,0 +1,45 @@
+#include "isoveil/model/graph.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace isoveil {
+
+SpaceId Graph::AddSpace(std::string label, uint64_t dim) {
+  spaces_.push_back({.label = std::move(label), .dim = dim, .heads = std::nullopt});
+  return spaces_.size() - 1;
+}
+
+const Weight* Graph::FindWeight(std::string_view role) const {
+  const auto it =
+      std::find_if(weights_.begin(), weights_.end(), [&](const Weight& w) { return w.role == role; });
+  return it == weights_.end() ? nullptr : &*it;
+}
+
+uint64_t Graph::AxisDim(const Axis& axis) const {
+  const Space& space = spaces_[axis.space];
+  switch (axis.copies) {
+    case Copies::kOne: return space.dim;
+    case Copies::kPerKvHead: return space.dim * heads_of(space).kv_heads;
+    case Copies::kPerQueryHead: return space.dim * heads_of(space).kv_heads * heads_of(space).queries_per_kv;
+  }
+  return 0;
+}
+
+Weight& Graph::AddWeight(std::string role, std::vector<Axis> axes) {
+  Weight weight;
+  weight.source = role;
+  weight.role = std::move(role);
+  weight.axes = std::move(axes);
+  for (const Axis& axis : weight.axes) weight.shape.push_back(AxisDim(axis));
+  weights_.push_back(std::move(weight));
+  return weights_.back();
+}
+
+Axis Graph::Fixed(uint64_t dim) {
+  const SpaceId space = AddSpace("public", dim);
+  Narrow(space, Group::Trivial());
+  return {space};
+}
+
+}  // namespace isoveil

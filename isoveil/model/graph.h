@@ -1,0 +1,174 @@
+// A network as the symmetry theory sees it: spaces, weights whose axes are bound to spaces, and the
+// operations between them.
+//
+//   Graph graph(Graph::Norms::kFolded);
+//   const SpaceId vocab = graph.AddSpace("vocab", 32000);
+//   const SpaceId residual = graph.AddSpace("residual", 4096);
+//   graph.Embedding("token_embd.weight", vocab, residual);
+//   const Reader x = graph.RmsNorm("output_norm.weight", residual);
+//   graph.Head("output.weight", x, vocab, TiedTo("token_embd.weight"));
+//   graph.space(residual).group;             // Group::Orthogonal()
+//
+// Stating an operation does two things: it binds the axes of the operation's weights to spaces, and it
+// narrows the groups of those spaces to the actions under which the operation is equivariant. Once all
+// operations are stated, any choice of one element per space is a symmetry of the whole network: every
+// operation commutes with it, so their composition does. The rule and proof sketch of each operation
+// stand in rules.cc; nothing else in the project knows them.
+//
+// A graph describes dimensions and names only and holds no data. Building it cannot fail; a graph is
+// checked against a checkpoint when it is bound (bind.h).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "isoveil/algebra/group.h"
+#include "isoveil/tensor/tensor.h"
+
+namespace isoveil {
+
+using SpaceId = size_t;
+using HeadSetId = size_t;
+
+// The heads of one attention layer: `kv_heads` groups of `queries_per_kv` query heads. Key/value heads
+// change places with their whole group, and query heads inside their group.
+struct HeadSet {
+  std::string label;  // of the key stream, "layer.3.heads"
+  uint64_t kv_heads = 1;
+  uint64_t queries_per_kv = 1;
+  bool groups_move = true;
+  bool queries_move = true;
+};
+
+struct Space {
+  std::string label;  // of the key stream: "vocab", "residual", "layer.3.ffn"
+  uint64_t dim = 0;   // of one head, for a space that every head has its own copy of
+  Group group = Group::General();
+  std::optional<HeadSetId> heads;
+  uint64_t rotary_dim = 0;  // leading coordinates of a head that RoPE turns
+};
+
+// How an axis follows the action g of its space.
+enum class View {
+  kDirect,       // the axis writes the space: g
+  kDual,         // the axis reads the space: g^-T
+  kPermutation,  // elementwise companions (norm gains, gates): the permutation part of a monomial g
+};
+
+// How often a space occurs along an axis.
+enum class Copies { kOne, kPerKvHead, kPerQueryHead };
+
+struct Axis {
+  SpaceId space = 0;
+  View view = View::kDirect;
+  Copies copies = Copies::kOne;
+
+  bool operator==(const Axis&) const = default;
+};
+
+// One weight of the network by its canonical name, with the meaning of each of its axes (output first,
+// as PyTorch stores a linear map) and how its content comes from the stored weights.
+struct Weight {
+  std::string role;
+  Shape shape;
+  std::vector<Axis> axes;
+
+  // The weight it is read from; differs from `role` when a tied head becomes a tensor of its own.
+  std::string source;
+  // A norm gain that multiplies the last axis before the action; empty for none.
+  std::string gain;
+  // A vector v and a matrix W whose product W v is added: a norm bias moved into the next bias.
+  std::string plus_matrix;
+  std::string plus_vector;
+  // A norm gain that divides the content: a norm bias that must stay in the norm.
+  std::string divisor;
+  // Set when the content is this constant, because it was folded elsewhere.
+  std::optional<float> constant;
+};
+
+// What a linear map reads: a space, and the norm in front of it if its gain moves into the map.
+struct Reader {
+  SpaceId space = 0;
+  Copies copies = Copies::kOne;
+  std::string gain = {};
+  std::string bias = {};
+};
+
+struct AttentionShape {
+  uint64_t n_heads = 1;
+  uint64_t kv_heads = 1;
+  uint64_t head_dim = 1;
+  uint64_t rotary_dim = 0;  // 0: no RoPE
+};
+
+// The axes of an attention layer's projections.
+struct AttentionAxes {
+  Axis query;
+  Axis key;
+  Axis value;
+  Reader output;
+};
+
+class Graph {
+ public:
+  // kFolded moves norm gains and biases into the linear maps that read them and unties a tied head;
+  // kKept changes no weight's value and lets gains follow their space.
+  enum class Norms { kKept, kFolded };
+
+  explicit Graph(Norms norms) : norms_(norms) {}
+
+  SpaceId AddSpace(std::string label, uint64_t dim);
+
+  // token id -> row of `weight` {vocab, out}.
+  void Embedding(std::string weight, SpaceId vocab, SpaceId out);
+  // position -> row of `weight` {n_positions, out}; positions are public and stay.
+  void PositionEmbedding(std::string weight, uint64_t n_positions, SpaceId out);
+  // A public vector of `dim` numbers that no key touches (RoPE frequency factors).
+  void Constant(std::string weight, uint64_t dim);
+  // y = W x + b, W {out, in}; an empty `bias` is none.
+  void Linear(std::string weight, std::string bias, const Reader& in, Axis out);
+  // x / rms(x) * gain, read by linear maps only.
+  Reader RmsNorm(std::string gain, SpaceId x);
+  // (x - mean) / std * gain + bias, read by linear maps that have biases.
+  Reader LayerNorm(std::string gain, std::string bias, SpaceId x);
+  // The same in front of maps without a bias: the norm keeps a bias of its own.
+  Reader FinalLayerNorm(std::string gain, std::string bias, SpaceId x);
+  // softmax(q k^T) v over heads; `label` prefixes the key labels ("layer.3").
+  AttentionAxes Attention(const std::string& label, const AttentionShape& shape);
+  // act(x) elementwise for GELU, SiLU, sigmoid and others without a symmetry of their own.
+  void Elementwise(SpaceId x);
+  // act(a) * b elementwise, a and b in `x`: returns the axis of a and the axis of b.
+  struct GatedAxes {
+    Axis gate;
+    Axis value;
+  };
+  GatedAxes GatedProduct(SpaceId x);
+  // logits = W x, W {vocab, in}. With `tied_to`, W is that embedding unless norms are folded.
+  void Head(std::string weight, const Reader& in, SpaceId vocab, std::optional<std::string> tied_to);
+
+  // Takes moves away from a space: a rule, a profile or a storage format.
+  void Narrow(SpaceId space, Group group) { spaces_[space].group = Meet(spaces_[space].group, group); }
+
+  Norms norms() const { return norms_; }
+  const std::vector<Space>& spaces() const { return spaces_; }
+  const Space& space(SpaceId id) const { return spaces_[id]; }
+  std::vector<HeadSet>& head_sets() { return head_sets_; }
+  const HeadSet& heads_of(const Space& space) const { return head_sets_[*space.heads]; }
+  const std::vector<Weight>& weights() const { return weights_; }
+  const Weight* FindWeight(std::string_view role) const;
+  // Coordinates along an axis: the space's dimension times its copies.
+  uint64_t AxisDim(const Axis& axis) const;
+
+ private:
+  Weight& AddWeight(std::string role, std::vector<Axis> axes);
+  Axis Fixed(uint64_t dim);
+
+  Norms norms_;
+  std::vector<Space> spaces_;
+  std::vector<HeadSet> head_sets_;
+  std::vector<Weight> weights_;
+};
+
+}  // namespace isoveil

@@ -1,0 +1,133 @@
+// The rule of each operation: which actions of its spaces it commutes with, and why.
+//
+// Notation: g_X is the action of space X; a weight W: X -> Y becomes g_Y W g_X^-1, so that
+// (g_Y W g_X^-1)(g_X x) = g_Y (W x): a linear map is equivariant under any pair of actions and narrows
+// nothing. A residual add is equivariant because both operands are written in the same space.
+#include <utility>
+
+#include "isoveil/model/graph.h"
+
+namespace isoveil {
+
+// A token id i selects row E_i. Renaming ids by a permutation p and moving rows alike selects the same
+// row: E'_p(i) = g E_i. No other map of ids to ids exists, so vocab is Perm; the row's space is free.
+void Graph::Embedding(std::string weight, SpaceId vocab, SpaceId out) {
+  Narrow(vocab, Group::Permutation());
+  AddWeight(std::move(weight), {{vocab}, {out}});
+}
+
+// The engine counts positions itself, so their axis stays; each row is a vector of the output space.
+void Graph::PositionEmbedding(std::string weight, uint64_t n_positions, SpaceId out) {
+  const Axis positions = Fixed(n_positions);
+  AddWeight(std::move(weight), {positions, {out}});
+}
+
+// Numbers that enter as they are: every action passes them by.
+void Graph::Constant(std::string weight, uint64_t dim) {
+  const Axis numbers = Fixed(dim);
+  AddWeight(std::move(weight), {numbers});
+}
+
+// y = W (x^ * gain + beta) + b, x^ the normalised input, is (W diag gain) x^ + (b + W beta): a folded gain
+// scales the columns of W, a folded norm bias moves into b. Both happen before the actions.
+void Graph::Linear(std::string weight, std::string bias, const Reader& in, Axis out) {
+  const Axis input{in.space, View::kDual, in.copies};
+  AddWeight(weight, {out, input}).gain = in.gain;
+  if (bias.empty()) return;
+  Weight& b = AddWeight(std::move(bias), {out});
+  if (!in.bias.empty()) {
+    b.plus_matrix = std::move(weight);
+    b.plus_vector = in.bias;
+  }
+}
+
+// rms(Q x) = rms(x) for every orthogonal Q, so x -> x / rms(x) commutes with O. A gain that stays is a
+// diagonal matrix between the norm and its readers; it commutes with a signed permutation S P when it is
+// moved by P: (S P x) * (P gain) = S P (x * gain).
+Reader Graph::RmsNorm(std::string gain, SpaceId x) {
+  Weight& weight = AddWeight(gain, {{x, View::kPermutation}});
+  if (norms_ == Norms::kKept) {
+    Narrow(x, Group::SignedPermutation());
+    return {x};
+  }
+  Narrow(x, Group::Orthogonal());
+  weight.constant = 1.0F;
+  return {.space = x, .gain = std::move(gain)};
+}
+
+// The mean is the inner product with the ones vector, and the variance a norm: both are kept by an
+// orthogonal action that fixes the ones vector, and x - mean(x) ones commutes with it. A gain and bias that
+// stay are elementwise and signs would change the mean: a permutation moves them along.
+Reader Graph::LayerNorm(std::string gain, std::string bias, SpaceId x) {
+  AddWeight(gain, {{x, View::kPermutation}});
+  AddWeight(bias, {{x, View::kPermutation}});
+  if (norms_ == Norms::kKept) {
+    Narrow(x, Group::Permutation());
+    return {x};
+  }
+  Narrow(x, Group::OrthogonalFixingOnes());
+  weights_[weights_.size() - 2].constant = 1.0F;
+  weights_[weights_.size() - 1].constant = 0.0F;
+  return {.space = x, .gain = std::move(gain), .bias = std::move(bias)};
+}
+
+// A reader without bias cannot take W beta. Instead W (x^ * gain + beta) = (W diag gain)(x^ + beta / gain):
+// the norm keeps beta / gain as its bias, a vector of the space. It needs a gain without zeros where
+// beta is not zero; binding checks that.
+Reader Graph::FinalLayerNorm(std::string gain, std::string bias, SpaceId x) {
+  Reader reader = LayerNorm(gain, bias, x);
+  if (norms_ == Norms::kKept) return reader;
+  Weight& kept = weights_.back();
+  kept.constant.reset();
+  kept.axes = {{x, View::kDirect}};
+  kept.divisor = std::move(gain);
+  reader.bias.clear();
+  return reader;
+}
+
+// Scores are q.k per query head: (A q).(A^-T k) = q.k for every invertible A, one per key/value head because
+// its keys meet all queries of the group. RoPE turns pair p of q and k by a position-dependent rotation;
+// only maps that commute with every rotation of the pair may stand before it, and those are the complex
+// scalars z; A = z on q and its inverse transpose 1/conj(z) on k keep the score.
+// Values: softmax weights are scalars per head, so o = sum w_t (A v_t) = A o, undone by A^-1 in the output
+// projection, again one A per key/value head. Heads are summed over, so they may change places
+// as long as query, key, value and output move alike.
+AttentionAxes Graph::Attention(const std::string& label, const AttentionShape& shape) {
+  head_sets_.push_back({.label = label + ".heads",
+                        .kv_heads = shape.kv_heads,
+                        .queries_per_kv = shape.n_heads / shape.kv_heads});
+  const HeadSetId heads = head_sets_.size() - 1;
+  const SpaceId qk = AddSpace(label + ".qk", shape.head_dim);
+  const SpaceId vo = AddSpace(label + ".vo", shape.head_dim);
+  spaces_[qk].heads = heads;
+  spaces_[vo].heads = heads;
+  spaces_[qk].rotary_dim = shape.rotary_dim;
+  return {.query = {qk, View::kDirect, Copies::kPerQueryHead},
+          .key = {qk, View::kDual, Copies::kPerKvHead},
+          .value = {vo, View::kDirect, Copies::kPerKvHead},
+          .output = {.space = vo, .copies = Copies::kPerQueryHead}};
+}
+
+// act(x)_i depends on x_i alone, alike for all i: permutations commute with it.
+void Graph::Elementwise(SpaceId x) { Narrow(x, Group::Permutation()); }
+
+// act(P a) * (D P b) = D P (act(a) * b): both operands are permuted alike, and b may also be scaled by
+// any nonzero diagonal, which the reader undoes.
+Graph::GatedAxes Graph::GatedProduct(SpaceId x) {
+  Narrow(x, Group::Monomial());
+  return {.gate = {x, View::kPermutation}, .value = {x, View::kDirect}};
+}
+
+// Logits are named by token ids: softmax and sampling commute with permutations of them, the same one as
+// the embedding's because sampled ids are fed back. With an orthogonal action the dual is the action
+// itself, so a tied head stays tied unless a gain is folded into it.
+void Graph::Head(std::string weight, const Reader& in, SpaceId vocab, std::optional<std::string> tied_to) {
+  Narrow(vocab, Group::Permutation());
+  if (tied_to) Narrow(in.space, Group::Orthogonal());
+  if (tied_to && norms_ == Norms::kKept) return;
+  Weight& head = AddWeight(std::move(weight), {{vocab}, {in.space, View::kDual}});
+  head.gain = in.gain;
+  if (tied_to) head.source = *std::move(tied_to);
+}
+
+}  // namespace isoveil

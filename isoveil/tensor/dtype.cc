@@ -1,0 +1,147 @@
+#include "isoveil/tensor/dtype.h"
+
+#include <ggml.h>
+
+#include <array>
+#include <cstring>
+
+namespace isoveil {
+namespace {
+
+struct TypeRow {
+  DType type;
+  std::string_view name;
+  int ggml;                      // -1: GGUF cannot hold it
+  std::string_view safetensors;  // empty: safetensors cannot hold it
+};
+
+constexpr std::array kTypes = {
+    TypeRow{DType::kF32, "F32", GGML_TYPE_F32, "F32"},
+    TypeRow{DType::kF16, "F16", GGML_TYPE_F16, "F16"},
+    TypeRow{DType::kBF16, "BF16", GGML_TYPE_BF16, "BF16"},
+    TypeRow{DType::kF64, "F64", GGML_TYPE_F64, "F64"},
+    TypeRow{DType::kI8, "I8", GGML_TYPE_I8, "I8"},
+    TypeRow{DType::kI16, "I16", GGML_TYPE_I16, "I16"},
+    TypeRow{DType::kI32, "I32", GGML_TYPE_I32, "I32"},
+    TypeRow{DType::kI64, "I64", GGML_TYPE_I64, "I64"},
+    TypeRow{DType::kU8, "U8", -1, "U8"},
+    TypeRow{DType::kBool, "BOOL", -1, "BOOL"},
+    TypeRow{DType::kQ4_0, "Q4_0", GGML_TYPE_Q4_0, ""},
+    TypeRow{DType::kQ4_1, "Q4_1", GGML_TYPE_Q4_1, ""},
+    TypeRow{DType::kQ5_0, "Q5_0", GGML_TYPE_Q5_0, ""},
+    TypeRow{DType::kQ5_1, "Q5_1", GGML_TYPE_Q5_1, ""},
+    TypeRow{DType::kQ8_0, "Q8_0", GGML_TYPE_Q8_0, ""},
+    TypeRow{DType::kQ2_K, "Q2_K", GGML_TYPE_Q2_K, ""},
+    TypeRow{DType::kQ3_K, "Q3_K", GGML_TYPE_Q3_K, ""},
+    TypeRow{DType::kQ4_K, "Q4_K", GGML_TYPE_Q4_K, ""},
+    TypeRow{DType::kQ5_K, "Q5_K", GGML_TYPE_Q5_K, ""},
+    TypeRow{DType::kQ6_K, "Q6_K", GGML_TYPE_Q6_K, ""},
+    TypeRow{DType::kIQ2_XXS, "IQ2_XXS", GGML_TYPE_IQ2_XXS, ""},
+    TypeRow{DType::kIQ2_XS, "IQ2_XS", GGML_TYPE_IQ2_XS, ""},
+    TypeRow{DType::kIQ2_S, "IQ2_S", GGML_TYPE_IQ2_S, ""},
+    TypeRow{DType::kIQ3_XXS, "IQ3_XXS", GGML_TYPE_IQ3_XXS, ""},
+    TypeRow{DType::kIQ3_S, "IQ3_S", GGML_TYPE_IQ3_S, ""},
+    TypeRow{DType::kIQ1_S, "IQ1_S", GGML_TYPE_IQ1_S, ""},
+    TypeRow{DType::kIQ1_M, "IQ1_M", GGML_TYPE_IQ1_M, ""},
+    TypeRow{DType::kIQ4_NL, "IQ4_NL", GGML_TYPE_IQ4_NL, ""},
+    TypeRow{DType::kIQ4_XS, "IQ4_XS", GGML_TYPE_IQ4_XS, ""},
+    TypeRow{DType::kTQ1_0, "TQ1_0", GGML_TYPE_TQ1_0, ""},
+    TypeRow{DType::kTQ2_0, "TQ2_0", GGML_TYPE_TQ2_0, ""},
+    TypeRow{DType::kMXFP4, "MXFP4", GGML_TYPE_MXFP4, ""},
+};
+
+const TypeRow& RowOf(DType type) {
+  for (const TypeRow& row : kTypes) {
+    if (row.type == type) return row;
+  }
+  return kTypes.front();
+}
+
+ggml_type Ggml(DType type) { return static_cast<ggml_type>(RowOf(type).ggml); }
+
+}  // namespace
+
+std::string_view DTypeName(DType type) { return RowOf(type).name; }
+
+Result<DType> DTypeFromGgml(uint32_t ggml_type) {
+  for (const TypeRow& row : kTypes) {
+    if (row.ggml >= 0 && static_cast<uint32_t>(row.ggml) == ggml_type) return row.type;
+  }
+  return Fail(ErrorCode::kUnsupported, "tensor type", fmt::format("ggml type {} is not known", ggml_type));
+}
+
+std::optional<uint32_t> GgmlType(DType type) {
+  const int ggml = RowOf(type).ggml;
+  if (ggml < 0) return std::nullopt;
+  return static_cast<uint32_t>(ggml);
+}
+
+Result<DType> DTypeFromSafetensors(std::string_view name) {
+  for (const TypeRow& row : kTypes) {
+    if (!row.safetensors.empty() && row.safetensors == name) return row.type;
+  }
+  return Fail(ErrorCode::kUnsupported, "tensor type",
+              fmt::format("safetensors type {} is not known", Quoted(name)),
+              "convert the checkpoint to F32, F16 or BF16");
+}
+
+std::optional<std::string_view> SafetensorsName(DType type) {
+  const std::string_view name = RowOf(type).safetensors;
+  if (name.empty()) return std::nullopt;
+  return name;
+}
+
+uint64_t BlockSize(DType type) {
+  return RowOf(type).ggml < 0 ? 1 : static_cast<uint64_t>(ggml_blck_size(Ggml(type)));
+}
+
+uint64_t BlockBytes(DType type) { return RowOf(type).ggml < 0 ? 1 : ggml_type_size(Ggml(type)); }
+
+bool IsBlockFormat(DType type) { return BlockSize(type) > 1; }
+
+bool IsPlainFloat(DType type) {
+  return type == DType::kF32 || type == DType::kF16 || type == DType::kBF16 || type == DType::kF64;
+}
+
+std::optional<uint64_t> RowBytes(DType type, uint64_t n) {
+  const uint64_t block = BlockSize(type);
+  uint64_t bytes = 0;
+  if (n % block != 0 || __builtin_mul_overflow(n / block, BlockBytes(type), &bytes)) return std::nullopt;
+  return bytes;
+}
+
+void ToFloat(DType type, std::span<const std::byte> bytes, std::span<float> out) {
+  if (type == DType::kF32) {
+    std::memcpy(out.data(), bytes.data(), bytes.size());
+  } else if (type == DType::kF64) {
+    for (size_t i = 0; i < out.size(); ++i) {
+      double value = 0;
+      std::memcpy(&value, bytes.data() + i * sizeof(value), sizeof(value));
+      out[i] = static_cast<float>(value);
+    }
+  } else if (const auto to_float = ggml_get_type_traits(Ggml(type))->to_float; to_float != nullptr) {
+    to_float(bytes.data(), out.data(), static_cast<int64_t>(out.size()));
+  }
+}
+
+Status FromFloat(DType type, std::span<const float> values, std::span<std::byte> bytes) {
+  const auto n = static_cast<int64_t>(values.size());
+  switch (type) {
+    case DType::kF32: std::memcpy(bytes.data(), values.data(), bytes.size()); return Ok();
+    case DType::kF16:
+      ggml_fp32_to_fp16_row(values.data(), reinterpret_cast<ggml_fp16_t*>(bytes.data()), n);
+      return Ok();
+    case DType::kBF16:
+      ggml_fp32_to_bf16_row(values.data(), reinterpret_cast<ggml_bf16_t*>(bytes.data()), n);
+      return Ok();
+    default: break;
+  }
+  if (!IsBlockFormat(type) || ggml_quantize_requires_imatrix(Ggml(type))) {
+    return Fail(ErrorCode::kUnsupported, "", fmt::format("{} cannot be written from fp32", DTypeName(type)),
+                "start from the unquantised checkpoint");
+  }
+  ggml_quantize_chunk(Ggml(type), values.data(), bytes.data(), 0, 1, n, nullptr);
+  return Ok();
+}
+
+}  // namespace isoveil
