@@ -6,9 +6,11 @@
 
 add_library(isoveil_options INTERFACE)
 target_include_directories(isoveil_options INTERFACE "${PROJECT_SOURCE_DIR}")
-target_compile_options(isoveil_options INTERFACE
+target_compile_options(isoveil_options INTERFACE -Wall -Wextra -Wpedantic
+  # Designated initializers leave out what has a default.
+  -Wno-missing-field-initializers
   # GCC 12 warns of std::string itself with -Wrestrict (its bug 105651).
-  -Wno-restrict -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror=unused-result)
+  -Wno-restrict -Wshadow -Wconversion -Wno-sign-conversion -Werror=unused-result)
 if(ISOVEIL_SANITIZE)
   target_compile_options(isoveil_options INTERFACE
     -fsanitize=${ISOVEIL_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

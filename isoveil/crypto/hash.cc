@@ -1,15 +1,11 @@
 #include "isoveil/crypto/hash.h"
 
-#include <sodium.h>
+#include "isoveil/crypto/sodium_init.h"
 
 namespace isoveil {
 namespace {
 
 static_assert(sizeof(crypto_generichash_state) <= 384);
-
-const unsigned char* Raw(std::span<const std::byte> bytes) {
-  return reinterpret_cast<const unsigned char*>(bytes.data());
-}
 
 crypto_generichash_state* State(std::array<std::byte, 384>& state) {
   return reinterpret_cast<crypto_generichash_state*>(state.data());
@@ -17,7 +13,10 @@ crypto_generichash_state* State(std::array<std::byte, 384>& state) {
 
 }  // namespace
 
-Hasher::Hasher() { crypto_generichash_init(State(state_), nullptr, 0, sizeof(Hash256)); }
+Hasher::Hasher() {
+  InitSodium();
+  crypto_generichash_init(State(state_), nullptr, 0, sizeof(Hash256));
+}
 
 void Hasher::Update(std::span<const std::byte> bytes) {
   crypto_generichash_update(State(state_), Raw(bytes), bytes.size());
@@ -25,14 +24,18 @@ void Hasher::Update(std::span<const std::byte> bytes) {
 
 Hash256 Hasher::Finish() {
   Hash256 hash;
-  crypto_generichash_final(State(state_), reinterpret_cast<unsigned char*>(hash.data()), hash.size());
+  crypto_generichash_final(State(state_), Raw(std::span<std::byte>(hash)), hash.size());
   return hash;
 }
 
 Result<SecretBytes> KeyedHash(const SecretBytes& key, std::span<const std::byte> message) {
+  if (key.size() != sizeof(Hash256)) {
+    return Fail(ErrorCode::kInvalidArgument, "keyed hash",
+                fmt::format("expected a key of {} bytes, found {}", sizeof(Hash256), key.size()));
+  }
   ISOVEIL_ASSIGN_OR_RETURN(SecretBytes out, SecretBytes::Allocate(sizeof(Hash256)));
-  crypto_generichash(reinterpret_cast<unsigned char*>(out.InsecureMutableBytes().data()), out.size(),
-                     Raw(message), message.size(), Raw(key.InsecureBytes()), key.size());
+  crypto_generichash(Raw(out.InsecureMutableBytes()), out.size(), Raw(message), message.size(),
+                     Raw(key.InsecureBytes()), key.size());
   return out;
 }
 
@@ -45,8 +48,8 @@ std::string Hex(std::span<const std::byte> bytes) {
 
 Status ParseHex(std::string_view hex, std::span<std::byte> bytes, const std::string& where) {
   size_t parsed = 0;
-  const bool decoded = sodium_hex2bin(reinterpret_cast<unsigned char*>(bytes.data()), bytes.size(),
-                                      hex.data(), hex.size(), nullptr, &parsed, nullptr) == 0;
+  const bool decoded =
+      sodium_hex2bin(Raw(bytes), bytes.size(), hex.data(), hex.size(), nullptr, &parsed, nullptr) == 0;
   if (decoded && parsed == bytes.size() && hex.size() == 2 * bytes.size() &&
       hex.find_first_of("ABCDEF") == std::string_view::npos) {
     return Ok();

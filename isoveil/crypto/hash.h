@@ -33,7 +33,7 @@ class Hasher {
   alignas(64) std::array<std::byte, 384> state_;  // crypto_generichash_state
 };
 
-// The keyed hash of `message` under a 32-byte key: a subkey, kept as a secret.
+// The keyed hash of `message`: a subkey, kept as a secret. kInvalidArgument unless `key` has 32 bytes.
 Result<SecretBytes> KeyedHash(const SecretBytes& key, std::span<const std::byte> message);
 
 std::string Hex(std::span<const std::byte> bytes);

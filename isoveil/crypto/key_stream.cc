@@ -1,19 +1,24 @@
 #include "isoveil/crypto/key_stream.h"
 
-#include <sodium.h>
-
 #include <bit>
 #include <cmath>
 #include <numbers>
 #include <utility>
 
+#include "isoveil/crypto/sodium_init.h"
+
 namespace isoveil {
 
 static_assert(std::endian::native == std::endian::little, "words are read in little-endian order");
 
-KeyStream::KeyStream(SecretBytes subkey) : subkey_(std::move(subkey)) {}
+KeyStream::KeyStream(SecretBytes subkey) : subkey_(std::move(subkey)) {
+  if (subkey_.size() != crypto_stream_chacha20_ietf_KEYBYTES) std::abort();
+}
 
-KeyStream::~KeyStream() { Wipe(std::as_writable_bytes(std::span(buffer_))); }
+KeyStream::~KeyStream() {
+  Wipe(std::as_writable_bytes(std::span(buffer_)));
+  Wipe(std::as_writable_bytes(std::span(&spare_normal_, 1)));
+}
 
 uint64_t KeyStream::Next() {
   if (next_word_ == kBufferWords) {
@@ -21,9 +26,9 @@ uint64_t KeyStream::Next() {
     constexpr uint32_t kBlocks = kBufferWords * sizeof(uint64_t) / 64;
     auto* bytes = reinterpret_cast<unsigned char*>(buffer_.data());
     buffer_.fill(0);
-    crypto_stream_chacha20_ietf_xor_ic(
-        bytes, bytes, sizeof(buffer_), kNonce, block_,
-        reinterpret_cast<const unsigned char*>(subkey_.InsecureBytes().data()));
+    // libsodium aborts rather than let the counter wrap.
+    crypto_stream_chacha20_ietf_xor_ic(bytes, bytes, sizeof(buffer_), kNonce, block_,
+                                       Raw(subkey_.InsecureBytes()));
     block_ += kBlocks;
     next_word_ = 0;
   }

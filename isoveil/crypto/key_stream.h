@@ -4,7 +4,9 @@
 //   uint64_t face = stream.Uniform(6);        // 0..5, no modulo bias
 //
 // The ChaCha20 keystream (RFC 8439, IETF nonce of zeros, block counter from 0) of a 32-byte subkey, read as
-// little-endian 64-bit words. docs/keys.md specifies every method byte by byte. Not thread-safe.
+// little-endian 64-bit words; after 256 GiB it aborts rather than repeat itself. docs/keys.md specifies every
+// method byte by byte. Integers are the same everywhere, Normal() up to the last bits of the C library's
+// log, sin and cos. Not thread-safe.
 #pragma once
 
 #include <array>
@@ -17,7 +19,7 @@ namespace isoveil {
 
 class KeyStream {
  public:
-  // `subkey` has 32 bytes.
+  // Aborts unless `subkey` has 32 bytes.
   explicit KeyStream(SecretBytes subkey);
   KeyStream(KeyStream&&) noexcept = default;
   KeyStream& operator=(KeyStream&&) noexcept = default;

@@ -1,17 +1,8 @@
 #include "isoveil/crypto/seal.h"
 
-#include <sodium.h>
+#include "isoveil/crypto/sodium_init.h"
 
 namespace isoveil {
-namespace {
-
-const unsigned char* Raw(std::span<const std::byte> bytes) {
-  return reinterpret_cast<const unsigned char*>(bytes.data());
-}
-
-unsigned char* Raw(std::span<std::byte> bytes) { return reinterpret_cast<unsigned char*>(bytes.data()); }
-
-}  // namespace
 
 Result<SecretBytes> DeriveFromPassphrase(const SecretBytes& passphrase, const Salt& salt, KdfCost cost) {
   if (cost.passes < 1 || cost.passes > KdfCost::kMaxPasses || cost.memory_bytes < KdfCost::kMinMemory ||
@@ -59,6 +50,9 @@ Result<SecretBytes> OpenSeal(const SecretBytes& key, const Nonce& nonce, std::sp
   return secret;
 }
 
-void FillRandom(std::span<std::byte> bytes) { randombytes_buf(bytes.data(), bytes.size()); }
+void FillRandom(std::span<std::byte> bytes) {
+  InitSodium();
+  randombytes_buf(bytes.data(), bytes.size());
+}
 
 }  // namespace isoveil

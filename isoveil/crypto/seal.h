@@ -32,12 +32,15 @@ struct KdfCost {
 // kInvalidArgument beyond the caps, kNoMemory if the memory cannot be had.
 Result<SecretBytes> DeriveFromPassphrase(const SecretBytes& passphrase, const Salt& salt, KdfCost cost);
 
-// `header` is authenticated and not encrypted. The result is 16 bytes longer than the secret.
+// `key` has 32 bytes and a nonce is used once per key; a random one will do. `header` is authenticated and
+// not encrypted. The result is 16 bytes longer than the secret.
 std::vector<std::byte> Seal(const SecretBytes& key, const Nonce& nonce, std::span<const std::byte> header,
                             const SecretBytes& secret);
+// kAuth if key, nonce, header or box differ from those that were sealed.
 Result<SecretBytes> OpenSeal(const SecretBytes& key, const Nonce& nonce, std::span<const std::byte> header,
                              std::span<const std::byte> box);
 
+// From the system's random source; for salts and nonces. Secrets come from SecretBytes::Random.
 void FillRandom(std::span<std::byte> bytes);
 
 }  // namespace isoveil

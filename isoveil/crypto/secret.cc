@@ -1,18 +1,19 @@
 #include "isoveil/crypto/secret.h"
 
-#include <sodium.h>
-
 #include <cstring>
 #include <utility>
+
+#include "isoveil/crypto/sodium_init.h"
 
 namespace isoveil {
 
 Result<SecretBytes> SecretBytes::Allocate(size_t size) {
-  if (sodium_init() < 0) return Fail(ErrorCode::kIo, "libsodium", "cannot be initialised");
-  // sodium_malloc locks; it only fails when no memory is left.
+  InitSodium();
+  // sodium_malloc ignores a refused lock; locking again, which is idempotent, tells.
   auto* data = static_cast<std::byte*>(sodium_malloc(size));
-  if (data == nullptr)
+  if (data == nullptr) {
     return Fail(ErrorCode::kNoMemory, "secret", fmt::format("cannot allocate {} bytes", size));
+  }
   const bool locked = size == 0 || sodium_mlock(data, size) == 0;
   std::memset(data, 0, size);
   return SecretBytes(data, size, locked);

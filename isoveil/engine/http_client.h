@@ -48,6 +48,13 @@ struct HttpOptions {
   std::string ca_file;                   // PEM of the certificates to trust instead of the system's
 };
 
+// The class of the error that an HTTP status stands for; see HttpClient.
+ErrorCode HttpStatusCode(int status);
+
+// What a server's error body says: the `message` or `detail` of its JSON, else its text; quoted and cut
+// short.
+std::string ErrorBodyText(std::string_view body);
+
 // Receives the next piece of a body. An error ends the transfer and is returned from the call.
 using ChunkCallback = std::function<Status(std::string_view chunk)>;
 

@@ -28,18 +28,23 @@ struct SseEvent {
 // Not thread-safe. Holds at most one event.
 class SseParser {
  public:
-  // An event longer than `max_event_bytes`, or a line, is kFormat: no server needs it.
+  using EventCallback = std::function<Status(const SseEvent&)>;
+
+  // A larger event is kFormat: no server writes one.
   explicit SseParser(size_t max_event_bytes = 4 << 20) : max_event_bytes_(max_event_bytes) {}
 
   // Calls `on_event` for every event that `chunk` completes. Returns the first error, of the parser or
   // of the callback; the parser is of no use after that.
-  Status Feed(std::string_view chunk, const std::function<Status(const SseEvent&)>& on_event);
+  Status Feed(std::string_view chunk, const EventCallback& on_event);
 
   // At the end of the stream: kUnavailable if it breaks off inside an event.
   Status Finish() const;
 
  private:
-  Status EndLine(const std::function<Status(const SseEvent&)>& on_event);
+  Status EndLine(const EventCallback& on_event);
+  Status EndEvent(const EventCallback& on_event);
+  Status AddField(std::string_view line);
+  Status TooLarge() const;
 
   size_t max_event_bytes_;
   std::string line_;

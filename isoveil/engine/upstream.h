@@ -28,9 +28,9 @@
 
 namespace isoveil {
 
-enum class UpstreamKind { kLlamaServer, kVllm, kSglang };
+enum class UpstreamKind { kLlamaServer };
 
-// "llama-server", "vllm", "sglang".
+// "llama-server".
 std::string_view UpstreamKindName(UpstreamKind kind);
 
 // How the server draws tokens. All of it is sent with every request, so that an answer does not

@@ -1,0 +1,60 @@
+// What all commands share: output, exit codes, the key option.
+//
+// Data goes to stdout, talk to stderr. With --json a command prints one JSON object on stdout, also for an
+// error. Exit codes: 0 ok, 1 failure, 2 usage, 3 verification mismatch.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "isoveil/key/key_file.h"
+
+namespace isoveil {
+
+enum ExitCode { kExitOk = 0, kExitFailure = 1, kExitUsage = 2, kExitMismatch = 3 };
+
+// A command fills in its options when it is added; `run` is called after parsing and gives the exit code.
+struct Command {
+  CLI::App* app = nullptr;
+  std::function<int()> run;
+};
+
+// Adds --json.
+void AddJsonOption(CLI::App& app, bool& json);
+
+// The key file and where its passphrase comes from.
+struct KeyOptions {
+  std::string key_file;
+  std::string passphrase_file;
+};
+void AddKeyOptions(CLI::App& app, KeyOptions& options);
+
+// Opens the key; asks for the passphrase on the terminal if the file is sealed and no file gives it. Warns on
+// stderr about a key in clear.
+Result<RootKey> OpenKey(const KeyOptions& options);
+
+// Reads a passphrase from a file's first line, or from the terminal without echo, twice if `confirm`.
+// kInvalidArgument if there is neither.
+Result<SecretBytes> ReadPassphrase(const std::string& passphrase_file, bool confirm);
+
+// Prints the error and its hint and gives the exit code.
+int Report(const Error& error, bool json);
+// Prints `data` as JSON, or `text`.
+int Print(const nlohmann::ordered_json& data, const std::string& text, bool json);
+
+// "1.2 GB"
+std::string HumanBytes(uint64_t bytes);
+
+// Largest resident set of this process so far.
+uint64_t PeakRssBytes();
+
+Command AddKeygen(CLI::App& parent);
+Command AddInspect(CLI::App& parent);
+Command AddEncrypt(CLI::App& parent);
+Command AddVerify(CLI::App& parent);
+Command AddTokens(CLI::App& parent);
+Command AddServe(CLI::App& parent);
+Command AddGenerate(CLI::App& parent);
+
+}  // namespace isoveil

@@ -1,0 +1,99 @@
+#include "isoveil/apps/compare_models.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace isoveil {
+namespace {
+
+// log sum exp, stable.
+double LogPartition(std::span<const float> logits) {
+  const double top = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(logit - top);
+  return top + std::log(sum);
+}
+
+double Divergence(std::span<const float> p, std::span<const float> q) {
+  const double log_zp = LogPartition(p);
+  const double log_zq = LogPartition(q);
+  double kl = 0;
+  for (size_t i = 0; i < p.size(); ++i) {
+    const double log_p = p[i] - log_zp;
+    kl += std::exp(log_p) * (log_p - (q[i] - log_zq));
+  }
+  return std::max(kl, 0.0);
+}
+
+size_t Top(std::span<const float> logits) {
+  return static_cast<size_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+}
+
+class Accumulator {
+ public:
+  void Add(std::span<const float> plain, std::span<const float> other) {
+    for (size_t i = 0; i < plain.size(); ++i) {
+      const double diff = std::abs(static_cast<double>(plain[i]) - other[i]);
+      // A NaN must not pass as "no difference".
+      max_diff_ = std::isnan(diff) ? std::numeric_limits<double>::infinity() : std::max(max_diff_, diff);
+      lowest_ = std::min(lowest_, plain[i]);
+      highest_ = std::max(highest_, plain[i]);
+    }
+    kl_ += Divergence(plain, other);
+    agreed_ += Top(plain) == Top(other) ? 1 : 0;
+    ++positions_;
+  }
+
+  void Store(Comparison& c) const {
+    const auto n = static_cast<double>(std::max<uint64_t>(positions_, 1));
+    c.positions = positions_;
+    c.max_abs_logit_diff = max_diff_;
+    c.logit_range = static_cast<double>(highest_) - lowest_;
+    c.mean_kl = kl_ / n;
+    c.top1_agreement = static_cast<double>(agreed_) / n;
+  }
+
+ private:
+  uint64_t positions_ = 0;
+  uint64_t agreed_ = 0;
+  double max_diff_ = 0;
+  double kl_ = 0;
+  float lowest_ = std::numeric_limits<float>::max();
+  float highest_ = std::numeric_limits<float>::lowest();
+};
+
+// plain[source[i]] = encrypted[i]
+std::vector<float> InPlainOrder(std::span<const float> logits, std::span<const uint32_t> source) {
+  std::vector<float> plain(logits.size());
+  for (size_t i = 0; i < logits.size(); ++i) plain[source[i]] = logits[i];
+  return plain;
+}
+
+}  // namespace
+
+Result<Comparison> CompareModels(Evaluator& plain, Evaluator& other, const VocabCipher& cipher,
+                                 EvaluatePrompts prompts, int32_t n_greedy) {
+  Comparison comparison;
+  Accumulator accumulator;
+  const size_t n_vocab = cipher.n_vocab();
+  for (const std::vector<TokenId>& ids : prompts) {
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> encrypted, cipher.Encrypt(ids));
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<float> expected, plain.Logits(ids));
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<float> found, other.Logits(encrypted));
+    for (size_t i = 0; i < ids.size(); ++i) {
+      accumulator.Add(std::span(expected).subspan(i * n_vocab, n_vocab),
+                      InPlainOrder(std::span(found).subspan(i * n_vocab, n_vocab), cipher.source()));
+    }
+    if (n_greedy == 0) continue;
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> greedy, plain.Greedy(ids, n_greedy));
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> wire, other.Greedy(encrypted, n_greedy));
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> decrypted, cipher.Decrypt(wire));
+    comparison.tokens_compared += greedy.size();
+    comparison.greedy_identical &= greedy == decrypted;
+  }
+  accumulator.Store(comparison);
+  return comparison;
+}
+
+}  // namespace isoveil

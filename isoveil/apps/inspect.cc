@@ -1,0 +1,114 @@
+// isoveil inspect: what a file or folder is.
+#include "isoveil/apps/cli.h"
+#include "isoveil/model/bind.h"
+#include "isoveil/tokenizer/manifest.h"
+
+namespace isoveil {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct Description {
+  ordered_json json;
+  std::string text;
+};
+
+Result<Description> DescribeKey(const Path& path) {
+  ISOVEIL_ASSIGN_OR_RETURN(const KeyFileHeader header, ReadKeyFileHeader(path));
+  return Description{
+      {{"kind", "key"}, {"key_id", header.key_id}, {"created", header.created}, {"sealed", header.sealed}},
+      fmt::format("key {}\n  made on {}\n  {}\n", header.key_id, header.created,
+                  header.sealed ? "sealed by a passphrase" : "NOT sealed by a passphrase")};
+}
+
+Result<Description> DescribeClient(const Path& folder) {
+  ISOVEIL_ASSIGN_OR_RETURN(const Manifest manifest, Manifest::Read(folder / kManifestFile));
+  uint64_t bytes = 0;
+  for (const FileHash& file : manifest.server_files) bytes += file.bytes;
+  return Description{{{"kind", "client"},
+                      {"key_id", manifest.key_id},
+                      {"architecture", manifest.architecture},
+                      {"profile", ProfileName(manifest.profile)},
+                      {"format", FormatName(manifest.target)},
+                      {"n_vocab", manifest.n_vocab},
+                      {"tensors", manifest.tensors.size()},
+                      {"server_files", manifest.server_files.size()},
+                      {"server_bytes", bytes}},
+                     fmt::format("client side of an encrypted {} model\n"
+                                 "  key {}, profile {}, format {}\n"
+                                 "  {} tokens, {} tensors, {} in {} file(s) on the server\n",
+                                 manifest.architecture, manifest.key_id, ProfileName(manifest.profile),
+                                 FormatName(manifest.target), manifest.n_vocab, manifest.tensors.size(),
+                                 HumanBytes(bytes), manifest.server_files.size())};
+}
+
+// Placeholder names tell an encrypted checkpoint; nothing else in it does.
+bool HasPlaceholderVocabulary(const Checkpoint& checkpoint) {
+  if (const HfFolder* hf = checkpoint.hf()) {
+    const auto text = ReadTextFile(hf->path() / "tokenizer.json");
+    return text && text->find("\"vocab\":{\"t0000") != std::string::npos;
+  }
+  const auto tokens = checkpoint.gguf()->metadata().GetStrings("tokenizer.ggml.tokens");
+  return tokens && !tokens->empty() && tokens->front().starts_with("t0000");
+}
+
+Result<Description> DescribeCheckpoint(const Path& path) {
+  ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(path));
+  ISOVEIL_ASSIGN_OR_RETURN(const BoundModel model, Bind(checkpoint, {}));
+  const Hparams& h = model.hparams;
+  const bool encrypted = HasPlaceholderVocabulary(checkpoint);
+  return Description{{{"kind", encrypted ? "encrypted" : "source"},
+                      {"architecture", model.architecture->name},
+                      {"format", FormatName(checkpoint.kind())},
+                      {"n_layers", h.n_layers},
+                      {"width", h.width},
+                      {"n_heads", h.n_heads},
+                      {"kv_heads", h.kv_heads},
+                      {"head_dim", h.head_dim},
+                      {"ffn_width", h.ffn_width},
+                      {"n_vocab", h.n_vocab},
+                      {"tied_head", h.tied_head},
+                      {"tensors", checkpoint.tensors().size()},
+                      {"bytes", checkpoint.total_bytes()}},
+                     fmt::format("{} checkpoint, {} in {} format\n"
+                                 "  {} layers, width {}, {} heads of {} ({} key/value), feed-forward {}\n"
+                                 "  {} tokens, head {}, {} tensors, {}\n",
+                                 encrypted ? "encrypted" : "plaintext", model.architecture->name,
+                                 FormatName(checkpoint.kind()), h.n_layers, h.width, h.n_heads, h.head_dim,
+                                 h.kv_heads, h.ffn_width, h.n_vocab, h.tied_head ? "tied" : "untied",
+                                 checkpoint.tensors().size(), HumanBytes(checkpoint.total_bytes()))};
+}
+
+Result<Description> Describe(const Path& path) {
+  std::error_code ignored;
+  if (std::filesystem::exists(path / kManifestFile, ignored)) return DescribeClient(path);
+  if (std::filesystem::exists(path / "client" / kManifestFile, ignored))
+    return DescribeClient(path / "client");
+  if (std::filesystem::is_regular_file(path, ignored) && IsKeyFile(path)) return DescribeKey(path);
+  return DescribeCheckpoint(path);
+}
+
+int Run(const std::string& path, bool json) {
+  const Result<Description> description = Describe(path);
+  if (!description) return Report(description.error(), json);
+  return Print(description->json, description->text, json);
+}
+
+}  // namespace
+
+Command AddInspect(CLI::App& parent) {
+  CLI::App* app = parent.add_subcommand("inspect", "Say what a key, a checkpoint or an encrypted folder is");
+  app->description(
+      "Say what a path is: a key file, a source checkpoint (and whether it is supported), an encrypted\n"
+      "checkpoint, or the folders that `isoveil encrypt` wrote. No passphrase is needed.");
+  struct Options {
+    std::string path;
+    bool json = false;
+  };
+  auto options = std::make_shared<Options>();
+  app->add_option("PATH", options->path, "File or folder")->required();
+  AddJsonOption(*app, options->json);
+  return {app, [options] { return Run(options->path, options->json); }};
+}
+
+}  // namespace isoveil

@@ -1,0 +1,45 @@
+// isoveil: the command line.
+#include "isoveil/apps/cli.h"
+#include "isoveil/crypto/process.h"
+
+namespace {
+
+constexpr const char* kDescription = R"(Serve a model from a machine that cannot read what it says.
+
+Isoveil turns a model checkpoint and a secret key into an encrypted checkpoint in the same standard
+format. A stock llama-server, vLLM or transformers serves it at full speed; only this machine turns text
+into encrypted token ids and back.
+
+  isoveil keygen -o my.key
+  isoveil encrypt Llama-3.2-1B-Instruct -k my.key -o out --to gguf
+  isoveil serve out/server                                 (on the server)
+  isoveil generate out/client -k my.key "Once upon a time" (here)
+
+It hides text from the network, logs and backups. It does NOT hide text from a host that also has the
+public weights the model was made from: see SECURITY.md.)";
+
+constexpr const char* kFooter =
+    "Exit codes: 0 ok, 1 failure, 2 usage, 3 verification mismatch.\n"
+    "Each command explains itself: isoveil COMMAND --help";
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace isoveil;
+  DisableCoreDumps();
+  CLI::App app(kDescription, "isoveil");
+  app.footer(kFooter);
+  app.set_version_flag("--version", "isoveil " ISOVEIL_VERSION);
+  app.require_subcommand(1);
+  const std::vector<Command> commands = {AddKeygen(app), AddInspect(app), AddEncrypt(app), AddVerify(app),
+                                         AddTokens(app), AddServe(app),   AddGenerate(app)};
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+  }
+  for (const Command& command : commands) {
+    if (command.app->parsed()) return command.run();
+  }
+  return kExitUsage;
+}

@@ -1,0 +1,88 @@
+#include "isoveil/engine/json_fields.h"
+
+#include <cmath>
+#include <limits>
+
+namespace isoveil {
+
+using nlohmann::json;
+
+tl::unexpected<Error> BadField(std::string_view field, std::string_view expected) {
+  return Fail(ErrorCode::kFormat, fmt::format("the server's answer, field '{}'", field),
+              fmt::format("expected {}", expected), "is this server of the chosen kind, and recent enough?");
+}
+
+const json* FieldOrNull(const json& object, std::string_view name) {
+  if (!object.is_object()) return nullptr;
+  const auto found = object.find(name);
+  return found == object.end() ? nullptr : &*found;
+}
+
+std::optional<int64_t> IntOrNull(const json& object, std::string_view name) {
+  const json* value = FieldOrNull(object, name);
+  if (value == nullptr || !value->is_number_integer()) return std::nullopt;
+  if (value->is_number_unsigned() && value->get<uint64_t>() > std::numeric_limits<int64_t>::max()) {
+    return std::nullopt;
+  }
+  return value->get<int64_t>();
+}
+
+std::optional<uint64_t> CountOrNull(const json& object, std::string_view name) {
+  const std::optional<int64_t> value = IntOrNull(object, name);
+  if (!value || *value < 0) return std::nullopt;
+  return static_cast<uint64_t>(*value);
+}
+
+std::optional<double> NumberOrNull(const json& object, std::string_view name) {
+  const json* value = FieldOrNull(object, name);
+  if (value == nullptr || !value->is_number()) return std::nullopt;
+  return value->get<double>();
+}
+
+std::string TextOrEmpty(const json& object, std::string_view name) {
+  const json* value = FieldOrNull(object, name);
+  return value != nullptr && value->is_string() ? value->get<std::string>() : "";
+}
+
+Result<const json*> ArrayField(const json& object, std::string_view name) {
+  const json* value = FieldOrNull(object, name);
+  if (value == nullptr) return BadField(name, "an array, found nothing");
+  if (!value->is_array()) return BadField(name, fmt::format("an array, found {}", value->type_name()));
+  return value;
+}
+
+Result<int32_t> ReadTokenId(const json& value, std::string_view field) {
+  if (!value.is_number_integer())
+    return BadField(field, fmt::format("a token id, found {}", value.type_name()));
+  // A negative integer is stored signed, any other unsigned.
+  if (!value.is_number_unsigned() || value.get<uint64_t>() > std::numeric_limits<int32_t>::max()) {
+    return BadField(field, "a token id from 0 to 2147483647, found another integer");
+  }
+  return value.get<int32_t>();
+}
+
+Result<std::vector<int32_t>> ReadTokenIds(const json& array, std::string_view field) {
+  if (!array.is_array()) return BadField(field, fmt::format("an array, found {}", array.type_name()));
+  std::vector<int32_t> ids;
+  ids.reserve(array.size());
+  for (const json& value : array) {
+    ISOVEIL_ASSIGN_OR_RETURN(const int32_t id, ReadTokenId(value, field));
+    ids.push_back(id);
+  }
+  return ids;
+}
+
+Result<std::vector<float>> Floats(const json& array, std::string_view field) {
+  if (!array.is_array()) return BadField(field, fmt::format("an array, found {}", array.type_name()));
+  std::vector<float> values;
+  values.reserve(array.size());
+  for (const json& value : array) {
+    if (!value.is_number()) return BadField(field, fmt::format("a number, found {}", value.type_name()));
+    const double wide = value.get<double>();
+    if (!(std::abs(wide) <= std::numeric_limits<float>::max())) return BadField(field, "a finite number");
+    values.push_back(static_cast<float>(wide));
+  }
+  return values;
+}
+
+}  // namespace isoveil

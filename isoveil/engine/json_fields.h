@@ -1,0 +1,40 @@
+// Typed reading of foreign JSON: nothing throws, and an error names the field.
+//
+//   ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::json* tokens, ArrayField(event, "tokens"));
+//   std::optional<int64_t> n = IntOrNull(event, "tokens_predicted");
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "isoveil/base/result.h"
+
+namespace isoveil {
+
+// The member, or null if `object` is no object or has none of that name.
+const nlohmann::json* FieldOrNull(const nlohmann::json& object, std::string_view name);
+
+// The value if it is there and of that type, in any numeric spelling.
+std::optional<int64_t> IntOrNull(const nlohmann::json& object, std::string_view name);
+std::optional<uint64_t> CountOrNull(const nlohmann::json& object, std::string_view name);
+std::optional<double> NumberOrNull(const nlohmann::json& object, std::string_view name);
+// "" if it is no string.
+std::string TextOrEmpty(const nlohmann::json& object, std::string_view name);
+
+// kFormat, naming the field, if it is missing or no array.
+Result<const nlohmann::json*> ArrayField(const nlohmann::json& object, std::string_view name);
+
+// kFormat unless `value` is an integer in [0, 2^31).
+Result<int32_t> ReadTokenId(const nlohmann::json& value, std::string_view field);
+Result<std::vector<int32_t>> ReadTokenIds(const nlohmann::json& array, std::string_view field);
+// kFormat unless all are numbers that a float can hold.
+Result<std::vector<float>> Floats(const nlohmann::json& array, std::string_view field);
+
+// kFormat: "expected `expected`".
+tl::unexpected<Error> BadField(std::string_view field, std::string_view expected);
+
+}  // namespace isoveil

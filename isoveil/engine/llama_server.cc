@@ -1,0 +1,136 @@
+#include "isoveil/engine/llama_server.h"
+
+#include <cmath>
+
+#include "isoveil/engine/json_fields.h"
+
+namespace isoveil {
+namespace {
+
+using nlohmann::json;
+
+// [[id, bias], ...]; false bans an id.
+json LogitBias(const std::vector<std::pair<int32_t, float>>& biases) {
+  json list = json::array();
+  for (const auto& [id, bias] : biases) {
+    list.push_back(std::isinf(bias) ? json::array({id, false}) : json::array({id, bias}));
+  }
+  return list;
+}
+
+Result<TokenLogprob> ReadLogprob(const json& entry) {
+  const json* id = FieldOrNull(entry, "id");
+  if (id == nullptr) return BadField("completion_probabilities.id", "a token id");
+  TokenLogprob logprob;
+  ISOVEIL_ASSIGN_OR_RETURN(logprob.id, ReadTokenId(*id, "completion_probabilities.id"));
+  logprob.logprob = static_cast<float>(NumberOrNull(entry, "logprob").value_or(0));
+  return logprob;
+}
+
+class Decoder : public StreamDecoder {
+ public:
+  Result<StreamDelta> Decode(const json& event) override {
+    StreamDelta delta;
+    ISOVEIL_ASSIGN_OR_RETURN(const json* tokens, ArrayField(event, "tokens"));
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, ReadTokenIds(*tokens, "tokens"));
+    for (const int32_t id : ids) delta.tokens.push_back({id, std::nullopt, {}});
+    ISOVEIL_RETURN_IF_ERROR(AddProbabilities(event, delta));
+    const json* stop = FieldOrNull(event, "stop");
+    if (stop == nullptr || !stop->is_boolean()) return BadField("stop", "true or false");
+    if (stop->get<bool>()) ReadEnd(event, delta);
+    return delta;
+  }
+
+ private:
+  static Status AddProbabilities(const json& event, StreamDelta& delta) {
+    const json* list = FieldOrNull(event, "completion_probabilities");
+    if (list == nullptr || !list->is_array() || list->size() != delta.tokens.size()) return Ok();
+    for (size_t i = 0; i < delta.tokens.size(); ++i) {
+      const json& entry = (*list)[i];
+      delta.tokens[i].logprob = static_cast<float>(NumberOrNull(entry, "logprob").value_or(0));
+      const json* top = FieldOrNull(entry, "top_logprobs");
+      if (top == nullptr || !top->is_array()) continue;
+      for (const json& alternative : *top) {
+        ISOVEIL_ASSIGN_OR_RETURN(const TokenLogprob logprob, ReadLogprob(alternative));
+        delta.tokens[i].top.push_back(logprob);
+      }
+    }
+    return Ok();
+  }
+
+  static void ReadEnd(const json& event, StreamDelta& delta) {
+    delta.finish = TextOrEmpty(event, "stop_type") == "limit" ? FinishReason::kLength : FinishReason::kStop;
+    delta.prompt_tokens = CountOrNull(event, "tokens_evaluated");
+    delta.completion_tokens = CountOrNull(event, "tokens_predicted");
+    if (const json* timings = FieldOrNull(event, "timings")) {
+      delta.cached_tokens = CountOrNull(*timings, "cache_n");
+      delta.prompt_ms = NumberOrNull(*timings, "prompt_ms");
+      delta.predict_ms = NumberOrNull(*timings, "predicted_ms");
+    }
+  }
+};
+
+class LlamaServer : public Dialect {
+ public:
+  UpstreamKind kind() const override { return UpstreamKind::kLlamaServer; }
+
+  HttpCall Generate(const GenerateRequest& request) const override {
+    const SamplingParams& s = request.sampling;
+    json body = {{"prompt", request.prompt},
+                 {"n_predict", s.max_tokens},
+                 {"stream", true},
+                 {"return_tokens", true},
+                 {"cache_prompt", request.cache_prompt},
+                 {"temperature", s.temperature},
+                 {"top_p", s.top_p},
+                 {"top_k", s.top_k},
+                 {"min_p", s.min_p},
+                 {"presence_penalty", s.presence_penalty},
+                 {"frequency_penalty", s.frequency_penalty},
+                 {"repeat_penalty", s.repeat_penalty},
+                 {"ignore_eos", s.ignore_eos},
+                 {"n_probs", s.n_probs}};
+    if (s.seed) body["seed"] = *s.seed;
+    if (!s.logit_bias.empty()) body["logit_bias"] = LogitBias(s.logit_bias);
+    return {"/completion", body.dump()};
+  }
+
+  std::unique_ptr<StreamDecoder> NewDecoder() const override { return std::make_unique<Decoder>(); }
+
+  HttpCall Embed(std::span<const int32_t> ids) const override {
+    const json body = {{"content", std::vector<int32_t>(ids.begin(), ids.end())}, {"embd_normalize", -1}};
+    return {"/embedding", body.dump()};
+  }
+
+  Result<std::vector<float>> DecodeEmbedding(const json& answer) const override {
+    if (!answer.is_array() || answer.empty()) return BadField("embedding", "a list with one entry");
+    ISOVEIL_ASSIGN_OR_RETURN(const json* rows, ArrayField(answer.front(), "embedding"));
+    const bool nested = !rows->empty() && rows->front().is_array();
+    return Floats(nested ? rows->front() : *rows, "embedding");
+  }
+
+  std::vector<std::string> InfoPaths() const override { return {"/v1/models", "/props"}; }
+
+  void ReadInfo(const std::string& path, const json& answer, UpstreamInfo* info) const override {
+    info->kind = kind();
+    if (path == "/props") {
+      info->version = TextOrEmpty(answer, "build_info");
+      info->n_slots = IntOrNull(answer, "total_slots");
+      return;
+    }
+    const json* models = FieldOrNull(answer, "data");
+    if (models == nullptr || !models->is_array() || models->empty()) return;
+    if (const json* meta = FieldOrNull(models->front(), "meta")) {
+      info->n_vocab = IntOrNull(*meta, "n_vocab");
+      info->n_context = IntOrNull(*meta, "n_ctx");
+      if (!info->n_context) info->n_context = IntOrNull(*meta, "n_ctx_train");
+      info->n_embd = IntOrNull(*meta, "n_embd");
+    }
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Dialect> LlamaServerDialect() { return std::make_unique<LlamaServer>(); }
+
+}  // namespace isoveil

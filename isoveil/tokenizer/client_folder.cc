@@ -1,0 +1,23 @@
+#include "isoveil/tokenizer/client_folder.h"
+
+namespace isoveil {
+
+Result<ClientFolder> ClientFolder::Open(const Path& folder, const RootKey& key) {
+  ISOVEIL_ASSIGN_OR_RETURN(Manifest manifest, Manifest::Read(folder / kManifestFile));
+  if (manifest.key_id != key.key_id()) {
+    return Fail(
+        ErrorCode::kAuth, folder.string(),
+        fmt::format("was encrypted with key {}, and this is key {}", Quoted(manifest.key_id), key.key_id()),
+        "use the key that encrypted it");
+  }
+  ISOVEIL_ASSIGN_OR_RETURN(Vocabulary vocabulary, Vocabulary::Load(folder / kVocabularyFile));
+  if (vocabulary.n_tokens() != manifest.n_vocab) {
+    return Fail(ErrorCode::kMismatch, (folder / kVocabularyFile).string(),
+                fmt::format("expected {} tokens, found {}", manifest.n_vocab, vocabulary.n_tokens()));
+  }
+  const ModelKey model_key(key, manifest.model_identity);
+  ISOVEIL_ASSIGN_OR_RETURN(VocabCipher cipher, VocabCipher::Derive(model_key, manifest.n_vocab));
+  return ClientFolder{std::move(manifest), std::move(vocabulary), std::move(cipher)};
+}
+
+}  // namespace isoveil

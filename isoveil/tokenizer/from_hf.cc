@@ -1,0 +1,443 @@
+#include "isoveil/tokenizer/from_hf.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "isoveil/format/strict_json.h"
+#include "isoveil/tokenizer/pre_tokenizers.h"
+#include "isoveil/tokenizer/token_id.h"
+
+namespace isoveil {
+namespace {
+
+using nlohmann::ordered_json;
+
+enum TokenType : int32_t {
+  kNormal = 1,
+  kUnknown = 2,
+  kControl = 3,
+  kUserDefined = 4,
+  kUnused = 5,
+  kByte = 6
+};
+
+constexpr const char* kSpaceMark = "\xe2\x96\x81";  // U+2581
+
+struct Token {
+  std::string text;
+  int32_t type = kUnused;
+  float score = 0;
+};
+
+// tokenizer.json and the files beside it.
+struct Source {
+  std::string where;
+  ordered_json tokenizer;
+  ordered_json config;      // tokenizer_config.json
+  ordered_json special;     // special_tokens_map.json
+  ordered_json model;       // config.json
+  ordered_json generation;  // generation_config.json
+  std::string chat_template;
+};
+
+tl::unexpected<Error> Unsupported(const Source& s, std::string_view field, std::string problem) {
+  return Fail(ErrorCode::kUnsupported, fmt::format("{}: {}", s.where, field), std::move(problem),
+              "a vocabulary that is nearly right would give a model that is nearly right");
+}
+
+tl::unexpected<Error> Malformed(const Source& s, std::string_view field, std::string problem) {
+  return Fail(ErrorCode::kFormat, fmt::format("{}: {}", s.where, field), std::move(problem));
+}
+
+Result<ordered_json> ReadOptional(const Path& path) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) return ordered_json::object();
+  ISOVEIL_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path));
+  ISOVEIL_ASSIGN_OR_RETURN(ordered_json json, ParseStrictJson(text, path.string()));
+  if (!json.is_object()) return Fail(ErrorCode::kFormat, path.string(), "expected a JSON object");
+  return json;
+}
+
+// The default template where a file names several.
+std::string TemplateOf(const ordered_json& field) {
+  if (field.is_string()) return field.get<std::string>();
+  if (field.is_array()) {
+    for (const ordered_json& entry : field) {
+      if (entry.is_object() && entry.value("name", "") == "default" && entry.contains("template")) {
+        return TemplateOf(entry["template"]);
+      }
+    }
+  }
+  return "";
+}
+
+Result<Source> ReadSource(const Path& folder) {
+  Source s;
+  s.where = (folder / "tokenizer.json").string();
+  const Result<std::string> text = ReadTextFile(s.where, 256 << 20);
+  if (!text && text.error().code == ErrorCode::kNotFound) {
+    return Fail(
+        ErrorCode::kNotFound, s.where, "is missing",
+        "save the tokenizer with transformers: AutoTokenizer.from_pretrained(...).save_pretrained(...)");
+  }
+  if (!text) return tl::unexpected(text.error());
+  ISOVEIL_ASSIGN_OR_RETURN(s.tokenizer, ParseStrictJson(*text, s.where));
+  ISOVEIL_ASSIGN_OR_RETURN(s.config, ReadOptional(folder / "tokenizer_config.json"));
+  ISOVEIL_ASSIGN_OR_RETURN(s.special, ReadOptional(folder / "special_tokens_map.json"));
+  ISOVEIL_ASSIGN_OR_RETURN(s.model, ReadOptional(folder / "config.json"));
+  ISOVEIL_ASSIGN_OR_RETURN(s.generation, ReadOptional(folder / "generation_config.json"));
+  ISOVEIL_ASSIGN_OR_RETURN(const ordered_json template_file, ReadOptional(folder / "chat_template.json"));
+  if (s.config.contains("chat_template")) s.chat_template = TemplateOf(s.config["chat_template"]);
+  if (template_file.contains("chat_template")) s.chat_template = TemplateOf(template_file["chat_template"]);
+  if (const auto jinja = ReadTextFile(folder / "chat_template.jinja", 1 << 20)) s.chat_template = *jinja;
+  return s;
+}
+
+bool Flag(const ordered_json& object, const char* name) {
+  const auto it = object.find(name);
+  return it != object.end() && it->is_boolean() && it->get<bool>();
+}
+
+std::string TypeOf(const ordered_json& object) {
+  if (!object.is_object() || !object.contains("type") || !object["type"].is_string()) return "";
+  return object["type"].get<std::string>();
+}
+
+// The steps of a component that may be a Sequence of them.
+std::vector<ordered_json> StepsOf(const ordered_json& component, const char* list) {
+  if (component.is_null()) return {};
+  if (TypeOf(component) == "Sequence" && component.contains(list) && component[list].is_array()) {
+    return {component[list].begin(), component[list].end()};
+  }
+  return {component};
+}
+
+class Converter {
+ public:
+  Converter(const Source& source, uint64_t n_vocab) : s_(source), n_vocab_(n_vocab) {}
+
+  Result<GgufMetadata> Run() {
+    ISOVEIL_RETURN_IF_ERROR(ReadModel());
+    ISOVEIL_RETURN_IF_ERROR(ReadVocab());
+    ISOVEIL_RETURN_IF_ERROR(ReadAddedTokens());
+    if (byte_fallback_) {
+      ISOVEIL_RETURN_IF_ERROR(ConvertByteFallback());
+    } else {
+      ISOVEIL_RETURN_IF_ERROR(ConvertByteLevel());
+    }
+    ISOVEIL_RETURN_IF_ERROR(SetSpecialIds());
+    return Finish();
+  }
+
+ private:
+  Status ReadModel() {
+    if (!s_.tokenizer.is_object() || !s_.tokenizer.contains("model") || !s_.tokenizer["model"].is_object()) {
+      return Malformed(s_, "model", "expected an object");
+    }
+    model_ = s_.tokenizer["model"];
+    std::string type = TypeOf(model_);
+    if (type.empty() && model_.contains("merges")) type = "BPE";
+    if (type != "BPE")
+      return Unsupported(s_, "model.type", fmt::format("{} has no rule; BPE has", Quoted(type)));
+    for (const char* field : {"continuing_subword_prefix", "end_of_word_suffix"}) {
+      if (model_.contains(field) && model_[field].is_string() && !model_[field].get<std::string>().empty()) {
+        return Unsupported(s_, std::string("model.") + field, "llama.cpp has no such affix");
+      }
+    }
+    if (model_.contains("dropout") && model_["dropout"].is_number() && model_["dropout"] != 0) {
+      return Unsupported(s_, "model.dropout", "is random");
+    }
+    byte_fallback_ = Flag(model_, "byte_fallback");
+    return Ok();
+  }
+
+  Status ReadVocab() {
+    if (n_vocab_ == 0 || n_vocab_ > kMaxVocabulary)
+      return Malformed(s_, "vocabulary", "its size is out of range");
+    if (!model_.contains("vocab") || !model_["vocab"].is_object())
+      return Malformed(s_, "model.vocab", "expected an object");
+    tokens_.resize(n_vocab_);
+    for (const auto& [text, id] : model_["vocab"].items()) {
+      ISOVEIL_RETURN_IF_ERROR(SetToken(id, text, kNormal, "model.vocab"));
+    }
+    for (uint64_t id = 0; id < n_vocab_; ++id) {
+      if (tokens_[id].type == kUnused) tokens_[id].text = fmt::format("[PAD{}]", id);
+    }
+    return Ok();
+  }
+
+  Status SetToken(const ordered_json& id, const std::string& text, int32_t type, const char* field) {
+    if (!id.is_number_unsigned() || id.get<uint64_t>() >= n_vocab_) {
+      return Malformed(s_, field,
+                       fmt::format("token {}: expected an id below {}, the rows of the embedding",
+                                   Quoted(text), n_vocab_));
+    }
+    Token& token = tokens_[id.get<uint64_t>()];
+    if (token.type != kUnused && token.text != text) {
+      return Malformed(s_, field, fmt::format("id {} has two texts", id.get<uint64_t>()));
+    }
+    token.text = text;
+    token.type = type;
+    ids_[text] = id.get<uint64_t>();
+    return Ok();
+  }
+
+  Status ReadAddedTokens() {
+    if (!s_.tokenizer.contains("added_tokens") || !s_.tokenizer["added_tokens"].is_array()) return Ok();
+    for (const ordered_json& added : s_.tokenizer["added_tokens"]) {
+      if (!added.is_object() || !added.contains("content") || !added["content"].is_string() ||
+          !added.contains("id")) {
+        return Malformed(s_, "added_tokens", "expected objects with id and content");
+      }
+      const auto text = added["content"].get<std::string>();
+      for (const char* flag : {"lstrip", "rstrip", "single_word"}) {
+        if (Flag(added, flag)) {
+          return Unsupported(s_, "added_tokens",
+                             fmt::format("token {} has {}, which llama.cpp lacks", Quoted(text), flag));
+        }
+      }
+      if (added["id"].is_number_unsigned() && added["id"].get<uint64_t>() < n_vocab_ &&
+          tokens_[added["id"].get<uint64_t>()].type == kUnused) {
+        tokens_[added["id"].get<uint64_t>()].text = text;
+      }
+      ISOVEIL_RETURN_IF_ERROR(
+          SetToken(added["id"], text, Flag(added, "special") ? kControl : kUserDefined, "added_tokens"));
+    }
+    return Ok();
+  }
+
+  // Both spellings: "a b" and ["a", "b"].
+  Result<std::vector<std::pair<std::string, std::string>>> ReadMerges() const {
+    std::vector<std::pair<std::string, std::string>> merges;
+    if (!model_.contains("merges") || !model_["merges"].is_array())
+      return Malformed(s_, "model.merges", "expected a list");
+    for (const ordered_json& merge : model_["merges"]) {
+      if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
+        merges.emplace_back(merge[0].get<std::string>(), merge[1].get<std::string>());
+        continue;
+      }
+      const std::string text = merge.is_string() ? merge.get<std::string>() : "";
+      const size_t space = text.find(' ', 1);
+      if (space == std::string::npos)
+        return Malformed(s_, "model.merges", fmt::format("entry {} is no pair", merges.size()));
+      merges.emplace_back(text.substr(0, space), text.substr(space + 1));
+    }
+    return merges;
+  }
+
+  Status ConvertByteLevel() {
+    for (const ordered_json& step :
+         StepsOf(s_.tokenizer.value("normalizer", ordered_json()), "normalizers")) {
+      if (TypeOf(step) != "NFC")
+        return Unsupported(s_, "normalizer", fmt::format("{} has no rule", Quoted(TypeOf(step))));
+    }
+    const bool ignore_merges = Flag(model_, "ignore_merges");
+    ISOVEIL_ASSIGN_OR_RETURN(
+        const PreTokenizer pre,
+        FindPreTokenizer(s_.tokenizer.value("pre_tokenizer", ordered_json()), ignore_merges, s_.where));
+    ISOVEIL_ASSIGN_OR_RETURN(const auto merges, ReadMerges());
+    std::vector<std::string> lines;
+    for (const auto& [left, right] : merges) lines.push_back(left + " " + right);
+    metadata_.Set("tokenizer.ggml.model", std::string("gpt2"));
+    metadata_.Set("tokenizer.ggml.pre", std::string(pre.name));
+    metadata_.Set("tokenizer.ggml.merges", std::move(lines));
+    return Ok();
+  }
+
+  Status ConvertByteFallback() {
+    ISOVEIL_ASSIGN_OR_RETURN(const bool prefix, SpacePrefix());
+    ISOVEIL_ASSIGN_OR_RETURN(const auto merges, ReadMerges());
+    ISOVEIL_RETURN_IF_ERROR(ScoreByMerges(merges));
+    MarkBytesAndUnknown();
+    metadata_.Set("tokenizer.ggml.model", std::string("llama"));
+    metadata_.Set("tokenizer.ggml.pre", std::string("default"));
+    metadata_.Set("tokenizer.ggml.add_space_prefix", prefix);
+    std::vector<float> scores;
+    for (const Token& token : tokens_) scores.push_back(token.score);
+    metadata_.Set("tokenizer.ggml.scores", std::move(scores));
+    return Ok();
+  }
+
+  // Spaces become U+2581, by normalizers or by Metaspace; true if one is put before the text.
+  Result<bool> SpacePrefix() const {
+    bool prefix = false;
+    bool replaced = false;
+    for (const ordered_json& step :
+         StepsOf(s_.tokenizer.value("normalizer", ordered_json()), "normalizers")) {
+      const std::string type = TypeOf(step);
+      if (type == "Prepend" && step.value("prepend", "") == kSpaceMark) {
+        prefix = true;
+      } else if (type == "Replace" && step.contains("pattern") &&
+                 step["pattern"].value("String", "") == " " && step.value("content", "") == kSpaceMark) {
+        replaced = true;
+      } else {
+        return Unsupported(s_, "normalizer", fmt::format("{} has no rule", Quoted(type)));
+      }
+    }
+    for (const ordered_json& step :
+         StepsOf(s_.tokenizer.value("pre_tokenizer", ordered_json()), "pretokenizers")) {
+      const std::string scheme = step.value("prepend_scheme", "always");
+      if (TypeOf(step) != "Metaspace" || step.value("replacement", "") != kSpaceMark ||
+          step.value("split", true)) {
+        return Unsupported(s_, "pre_tokenizer", fmt::format("{} has no rule here", Quoted(TypeOf(step))));
+      }
+      replaced = true;
+      prefix = scheme != "never";
+    }
+    if (!replaced) return Unsupported(s_, "normalizer", "spaces are not replaced by U+2581");
+    return prefix;
+  }
+
+  // llama.cpp merges the pair whose merged token has the highest score, Hugging Face the pair of the lowest
+  // rank. The two agree if all merges that make one token stand together in rank.
+  Status ScoreByMerges(const std::vector<std::pair<std::string, std::string>>& merges) {
+    std::set<uint64_t> done;
+    uint64_t current = n_vocab_;
+    for (size_t rank = 0; rank < merges.size(); ++rank) {
+      const auto it = ids_.find(merges[rank].first + merges[rank].second);
+      if (it == ids_.end())
+        return Malformed(s_, "model.merges", fmt::format("entry {} makes no token of the vocabulary", rank));
+      if (it->second == current) continue;
+      if (!done.insert(it->second).second) {
+        return Unsupported(s_, "model.merges",
+                           fmt::format("entry {} makes a token again that others came between", rank));
+      }
+      current = it->second;
+      tokens_[current].score = -static_cast<float>(rank);
+    }
+    // Tokens that no merge makes are single characters, bytes or added ones: they never compete.
+    for (uint64_t id = 0; id < n_vocab_; ++id) {
+      if (!done.contains(id)) tokens_[id].score = -1e9F;
+    }
+    return Ok();
+  }
+
+  void MarkBytesAndUnknown() {
+    for (Token& token : tokens_) {
+      const std::string& t = token.text;
+      if (token.type == kNormal && t.size() == 6 && t.starts_with("<0x") && t.back() == '>')
+        token.type = kByte;
+    }
+    const std::string unknown = model_.contains("unk_token") && model_["unk_token"].is_string()
+                                    ? model_["unk_token"].get<std::string>()
+                                    : "";
+    if (const auto it = ids_.find(unknown); it != ids_.end()) tokens_[it->second].type = kUnknown;
+  }
+
+  // A token by the name that tokenizer_config.json or special_tokens_map.json gives it.
+  std::optional<uint64_t> NamedId(const char* name) const {
+    for (const ordered_json* file : {&s_.config, &s_.special}) {
+      const auto it = file->find(name);
+      if (it == file->end()) continue;
+      const std::string text = it->is_string() ? it->get<std::string>()
+                               : it->is_object() && it->contains("content") && (*it)["content"].is_string()
+                                   ? (*it)["content"].get<std::string>()
+                                   : "";
+      if (const auto found = ids_.find(text); found != ids_.end()) return found->second;
+    }
+    return std::nullopt;
+  }
+
+  // The ids of a field of generation_config.json or config.json.
+  std::vector<uint64_t> ConfiguredIds(const char* field) const {
+    std::vector<uint64_t> ids;
+    for (const ordered_json* file : {&s_.generation, &s_.model}) {
+      const auto it = file->find(field);
+      if (it == file->end()) continue;
+      for (const ordered_json& id : it->is_array() ? *it : ordered_json::array({*it})) {
+        if (id.is_number_unsigned() && id.get<uint64_t>() < n_vocab_ &&
+            std::find(ids.begin(), ids.end(), id.get<uint64_t>()) == ids.end()) {
+          ids.push_back(id.get<uint64_t>());
+        }
+      }
+    }
+    return ids;
+  }
+
+  void SetId(const char* key, uint64_t id) { metadata_.Set(key, static_cast<uint32_t>(id)); }
+
+  Status SetSpecialIds() {
+    const std::pair<const char*, std::pair<const char*, const char*>> kinds[] = {
+        {"tokenizer.ggml.bos_token_id", {"bos_token", "bos_token_id"}},
+        {"tokenizer.ggml.padding_token_id", {"pad_token", "pad_token_id"}},
+        {"tokenizer.ggml.unknown_token_id", {"unk_token", "unk_token_id"}},
+    };
+    for (const auto& [key, names] : kinds) {
+      std::optional<uint64_t> id = NamedId(names.first);
+      const std::vector<uint64_t> configured = ConfiguredIds(names.second);
+      if (!id && !configured.empty()) id = configured.front();
+      if (id) SetId(key, *id);
+    }
+    // Everything that ends a generation, the tokenizer's own token first.
+    std::vector<uint64_t> ends = ConfiguredIds("eos_token_id");
+    if (const auto named = NamedId("eos_token")) {
+      std::erase(ends, *named);
+      ends.insert(ends.begin(), *named);
+    }
+    constexpr const char* kEndKeys[] = {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
+                                        "tokenizer.ggml.eom_token_id"};
+    for (size_t i = 0; i < ends.size() && i < std::size(kEndKeys); ++i) SetId(kEndKeys[i], ends[i]);
+    metadata_.Set("tokenizer.ggml.add_bos_token", Adds("add_bos_token", "bos_token", true));
+    metadata_.Set("tokenizer.ggml.add_eos_token", Adds("add_eos_token", "eos_token", false));
+    return Ok();
+  }
+
+  // Whether a text gets the token: as the post-processor's template says, which is what Hugging Face runs; a
+  // Llama tokenizer rebuilds that template from its flag.
+  bool Adds(const char* flag, const char* name, bool front) const {
+    const std::string tokenizer_class = s_.config.value("tokenizer_class", "");
+    if (tokenizer_class.starts_with("LlamaTokenizer") && s_.config.contains(flag))
+      return Flag(s_.config, flag);
+    const std::optional<uint64_t> id = NamedId(name);
+    for (const ordered_json& step :
+         StepsOf(s_.tokenizer.value("post_processor", ordered_json()), "processors")) {
+      if (TypeOf(step) != "TemplateProcessing" || !step.contains("single") || !step["single"].is_array() ||
+          step["single"].empty()) {
+        continue;
+      }
+      const ordered_json& piece = front ? step["single"].front() : step["single"].back();
+      if (!piece.contains("SpecialToken")) continue;
+      const auto it = ids_.find(piece["SpecialToken"].value("id", ""));
+      if (it != ids_.end() && (!id || it->second == *id)) return true;
+    }
+    return false;
+  }
+
+  Result<GgufMetadata> Finish() {
+    std::vector<std::string> texts;
+    std::vector<int32_t> types;
+    for (Token& token : tokens_) {
+      texts.push_back(std::move(token.text));
+      types.push_back(token.type);
+    }
+    metadata_.Set("tokenizer.ggml.tokens", std::move(texts));
+    metadata_.Set("tokenizer.ggml.token_type", std::move(types));
+    if (!s_.chat_template.empty()) metadata_.Set("tokenizer.chat_template", s_.chat_template);
+    return std::move(metadata_);
+  }
+
+  const Source& s_;
+  uint64_t n_vocab_;
+  ordered_json model_;
+  bool byte_fallback_ = false;
+  std::vector<Token> tokens_;
+  std::map<std::string, uint64_t> ids_;
+  GgufMetadata metadata_;
+};
+
+}  // namespace
+
+Result<GgufMetadata> VocabularyFromHf(const Path& folder, uint64_t n_vocab) {
+  ISOVEIL_ASSIGN_OR_RETURN(const Source source, ReadSource(folder));
+  try {
+    return Converter(source, n_vocab).Run();
+  } catch (const ordered_json::exception& error) {
+    // A field of another type than expected; its text is not quoted.
+    return Malformed(source, "tokenizer",
+                     fmt::format("a field has an unexpected type (JSON error {})", error.id));
+  }
+}
+
+}  // namespace isoveil

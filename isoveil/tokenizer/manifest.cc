@@ -1,0 +1,120 @@
+#include "isoveil/tokenizer/manifest.h"
+
+#include <nlohmann/json.hpp>
+
+#include "isoveil/crypto/hash.h"
+
+namespace isoveil {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr int kVersion = 1;
+
+ordered_json FilesJson(const std::vector<FileHash>& files) {
+  ordered_json list = ordered_json::array();
+  for (const FileHash& file : files) {
+    list.push_back({{"name", file.name}, {"bytes", file.bytes}, {"tree_hash", file.tree_hash}});
+  }
+  return list;
+}
+
+ordered_json TensorsJson(const std::vector<TensorTreatment>& tensors) {
+  ordered_json list = ordered_json::array();
+  for (const TensorTreatment& t : tensors) {
+    list.push_back({{"name", t.name}, {"type", t.type}, {"shape", t.shape}, {"treatment", t.treatment}});
+  }
+  return list;
+}
+
+std::vector<FileHash> ReadFiles(const ordered_json& list) {
+  std::vector<FileHash> files;
+  for (const auto& file : list) {
+    files.push_back({file.at("name").get<std::string>(), file.at("bytes").get<uint64_t>(),
+                     file.at("tree_hash").get<std::string>()});
+  }
+  return files;
+}
+
+// Throws what nlohmann throws on a missing or mistyped field; Read turns it into an Error.
+Manifest FromJson(const ordered_json& json) {
+  Manifest manifest;
+  manifest.key_id = json.at("key_id").get<std::string>();
+  manifest.profile = json.at("profile").get<std::string>() == "rotated" ? Profile::kRotated : Profile::kExact;
+  manifest.architecture = json.at("architecture").get<std::string>();
+  manifest.target =
+      json.at("format").get<std::string>() == "gguf" ? FormatKind::kGguf : FormatKind::kHuggingFace;
+  manifest.n_vocab = json.at("n_vocab").get<uint64_t>();
+  manifest.end_of_generation = json.at("end_of_generation").get<std::vector<TokenId>>();
+  manifest.source_files = ReadFiles(json.at("source_files"));
+  manifest.server_files = ReadFiles(json.at("server_files"));
+  for (const auto& t : json.at("tensors")) {
+    manifest.tensors.push_back({t.at("name").get<std::string>(), t.at("type").get<std::string>(),
+                                t.at("shape").get<Shape>(),
+                                t.at("treatment").get<std::vector<std::string>>()});
+  }
+  for (const auto& [name, why] : json.at("dropped_tensors").items()) {
+    manifest.dropped_tensors.emplace_back(name, why.get<std::string>());
+  }
+  manifest.dropped_fields = json.at("dropped_fields").get<std::vector<std::string>>();
+  return manifest;
+}
+
+}  // namespace
+
+std::string_view ProfileName(Profile profile) { return profile == Profile::kExact ? "exact" : "rotated"; }
+
+std::string_view FormatName(FormatKind format) {
+  return format == FormatKind::kGguf ? "gguf" : "huggingface";
+}
+
+std::string Manifest::ToJson() const {
+  ordered_json dropped = ordered_json::object();
+  for (const auto& [name, why] : dropped_tensors) dropped[name] = why;
+  const ordered_json json = {
+      {"isoveil_manifest", kVersion},
+      {"key_id", key_id},
+      {"model_identity", Hex(model_identity)},
+      {"profile", ProfileName(profile)},
+      {"architecture", architecture},
+      {"format", FormatName(target)},
+      {"n_vocab", n_vocab},
+      {"end_of_generation", end_of_generation},
+      {"hash", "BLAKE2b-256 over the BLAKE2b-256 of each 16 MiB chunk"},
+      {"source_files", FilesJson(source_files)},
+      {"server_files", FilesJson(server_files)},
+      {"tensors", TensorsJson(tensors)},
+      {"dropped_tensors", std::move(dropped)},
+      {"dropped_fields", dropped_fields},
+  };
+  return json.dump(2) + "\n";
+}
+
+Result<Manifest> Manifest::Read(const Path& path) {
+  ISOVEIL_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path));
+  const auto malformed = [&](std::string problem) {
+    return Fail(ErrorCode::kFormat, path.string(), std::move(problem), "encrypt the model again");
+  };
+  try {
+    const ordered_json json = ordered_json::parse(text);
+    if (!json.is_object() || !json.contains("isoveil_manifest"))
+      return malformed("is no manifest of Isoveil");
+    const int version = json.at("isoveil_manifest").get<int>();
+    if (version != kVersion) {
+      return Fail(ErrorCode::kUnsupported, path.string(),
+                  fmt::format("expected version {}, found {}", kVersion, version),
+                  "use the version that wrote it");
+    }
+    Manifest manifest = FromJson(json);
+    ISOVEIL_ASSIGN_OR_RETURN(manifest.model_identity,
+                             ParseModelIdentity(json.at("model_identity").get<std::string>(), path.string()));
+    if (manifest.n_vocab == 0 || manifest.n_vocab > kMaxVocabulary)
+      return malformed("n_vocab is out of range");
+    return manifest;
+  } catch (const ordered_json::exception& error) {
+    // Only the kind of error: the exception's text may quote the file.
+    return malformed(fmt::format("is malformed (JSON error {})", error.id));
+  }
+}
+
+}  // namespace isoveil

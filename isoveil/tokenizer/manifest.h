@@ -1,0 +1,59 @@
+// manifest.json in the client's folder: what was made from what, with which key, and how every tensor was
+// treated.
+//
+//   ISOVEIL_ASSIGN_OR_RETURN(Manifest manifest, Manifest::Read("out/client/manifest.json"));
+//   ModelKey key(root, manifest.model_identity);
+//
+// It holds no secret: key id, profile, shapes, file hashes, and the group of each axis. The server does not
+// get it. Readers accept unknown fields and refuse other major versions.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "isoveil/algebra/group.h"
+#include "isoveil/base/file.h"
+#include "isoveil/format/checkpoint.h"
+#include "isoveil/key/model_key.h"
+#include "isoveil/tokenizer/token_id.h"
+
+namespace isoveil {
+
+inline constexpr char kManifestFile[] = "manifest.json";
+inline constexpr char kVocabularyFile[] = "vocabulary.gguf";
+
+struct FileHash {
+  std::string name;
+  uint64_t bytes = 0;
+  std::string tree_hash;
+};
+
+struct TensorTreatment {
+  std::string name;
+  std::string type;
+  Shape shape;
+  std::vector<std::string> treatment;  // one for each weight in the tensor
+};
+
+struct Manifest {
+  std::string key_id;
+  ModelIdentity model_identity = {};
+  Profile profile = Profile::kExact;
+  std::string architecture;
+  FormatKind target = FormatKind::kGguf;
+  uint64_t n_vocab = 0;
+  std::vector<TokenId> end_of_generation;  // plain ids
+  std::vector<FileHash> source_files;
+  std::vector<FileHash> server_files;
+  std::vector<TensorTreatment> tensors;
+  std::vector<std::pair<std::string, std::string>> dropped_tensors;  // name, why
+  std::vector<std::string> dropped_fields;
+
+  std::string ToJson() const;
+  static Result<Manifest> Read(const Path& path);
+};
+
+std::string_view ProfileName(Profile profile);
+std::string_view FormatName(FormatKind format);
+
+}  // namespace isoveil

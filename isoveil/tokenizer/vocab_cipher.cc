@@ -1,0 +1,87 @@
+#include "isoveil/tokenizer/vocab_cipher.h"
+
+#include <utility>
+
+#include "isoveil/crypto/secret.h"
+#include "isoveil/key/draw.h"
+
+namespace isoveil {
+namespace {
+
+constexpr uint32_t kUnset = ~uint32_t{0};
+
+Result<TokenId> LookUp(std::span<const uint32_t> table, int64_t id) {
+  if (id < 0 || static_cast<uint64_t>(id) >= table.size()) {
+    return Fail(ErrorCode::kInvalidArgument, "token id", fmt::format("expected 0 to {}", table.size() - 1),
+                "the ids belong to another model");
+  }
+  return static_cast<TokenId>(table[static_cast<size_t>(id)]);
+}
+
+Result<std::vector<TokenId>> LookUpAll(std::span<const uint32_t> table, std::span<const TokenId> ids) {
+  std::vector<TokenId> out;
+  out.reserve(ids.size());
+  for (const TokenId id : ids) {
+    const auto found = LookUp(table, id);
+    if (!found) {
+      Error error = found.error();
+      error.where = fmt::format("token id at position {}", out.size());
+      return tl::unexpected(std::move(error));
+    }
+    out.push_back(*found);
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<VocabCipher> VocabCipher::Derive(const ModelKey& key, uint64_t n_vocab, uint64_t granularity) {
+  if (n_vocab == 0 || n_vocab > kMaxVocabulary || granularity == 0 || n_vocab % granularity != 0) {
+    return Fail(
+        ErrorCode::kInvalidArgument, "vocabulary",
+        fmt::format("expected 1 to {} tokens in runs of {}, found {}", kMaxVocabulary, granularity, n_vocab));
+  }
+  KeyStream stream = key.Stream(kLabel);
+  return FromPermutation(DrawPermutation(n_vocab, stream, granularity));
+}
+
+Result<VocabCipher> VocabCipher::FromPermutation(std::vector<uint32_t> source) {
+  std::vector<uint32_t> inverse(source.size(), kUnset);
+  for (uint32_t i = 0; i < source.size(); ++i) {
+    if (source[i] >= source.size() || inverse[source[i]] != kUnset) {
+      return Fail(ErrorCode::kInvalidArgument, "vocabulary", "the table is no permutation");
+    }
+    inverse[source[i]] = i;
+  }
+  return VocabCipher(std::move(source), std::move(inverse));
+}
+
+VocabCipher::VocabCipher(std::vector<uint32_t> source, std::vector<uint32_t> inverse)
+    : source_(std::move(source)), inverse_(std::move(inverse)) {}
+
+VocabCipher& VocabCipher::operator=(VocabCipher&& other) noexcept {
+  Wipe();
+  source_ = std::move(other.source_);
+  inverse_ = std::move(other.inverse_);
+  return *this;
+}
+
+VocabCipher::~VocabCipher() { Wipe(); }
+
+void VocabCipher::Wipe() {
+  isoveil::Wipe(std::as_writable_bytes(std::span(source_)));
+  isoveil::Wipe(std::as_writable_bytes(std::span(inverse_)));
+}
+
+Result<TokenId> VocabCipher::Encrypt(int64_t plain) const { return LookUp(inverse_, plain); }
+Result<TokenId> VocabCipher::Decrypt(int64_t encrypted) const { return LookUp(source_, encrypted); }
+
+Result<std::vector<TokenId>> VocabCipher::Encrypt(std::span<const TokenId> plain) const {
+  return LookUpAll(inverse_, plain);
+}
+
+Result<std::vector<TokenId>> VocabCipher::Decrypt(std::span<const TokenId> encrypted) const {
+  return LookUpAll(source_, encrypted);
+}
+
+}  // namespace isoveil

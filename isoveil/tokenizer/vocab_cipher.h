@@ -1,0 +1,66 @@
+// Plain ids to encrypted ids and back: the action of a key on the space `vocab`.
+//
+//   ISOVEIL_ASSIGN_OR_RETURN(auto cipher, VocabCipher::Derive(model_key, n_vocab));
+//   ISOVEIL_ASSIGN_OR_RETURN(TokenId sent, cipher.Encrypt(plain));
+//   ISOVEIL_ASSIGN_OR_RETURN(TokenId text, cipher.Decrypt(received));     // text == plain
+//
+// The permutation moves all ids, special and unused ones too. It follows Action::Permutation: row i of
+// the encrypted embedding is row source[i] of the plain one, so that
+//
+//   Decrypt(i) = source[i],    Encrypt(source[i]) = i.
+//
+// The tables are secret: they are wiped when the cipher goes, and neither they nor ids appear in error
+// texts. A cipher is immutable and may be used from many threads; it can be moved but not copied.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "isoveil/base/result.h"
+#include "isoveil/key/model_key.h"
+#include "isoveil/tokenizer/token_id.h"
+
+namespace isoveil {
+
+class VocabCipher {
+ public:
+  // The label under which the permutation of the vocabulary is derived from a key.
+  static constexpr char kLabel[] = "vocab";
+
+  // Runs of `granularity` ids stay together, where a block format of the head asks for it.
+  // kInvalidArgument if n_vocab is zero, too large or no multiple of the granularity.
+  static Result<VocabCipher> Derive(const ModelKey& key, uint64_t n_vocab, uint64_t granularity = 1);
+
+  // Takes over a permutation; kInvalidArgument if it is none.
+  static Result<VocabCipher> FromPermutation(std::vector<uint32_t> source);
+
+  VocabCipher(VocabCipher&& other) noexcept = default;
+  VocabCipher& operator=(VocabCipher&& other) noexcept;
+  VocabCipher(const VocabCipher&) = delete;
+  VocabCipher& operator=(const VocabCipher&) = delete;
+  ~VocabCipher();
+
+  uint64_t n_vocab() const { return source_.size(); }
+
+  // kInvalidArgument for negative ids and those of n_vocab or more. The arguments are wide so that a
+  // number of a request or an answer is checked before it is cut.
+  Result<TokenId> Encrypt(int64_t plain) const;
+  Result<TokenId> Decrypt(int64_t encrypted) const;
+
+  // The same for many; the error names the position of the first bad id.
+  Result<std::vector<TokenId>> Encrypt(std::span<const TokenId> plain) const;
+  Result<std::vector<TokenId>> Decrypt(std::span<const TokenId> encrypted) const;
+
+  // The secret permutation: encrypted id i stands for plain id source()[i].
+  std::span<const uint32_t> source() const { return source_; }
+
+ private:
+  VocabCipher(std::vector<uint32_t> source, std::vector<uint32_t> inverse);
+  void Wipe();
+
+  std::vector<uint32_t> source_;
+  std::vector<uint32_t> inverse_;
+};
+
+}  // namespace isoveil

@@ -1,0 +1,108 @@
+// A vocabulary: text to ids and ids to text, exactly as llama.cpp does it.
+//
+//   ISOVEIL_ASSIGN_OR_RETURN(Vocabulary vocabulary, Vocabulary::Load("client/vocabulary.gguf"));
+//   ISOVEIL_ASSIGN_OR_RETURN(auto ids, vocabulary.Tokenize("Hello", {.add_special = true}));
+//   ISOVEIL_ASSIGN_OR_RETURN(std::string text, vocabulary.Detokenize(ids));      // "Hello"
+//
+// All ids here are plain ones; VocabCipher turns them into those that the server sees.
+//
+// A vocabulary is immutable and may be used from many threads. Copies are cheap and share it. Neither
+// text nor pieces are ever logged: llama.cpp's log is silenced for the whole process when the first
+// vocabulary is loaded, and what it says about a failed load becomes the Error.
+//
+// What Detokenize means. Every id has a piece, a string of bytes. The text of some ids is the
+// concatenation of their pieces, in which ill-formed UTF-8 is replaced by U+FFFD, one for each maximal
+// subpart (Unicode, section 3.9, as Rust and Python do). Unknown and control tokens have an empty piece
+// unless `special` is set. Spaces before punctuation are left alone ("clean_up_tokenization_spaces" of
+// Hugging Face loses information, and no engine streams it).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "isoveil/base/file.h"
+#include "isoveil/base/result.h"
+#include "isoveil/format/gguf.h"
+#include "isoveil/tokenizer/token_id.h"
+
+namespace isoveil {
+
+struct TokenizeOptions {
+  // Adds what the model expects around a text (BOS, EOS, CLS and SEP), as the vocabulary says.
+  bool add_special = false;
+  // Text such as "<|im_end|>" becomes the control token. Leave it off for text of a user: otherwise
+  // the user can speak for the system.
+  bool parse_special = false;
+};
+
+// SentencePiece puts a space before the first word when it tokenises; where the ids of a whole text are
+// turned back, that space goes again. A continuation of a prompt keeps it: it separates two words.
+enum class TextStart { kWholeText, kContinuation };
+
+struct DetokenizeOptions {
+  TextStart start = TextStart::kWholeText;
+  // Shows control tokens by name.
+  bool special = false;
+};
+
+enum class TokenKind { kNormal, kControl, kUserDefined, kUnknown, kUnused, kByte };
+
+// The tokenizer's algorithm, as llama.cpp names it.
+enum class VocabularyKind { kSentencePiece, kBytePair, kWordPiece, kUnigram, kOther };
+
+// The ids with a meaning of their own; those that the model lacks are empty.
+struct SpecialIds {
+  std::optional<TokenId> bos, eos, eot, eom, unk, sep, pad, mask;
+  std::optional<TokenId> fim_prefix, fim_suffix, fim_middle, fim_pad, fim_repo, fim_separator;
+  // Every id that ends a generation, ascending: eos, eot, eom and whatever else llama.cpp recognises.
+  std::vector<TokenId> end_of_generation;
+};
+
+class Vocabulary {
+ public:
+  // Reads the tokenizer of a GGUF file, with or without weights. kFormat for what llama.cpp cannot
+  // load, or for tables that contradict each other; kUnsupported for vocabularies without text.
+  static Result<Vocabulary> Load(const Path& path);
+
+  // The same from metadata in memory; `where` names it in errors. Only the "general.*" and
+  // "tokenizer.*" keys are looked at.
+  static Result<Vocabulary> FromMetadata(const GgufMetadata& metadata, std::string where);
+
+  uint64_t n_tokens() const;
+  VocabularyKind kind() const;
+  const SpecialIds& special_ids() const;
+  bool IsEndOfGeneration(TokenId id) const;
+
+  // What TokenizeOptions::add_special adds.
+  bool adds_bos() const;
+  bool adds_eos() const;
+  // SentencePiece's space before the first word.
+  bool adds_space_prefix() const;
+
+  // The model's own chat template, or empty.
+  const std::string& chat_template() const;
+
+  // kInvalidArgument unless `text` is well-formed UTF-8 of less than 1 GiB. Errors never quote it.
+  Result<std::vector<TokenId>> Tokenize(std::string_view text, TokenizeOptions options = {}) const;
+
+  // The bytes of one id, possibly a part of a character; they live as long as the vocabulary.
+  // kInvalidArgument for ids outside [0, n_tokens).
+  Result<std::string_view> Piece(TokenId id, bool special = false) const;
+  // The first non-empty piece of a text as Detokenize shows it: without SentencePiece's space.
+  std::string_view StripStart(std::string_view piece, TextStart start) const;
+  Result<TokenKind> Kind(TokenId id) const;
+
+  Result<std::string> Detokenize(std::span<const TokenId> ids, DetokenizeOptions options = {}) const;
+
+ private:
+  struct Impl;
+  explicit Vocabulary(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+
+  std::shared_ptr<const Impl> impl_;
+};
+
+}  // namespace isoveil

@@ -1,0 +1,226 @@
+#include "isoveil/transform/encrypt.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+
+#include "isoveil/base/parallel.h"
+#include "isoveil/crypto/hash.h"
+#include "isoveil/format/safetensors.h"
+#include "isoveil/tokenizer/manifest.h"
+#include "isoveil/transform/axis_actions.h"
+#include "isoveil/transform/identity.h"
+#include "isoveil/transform/package.h"
+#include "isoveil/transform/write_shards.h"
+
+namespace isoveil {
+namespace {
+
+BindOptions BindOptionsOf(const EncryptOptions& options) {
+  return {
+      .profile = options.profile, .requantize = options.requantize, .powers_of_two = options.powers_of_two};
+}
+
+Status CheckOptions(const EncryptOptions& options) {
+  if (options.requantize && options.profile == Profile::kExact) {
+    return Fail(ErrorCode::kInvalidArgument, "requantize", "profile exact keeps every block's bits",
+                "use it with profile rotated, or leave it out");
+  }
+  return Ok();
+}
+
+// Everything that Encrypt knows before it writes.
+struct Prepared {
+  ModelIdentity identity;
+  ModelKey key;
+  GgufMetadata vocabulary;
+  ServerFiles server;
+  std::vector<TokenId> stops;
+};
+
+Result<Prepared> Prepare(const PlannedEncryption& planned, const RootKey& root, const GgufMetadata& base) {
+  const uint64_t n_vocab = planned.model.hparams.n_vocab;
+  const ModelIdentity identity = IdentifyModel(planned.checkpoint);
+  ModelKey key(root, identity);
+  ISOVEIL_ASSIGN_OR_RETURN(GgufMetadata metadata, ReadVocabulary(planned.checkpoint, n_vocab));
+  ISOVEIL_ASSIGN_OR_RETURN(const Vocabulary vocabulary, Vocabulary::FromMetadata(metadata, "tokenizer"));
+  if (vocabulary.n_tokens() != n_vocab) {
+    return Fail(ErrorCode::kMismatch, "tokenizer",
+                fmt::format("expected {} tokens, one for each row of the embedding, found {}", n_vocab,
+                            vocabulary.n_tokens()));
+  }
+  ISOVEIL_ASSIGN_OR_RETURN(const VocabCipher cipher, VocabCipher::Derive(key, n_vocab));
+  ISOVEIL_ASSIGN_OR_RETURN(ServerFiles server, DescribeServer(planned.model, planned.checkpoint, planned.plan,
+                                                              base, cipher, vocabulary));
+  return Prepared{identity, std::move(key), std::move(metadata), std::move(server),
+                  vocabulary.special_ids().end_of_generation};
+}
+
+// A file of the stage, written again whatever an interrupted run left there.
+Status WriteStaged(const Path& path, std::string_view text) {
+  ::unlink(path.c_str());
+  return WriteNewFile(path, text);
+}
+
+Status MakeFolder(const Path& path) {
+  std::error_code error;
+  std::filesystem::create_directory(path, error);
+  if (error) return Fail(ErrorCode::kIo, path.string(), error.message());
+  return Ok();
+}
+
+Status WriteVocabulary(const Path& path, const GgufMetadata& vocabulary, std::string_view architecture) {
+  GgufMetadata metadata;
+  metadata.Set("general.architecture", std::string(architecture));
+  for (const auto& [key, value] : vocabulary) metadata.Set(key, value);
+  ISOVEIL_ASSIGN_OR_RETURN(const FileLayout layout, LayOutGguf(metadata, {}));
+  return WriteStaged(path, layout.header);
+}
+
+Result<std::vector<FileHash>> HashSource(const Checkpoint& checkpoint, unsigned threads) {
+  std::vector<FileHash> hashes;
+  for (const auto& shard : checkpoint.shards()) {
+    ISOVEIL_ASSIGN_OR_RETURN(std::string hash, TreeHash(shard.path, threads));
+    hashes.push_back({shard.file_name, std::filesystem::file_size(shard.path), std::move(hash)});
+  }
+  return hashes;
+}
+
+// Reads every written shard back: its structure through the reader that users' engines resemble most, its
+// bytes through the hash that the manifest records.
+Result<std::vector<FileHash>> ReadBack(const Path& server, const Plan& plan, unsigned threads) {
+  std::vector<FileHash> hashes;
+  for (const ShardPlan& shard : plan.shards) {
+    const Path path = server / shard.file;
+    std::vector<TensorInfo> expected;
+    for (const TensorPlan& tensor : shard.tensors) expected.push_back(tensor.info);
+    ISOVEIL_RETURN_IF_ERROR(CheckShard(path, plan.target, std::move(expected)));
+    ISOVEIL_ASSIGN_OR_RETURN(std::string hash, TreeHash(path, threads));
+    hashes.push_back({shard.file, std::filesystem::file_size(path), std::move(hash)});
+  }
+  return hashes;
+}
+
+uint64_t SumSizes(const std::vector<FileHash>& files) {
+  return std::accumulate(files.begin(), files.end(), uint64_t{0},
+                         [](uint64_t sum, const FileHash& file) { return sum + file.bytes; });
+}
+
+}  // namespace
+
+Result<std::unique_ptr<const PlannedEncryption>> PlanEncryption(const Path& source,
+                                                                const EncryptOptions& options) {
+  ISOVEIL_RETURN_IF_ERROR(CheckOptions(options));
+  ISOVEIL_ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::Open(source));
+  ISOVEIL_ASSIGN_OR_RETURN(BoundModel model, Bind(checkpoint, BindOptionsOf(options)));
+  const FormatKind target = options.target.value_or(checkpoint.kind());
+  std::unique_ptr<PlannedEncryption> planned(
+      new PlannedEncryption{std::move(checkpoint), std::move(model), target, {}, {}});
+  if (target == FormatKind::kGguf) {
+    ISOVEIL_ASSIGN_OR_RETURN(planned->gguf, DescribeGguf(planned->model, planned->checkpoint));
+  }
+  ISOVEIL_ASSIGN_OR_RETURN(planned->plan,
+                           MakePlan(planned->model, planned->checkpoint, target, planned->gguf.derived));
+  return std::unique_ptr<const PlannedEncryption>(std::move(planned));
+}
+
+Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Path& out,
+                              const EncryptOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  ISOVEIL_ASSIGN_OR_RETURN(const auto planned, PlanEncryption(source, options));
+  const BoundModel& model = planned->model;
+  const Plan& plan = planned->plan;
+  ISOVEIL_ASSIGN_OR_RETURN(const Prepared prepared, Prepare(*planned, root, planned->gguf.metadata));
+
+  ISOVEIL_ASSIGN_OR_RETURN(Stage stage, Stage::Open(out, Stage::Mode::kResume));
+  const Path server = stage.path() / "server";
+  const Path client = stage.path() / "client";
+  ISOVEIL_RETURN_IF_ERROR(MakeFolder(server));
+  ISOVEIL_RETURN_IF_ERROR(MakeFolder(client));
+
+  const FormatNames& source_names = NamesIn(*model.architecture, model.format);
+  const FormatNames& target_names = NamesIn(*model.architecture, plan.target);
+  const AxisActions actions(model.graph, &prepared.key, source_names.pairing, target_names.pairing);
+  const WriteOptions write{.threads = options.threads,
+                           .memory = options.memory,
+                           .requantize = options.requantize,
+                           .progress = options.progress,
+                           .cancel = options.cancel};
+  const std::string fingerprint = PlanFingerprint(plan, root.key_id(), prepared.identity, options.requantize);
+  ISOVEIL_ASSIGN_OR_RETURN(const WriteReport written,
+                           WriteShards(plan, prepared.server.gguf, actions, server,
+                                       {stage.path() / "journal", fingerprint}, write));
+
+  for (const TextFile& file : prepared.server.texts) {
+    ISOVEIL_RETURN_IF_ERROR(WriteStaged(server / file.name, file.text));
+  }
+  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TextFile> client_texts, ClientTexts(planned->checkpoint));
+  for (const TextFile& file : client_texts)
+    ISOVEIL_RETURN_IF_ERROR(WriteStaged(client / file.name, file.text));
+  ISOVEIL_RETURN_IF_ERROR(
+      WriteVocabulary(client / kVocabularyFile, prepared.vocabulary, model.architecture->name));
+
+  Manifest manifest;
+  manifest.key_id = root.key_id();
+  manifest.model_identity = prepared.identity;
+  manifest.profile = options.profile;
+  manifest.architecture = model.architecture->name;
+  manifest.target = plan.target;
+  manifest.n_vocab = model.hparams.n_vocab;
+  manifest.end_of_generation = prepared.stops;
+  ISOVEIL_ASSIGN_OR_RETURN(manifest.source_files, HashSource(planned->checkpoint, options.threads));
+  ISOVEIL_ASSIGN_OR_RETURN(manifest.server_files, ReadBack(server, plan, options.threads));
+  manifest.tensors = DescribeTensors(plan);
+  manifest.dropped_tensors = plan.dropped;
+  manifest.dropped_fields = planned->gguf.dropped_fields;
+  manifest.dropped_fields.insert(manifest.dropped_fields.end(), prepared.server.dropped_fields.begin(),
+                                 prepared.server.dropped_fields.end());
+  ISOVEIL_RETURN_IF_ERROR(WriteStaged(client / kManifestFile, manifest.ToJson()));
+
+  ::unlink((stage.path() / "journal").c_str());
+  ISOVEIL_RETURN_IF_ERROR(stage.Publish());
+
+  EncryptReport report;
+  report.architecture = manifest.architecture;
+  report.key_id = manifest.key_id;
+  report.profile = options.profile;
+  report.target = plan.target;
+  report.n_vocab = manifest.n_vocab;
+  report.tensors = written.tensors;
+  report.resumed_tensors = written.resumed;
+  report.bytes_in = SumSizes(manifest.source_files);
+  report.bytes_out = SumSizes(manifest.server_files);
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return report;
+}
+
+Status ConvertToGguf(const Path& source, const Path& out, bool widen, unsigned threads) {
+  EncryptOptions options;
+  options.target = FormatKind::kGguf;
+  ISOVEIL_ASSIGN_OR_RETURN(const auto planned, PlanEncryption(source, options));
+  const BoundModel& model = planned->model;
+  Plan plan = planned->plan;
+  if (widen) {
+    ISOVEIL_ASSIGN_OR_RETURN(plan, Widened(std::move(plan)));
+  }
+  GgufMetadata metadata = planned->gguf.metadata;
+  ISOVEIL_ASSIGN_OR_RETURN(const PlaceholderVocabulary placeholder,
+                           PlaceholderVocabulary::Make(model.hparams.n_vocab, {}));
+  ISOVEIL_RETURN_IF_ERROR(placeholder.AddTo(metadata));
+  const AxisActions unchanged(model.graph, nullptr, NamesIn(*model.architecture, model.format).pairing,
+                              NamesIn(*model.architecture, FormatKind::kGguf).pairing);
+  ISOVEIL_ASSIGN_OR_RETURN(Stage stage, Stage::Open(out, Stage::Mode::kFresh));
+  const auto written = WriteShards(plan, metadata, unchanged, stage.path(),
+                                   {stage.path() / "journal", "conversion"},
+                                   {.threads = threads, .requantize = widen});
+  if (!written) {
+    ISOVEIL_RETURN_IF_ERROR(stage.Discard());
+    return tl::unexpected(written.error());
+  }
+  ::unlink((stage.path() / "journal").c_str());
+  return stage.Publish();
+}
+
+}  // namespace isoveil

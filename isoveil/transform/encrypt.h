@@ -1,0 +1,71 @@
+// The main job: a checkpoint and a key become an encrypted checkpoint for a server and what the client
+// needs to talk to it.
+//
+//   EncryptOptions options{.profile = Profile::kRotated, .target = FormatKind::kGguf};
+//   ISOVEIL_ASSIGN_OR_RETURN(EncryptReport report, Encrypt("Llama-3.2-1B", root_key, "out", options));
+//
+//   out/server/   upload this: the weights in a standard format, no tokenizer, no names, no text
+//   out/client/   keep this: vocabulary.gguf, the plain tokenizer's files, manifest.json
+//
+// Work goes on in "out.partial" and appears as "out" whole, after everything was written, synced and read
+// back. A run that was killed is taken up again by the same call. Anonymous memory stays below the budget
+// whatever the model's size: weights pass through from mapped input to written output in panels.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "isoveil/key/key_file.h"
+#include "isoveil/transform/package.h"
+#include "isoveil/transform/plan.h"
+
+namespace isoveil {
+
+struct EncryptOptions {
+  Profile profile = Profile::kExact;
+  std::optional<FormatKind> target;  // the source's format unless set
+  unsigned threads = 0;              // 0: one per core
+  uint64_t memory = 256 << 20;       // bytes for the panels of all threads together
+  bool requantize = false;           // see BindOptions
+  bool powers_of_two = true;         // see BindOptions
+  // Called now and then, from any thread, with bytes of weights written and in all.
+  std::function<void(uint64_t done, uint64_t total)> progress;
+  const std::atomic<bool>* cancel = nullptr;
+};
+
+struct EncryptReport {
+  std::string architecture;
+  std::string key_id;
+  Profile profile = Profile::kExact;
+  FormatKind target = FormatKind::kGguf;
+  uint64_t n_vocab = 0;
+  uint64_t tensors = 0;
+  uint64_t resumed_tensors = 0;  // finished by an earlier, interrupted run
+  uint64_t bytes_in = 0;
+  uint64_t bytes_out = 0;
+  double seconds = 0;
+};
+
+// What Encrypt would do, for `--dry-run`: reads headers only and writes nothing. The plan refers to the
+// model, and the model to the checkpoint, so the whole stays in one place.
+struct PlannedEncryption {
+  Checkpoint checkpoint;
+  BoundModel model;
+  FormatKind target;
+  GgufDescription gguf;  // of a GGUF target
+  Plan plan;
+};
+Result<std::unique_ptr<const PlannedEncryption>> PlanEncryption(const Path& source,
+                                                                const EncryptOptions& options);
+
+// kExists if `out` is there; kMismatch if an interrupted run in its place had other options.
+Result<EncryptReport> Encrypt(const Path& source, const RootKey& key, const Path& out,
+                              const EncryptOptions& options);
+
+// The same weights in GGUF format, not encrypted, with a placeholder vocabulary, in the new folder `out`: how
+// `verify` runs a Hugging Face folder on llama.cpp. `widen` stores all weights in fp32.
+Status ConvertToGguf(const Path& source, const Path& out, bool widen, unsigned threads);
+
+}  // namespace isoveil

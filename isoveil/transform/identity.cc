@@ -1,0 +1,71 @@
+#include "isoveil/transform/identity.h"
+
+#include <algorithm>
+#include <map>
+
+#include "isoveil/base/parallel.h"
+#include "isoveil/crypto/hash.h"
+
+namespace isoveil {
+namespace {
+
+constexpr uint64_t kSample = 4096;
+constexpr uint64_t kChunk = 16 << 20;
+
+class LengthPrefixed {
+ public:
+  void Number(uint64_t value) {
+    std::array<std::byte, 8> bytes;
+    for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(value >> (8 * i));
+    hasher_.Update(bytes);
+  }
+  void Bytes(std::span<const std::byte> bytes) {
+    Number(bytes.size());
+    hasher_.Update(bytes);
+  }
+  void Text(std::string_view text) { Bytes(std::as_bytes(std::span(text))); }
+  Hash256 Finish() { return hasher_.Finish(); }
+
+ private:
+  Hasher hasher_;
+};
+
+}  // namespace
+
+ModelIdentity IdentifyModel(const Checkpoint& checkpoint) {
+  std::map<std::string_view, const TensorView*> by_name;
+  for (const TensorView& tensor : checkpoint.tensors()) by_name[tensor.info.name] = &tensor;
+  LengthPrefixed hash;
+  hash.Text("isoveil-model-1");
+  hash.Number(by_name.size());
+  for (const auto& [name, tensor] : by_name) {
+    hash.Text(name);
+    hash.Text(DTypeName(tensor->info.type));
+    hash.Number(tensor->info.shape.size());
+    for (const uint64_t dim : tensor->info.shape) hash.Number(dim);
+    const uint64_t sample = std::min<uint64_t>(kSample, tensor->bytes.size());
+    hash.Bytes(tensor->bytes.first(sample));
+    hash.Bytes(tensor->bytes.last(sample));
+  }
+  return hash.Finish();
+}
+
+Result<std::string> TreeHash(const Path& path, unsigned threads) {
+  ISOVEIL_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(path));
+  const uint64_t n_chunks = (file.bytes().size() + kChunk - 1) / kChunk;
+  std::vector<Hash256> chunks(n_chunks);
+  ISOVEIL_RETURN_IF_ERROR(RunParallel(n_chunks, threads, [&](size_t i, unsigned) -> Status {
+    const uint64_t begin = i * kChunk;
+    const uint64_t size = std::min(kChunk, file.bytes().size() - begin);
+    Hasher hasher;
+    hasher.Update(file.bytes().subspan(begin, size));
+    chunks[i] = hasher.Finish();
+    file.Release(begin, size);
+    return Ok();
+  }));
+  Hasher root;
+  for (const Hash256& chunk : chunks) root.Update(chunk);
+  return Hex(root.Finish());
+}
+
+}  // namespace isoveil

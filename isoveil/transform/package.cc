@@ -1,0 +1,189 @@
+#include "isoveil/transform/package.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <variant>
+
+#include "isoveil/tokenizer/from_hf.h"
+#include "isoveil/tokenizer/id_fields.h"
+
+namespace isoveil {
+namespace {
+
+using nlohmann::ordered_json;
+
+// GGUF strings that describe the computation and not the model's origin.
+constexpr std::array<std::string_view, 2> kKeptStrings = {"rope.scaling.type", "attention.type"};
+constexpr std::array<std::string_view, 3> kKeptGeneral = {"general.architecture", "general.file_type",
+                                                          "general.quantization_version"};
+
+// llama.cpp's numbers for "what most weights are stored as".
+uint32_t GgufFileType(const BoundModel& model) {
+  switch (model.slices.at("token_embd.weight").slice.type) {
+    case DType::kF16: return 1;
+    case DType::kBF16: return 32;
+    default: return 0;
+  }
+}
+
+bool IsKeptGgufKey(std::string_view key, const GgufValue& value, std::string_view architecture) {
+  if (std::find(kKeptGeneral.begin(), kKeptGeneral.end(), key) != kKeptGeneral.end()) return true;
+  if (!key.starts_with(architecture) || key.substr(architecture.size(), 1) != ".") return false;
+  if (std::holds_alternative<std::vector<std::string>>(value)) return false;
+  if (!std::holds_alternative<std::string>(value)) return true;
+  key.remove_prefix(architecture.size() + 1);
+  return std::find(kKeptStrings.begin(), kKeptStrings.end(), key) != kKeptStrings.end();
+}
+
+GgufDescription TakeOver(const BoundModel& model, const GgufMetadata& source) {
+  GgufDescription description;
+  for (const auto& [key, value] : source) {
+    if (key.starts_with("tokenizer.") || key.starts_with("split.")) continue;
+    if (IsKeptGgufKey(key, value, model.architecture->name)) {
+      description.metadata.Set(key, value);
+    } else {
+      description.dropped_fields.push_back(key);
+    }
+  }
+  return description;
+}
+
+Result<GgufDescription> Convert(const BoundModel& model, const nlohmann::json& config) {
+  const Architecture& architecture = *model.architecture;
+  GgufDescription description;
+  GgufMetadata& metadata = description.metadata;
+  metadata.Set("general.architecture", std::string(architecture.name));
+  metadata.Set("general.file_type", GgufFileType(model));
+  metadata.Set("general.quantization_version", uint32_t{2});
+  for (const GgufField& field : architecture.gguf_fields) {
+    const auto it = config.find(field.hf);
+    if (it == config.end() || it->is_null()) continue;
+    if (!it->is_number()) {
+      return Fail(ErrorCode::kFormat, fmt::format("config.json: {}", field.hf), "expected a number");
+    }
+    const std::string key = fmt::format("{}.{}", architecture.name, field.gguf);
+    if (field.type == GgufField::Type::kU32) {
+      metadata.Set(key, it->get<uint32_t>());
+    } else {
+      metadata.Set(key, it->get<float>());
+    }
+  }
+  if (architecture.derive_gguf != nullptr) {
+    ISOVEIL_ASSIGN_OR_RETURN(description.derived, architecture.derive_gguf(config, model.hparams, metadata));
+  }
+  return description;
+}
+
+// The end-of-generation ids as the server sees them, EOS first.
+Result<std::vector<TokenId>> EncryptedStops(const Vocabulary& vocabulary, const VocabCipher& cipher) {
+  std::vector<TokenId> plain;
+  const SpecialIds& special = vocabulary.special_ids();
+  if (special.eos) plain.push_back(*special.eos);
+  for (const TokenId id : special.end_of_generation) {
+    if (id != special.eos) plain.push_back(id);
+  }
+  return cipher.Encrypt(plain);
+}
+
+bool IsNumberOrFlag(const ordered_json& value) { return value.is_number() || value.is_boolean(); }
+
+Result<ordered_json> ServerConfig(const BoundModel& model, const ordered_json& config,
+                                  const VocabCipher& cipher, bool untied, std::vector<std::string>& dropped) {
+  ordered_json kept = ordered_json::object();
+  const auto& fields = model.architecture->hf_config_fields;
+  for (const auto& [name, value] : config.items()) {
+    if (std::find(fields.begin(), fields.end(), name) != fields.end() || LooksLikeIds(name)) {
+      kept[name] = value;
+    } else {
+      dropped.push_back("config.json: " + name);
+    }
+  }
+  kept["vocab_size"] = model.hparams.n_vocab;
+  if (untied) kept["tie_word_embeddings"] = false;
+  ISOVEIL_RETURN_IF_ERROR(EncryptIdFields(cipher, IdFormat::kHfConfig, kept, "config.json"));
+  return kept;
+}
+
+// Sampling defaults are numbers and flags; anything else may be text.
+Result<ordered_json> ServerGeneration(const ordered_json& config, const VocabCipher& cipher,
+                                      std::vector<std::string>& dropped) {
+  ordered_json kept = ordered_json::object();
+  for (const auto& [name, value] : config.items()) {
+    if (LooksLikeIds(name) || (IsNumberOrFlag(value) && !name.starts_with("_"))) {
+      kept[name] = value;
+    } else {
+      dropped.push_back("generation_config.json: " + name);
+    }
+  }
+  ISOVEIL_RETURN_IF_ERROR(
+      EncryptIdFields(cipher, IdFormat::kHfGenerationConfig, kept, "generation_config.json"));
+  return kept;
+}
+
+std::string IndexJson(const Plan& plan) {
+  ordered_json map = ordered_json::object();
+  for (const ShardPlan& shard : plan.shards) {
+    for (const TensorPlan& tensor : shard.tensors) map[tensor.info.name] = shard.file;
+  }
+  return ordered_json{{"metadata", {{"total_size", plan.TotalBytes()}}}, {"weight_map", std::move(map)}}.dump(
+             2) +
+         "\n";
+}
+
+}  // namespace
+
+Result<GgufMetadata> ReadVocabulary(const Checkpoint& checkpoint, uint64_t n_vocab) {
+  if (const HfFolder* hf = checkpoint.hf()) return VocabularyFromHf(hf->path(), n_vocab);
+  GgufMetadata vocabulary;
+  for (const auto& [key, value] : checkpoint.gguf()->metadata()) {
+    if (key.starts_with("tokenizer.")) vocabulary.Set(key, value);
+  }
+  return vocabulary;
+}
+
+Result<GgufDescription> DescribeGguf(const BoundModel& model, const Checkpoint& checkpoint) {
+  if (const HfFolder* hf = checkpoint.hf()) return Convert(model, hf->config());
+  return TakeOver(model, checkpoint.gguf()->metadata());
+}
+
+Result<ServerFiles> DescribeServer(const BoundModel& model, const Checkpoint& checkpoint, const Plan& plan,
+                                   const GgufMetadata& base, const VocabCipher& cipher,
+                                   const Vocabulary& vocabulary) {
+  ServerFiles server;
+  ISOVEIL_ASSIGN_OR_RETURN(std::vector<TokenId> stops, EncryptedStops(vocabulary, cipher));
+  ISOVEIL_ASSIGN_OR_RETURN(const PlaceholderVocabulary placeholder,
+                           PlaceholderVocabulary::Make(model.hparams.n_vocab, std::move(stops)));
+  if (plan.target == FormatKind::kGguf) {
+    server.gguf = base;
+    ISOVEIL_RETURN_IF_ERROR(placeholder.AddTo(server.gguf));
+    server.left_to_client = placeholder.left_to_client();
+    return server;
+  }
+  const HfFolder& hf = *checkpoint.hf();
+  const bool untied = model.hparams.tied_head && model.graph.FindWeight("output.weight") != nullptr;
+  ISOVEIL_ASSIGN_OR_RETURN(const ordered_json config,
+                           ServerConfig(model, hf.config(), cipher, untied, server.dropped_fields));
+  server.texts.push_back({"config.json", config.dump(2) + "\n"});
+  if (hf.generation_config() != nullptr) {
+    ISOVEIL_ASSIGN_OR_RETURN(const ordered_json generation,
+                             ServerGeneration(*hf.generation_config(), cipher, server.dropped_fields));
+    server.texts.push_back({"generation_config.json", generation.dump(2) + "\n"});
+  }
+  for (TextFile& file : placeholder.HfFiles()) server.texts.push_back(std::move(file));
+  if (plan.shards.size() > 1) server.texts.push_back({"model.safetensors.index.json", IndexJson(plan)});
+  return server;
+}
+
+Result<std::vector<TextFile>> ClientTexts(const Checkpoint& checkpoint) {
+  std::vector<TextFile> texts;
+  const HfFolder* hf = checkpoint.hf();
+  if (hf == nullptr) return texts;
+  for (const Path& path : hf->tokenizer_files()) {
+    ISOVEIL_ASSIGN_OR_RETURN(std::string text, ReadTextFile(path));
+    texts.push_back({path.filename().string(), std::move(text)});
+  }
+  return texts;
+}
+
+}  // namespace isoveil

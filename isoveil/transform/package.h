@@ -1,0 +1,48 @@
+// The files around the weights: what the server needs to serve them, and what the client needs to talk.
+//
+//   ISOVEIL_ASSIGN_OR_RETURN(ServerFiles server, DescribeServer(model, checkpoint, plan, cipher,
+//   vocabulary));
+//
+// The server gets dimensions, encrypted special ids and a placeholder vocabulary. Everything else of the
+// source's configuration is dropped by default: only fields that the architecture lists are kept, so
+// that no name, text or tokenizer slips through.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "isoveil/tokenizer/placeholder.h"
+#include "isoveil/tokenizer/vocab_cipher.h"
+#include "isoveil/tokenizer/vocabulary.h"
+#include "isoveil/transform/plan.h"
+
+namespace isoveil {
+
+// The tokenizer of a checkpoint as GGUF keys. `n_vocab` is the number of embedding rows.
+Result<GgufMetadata> ReadVocabulary(const Checkpoint& checkpoint, uint64_t n_vocab);
+
+struct ServerFiles {
+  GgufMetadata gguf;            // of every GGUF shard's header, without split keys; empty for Hugging Face
+  std::vector<TextFile> texts;  // beside the weights
+  std::vector<std::string> dropped_fields;  // of the source's configuration
+  std::vector<TokenId> left_to_client;      // encrypted ids that the client must stop on itself
+};
+
+// `base` holds the architecture's own keys for a GGUF target, see DescribeGguf.
+Result<ServerFiles> DescribeServer(const BoundModel& model, const Checkpoint& checkpoint, const Plan& plan,
+                                   const GgufMetadata& base, const VocabCipher& cipher,
+                                   const Vocabulary& vocabulary);
+
+// The "general.*" and "<architecture>.*" keys of a GGUF with the model's dimensions, and the tensors that
+// only GGUF stores. From a GGUF source the keys are taken over, strings but the known ones left out.
+struct GgufDescription {
+  GgufMetadata metadata;
+  std::vector<DerivedTensor> derived;
+  std::vector<std::string> dropped_fields;
+};
+Result<GgufDescription> DescribeGguf(const BoundModel& model, const Checkpoint& checkpoint);
+
+// Text files of the source that the client keeps: tokenizer, chat template.
+Result<std::vector<TextFile>> ClientTexts(const Checkpoint& checkpoint);
+
+}  // namespace isoveil

@@ -1,0 +1,67 @@
+// What an encryption will write: every file, every tensor in it, and what happens to each axis.
+//
+//   ISOVEIL_ASSIGN_OR_RETURN(Plan plan, MakePlan(model, checkpoint, FormatKind::kGguf));
+//   for (const ShardPlan& shard : plan.shards) Show(shard);
+//
+// A plan holds names, shapes and places, no weights and nothing of a key: it is what `--dry-run` prints.
+// It refers to the bound model, which must outlive it.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "isoveil/key/model_key.h"
+#include "isoveil/model/bind.h"
+#include "isoveil/tokenizer/manifest.h"
+
+namespace isoveil {
+
+// A weight and its place in a target tensor.
+struct PartPlan {
+  const Weight* weight;
+  MatrixSlice target;
+};
+
+struct TensorPlan {
+  TensorInfo info;
+  std::vector<PartPlan> parts;
+  std::vector<float> literal;  // content that comes from the configuration instead of weights
+};
+
+struct ShardPlan {
+  std::string file;  // a standard name: the source's own might tell where the model comes from
+  std::vector<TensorPlan> tensors;
+};
+
+struct Plan {
+  const BoundModel* model = nullptr;
+  FormatKind target = FormatKind::kGguf;
+  std::vector<ShardPlan> shards;
+  std::vector<std::pair<std::string, std::string>> dropped;  // source tensor, why
+
+  uint64_t TotalBytes() const;
+};
+
+// Plans a target in the source's own format (same files, same order) or, from Hugging Face, in GGUF (one
+// file; vectors in fp32 as llama.cpp wants them). `derived` are tensors that the target format stores and
+// the source does not. kUnsupported for GGUF to Hugging Face.
+Result<Plan> MakePlan(const BoundModel& model, const Checkpoint& source, FormatKind target,
+                      std::vector<DerivedTensor> derived = {});
+
+// The same plan with every tensor stored in fp32.
+Result<Plan> Widened(Plan plan);
+
+// What is done to a weight, in words: "permutation x structured orthogonal; norm gain folded".
+std::string DescribeTreatment(const Graph& graph, const Weight& weight);
+// The group of an axis as drawn: "Perm of 32000", "8 heads, RopeScalars".
+std::string DescribeAxis(const Graph& graph, const Axis& axis);
+
+// What a manifest says of every tensor.
+std::vector<TensorTreatment> DescribeTensors(const Plan& plan);
+
+// Identifies everything that determines the written bytes: a resumed run must have the same.
+std::string PlanFingerprint(const Plan& plan, const std::string& key_id, const ModelIdentity& identity,
+                            bool requantize);
+
+}  // namespace isoveil

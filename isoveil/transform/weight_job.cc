@@ -1,0 +1,78 @@
+#include "isoveil/transform/weight_job.h"
+
+#include <cmath>
+
+namespace isoveil {
+namespace {
+
+std::vector<float> ReadRow(const BoundSlice& bound, uint64_t row) {
+  const MatrixSlice& slice = bound.slice;
+  const std::byte* begin = bound.tensor->bytes.data() + slice.offset + row * slice.row_stride;
+  std::vector<float> values(slice.cols);
+  const uint64_t element = BlockBytes(slice.type);
+  if (IsBlockFormat(slice.type) || slice.col_stride == element) {
+    ToFloat(slice.type, {begin, *RowBytes(slice.type, slice.cols)}, values);
+    return values;
+  }
+  for (uint64_t c = 0; c < slice.cols; ++c) {
+    ToFloat(slice.type, {begin + c * slice.col_stride, element}, {&values[c], 1});
+  }
+  return values;
+}
+
+// W v in fp64.
+std::vector<float> Multiply(const BoundSlice& matrix, std::span<const float> vector) {
+  std::vector<float> product;
+  for (uint64_t r = 0; r < matrix.slice.rows; ++r) {
+    const std::vector<float> row = ReadRow(matrix, r);
+    double sum = 0;
+    for (size_t c = 0; c < row.size(); ++c) sum += static_cast<double>(row[c]) * vector[c];
+    product.push_back(static_cast<float>(sum));
+  }
+  return product;
+}
+
+Status CheckDivision(const Weight& weight, std::span<const float> values, std::span<const float> divisor) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (divisor[i] == 0.0F && values[i] != 0.0F) {
+      return Fail(ErrorCode::kUnsupported, fmt::format("weight {}", weight.role),
+                  fmt::format("coordinate {} has a bias but no gain, so the bias cannot stay in the norm", i),
+                  "use --profile exact, which folds nothing");
+    }
+  }
+  return Ok();
+}
+
+}  // namespace
+
+std::vector<float> ReadVector(const BoundSlice& slice) { return ReadRow(slice, 0); }
+
+Result<MatrixJobSpec> SpecifyWeight(const BoundModel& model, const AxisActions& actions, const PartPlan& part,
+                                    bool requantize) {
+  const Weight& weight = *part.weight;
+  const BoundSlice& source = model.slices.at(weight.source);
+  const bool matrix = weight.axes.size() == 2;
+  MatrixJobSpec spec{.name = weight.role,
+                     .source_bytes = source.tensor->bytes,
+                     .source = source.slice,
+                     .target = part.target,
+                     .rows = matrix ? actions.Along(weight.axes[0]) : Action::Identity(1),
+                     .cols = actions.Along(weight.axes.back()),
+                     .row_gain = {},
+                     .col_gain = {},
+                     .divisor = {},
+                     .addend = {},
+                     .requantize = requantize};
+  if (!weight.gain.empty()) spec.col_gain = ReadVector(model.slices.at(weight.gain));
+  if (!weight.divisor.empty()) {
+    spec.divisor = ReadVector(model.slices.at(weight.divisor));
+    ISOVEIL_RETURN_IF_ERROR(CheckDivision(weight, ReadVector(source), spec.divisor));
+  }
+  if (!weight.plus_vector.empty()) {
+    spec.addend =
+        Multiply(model.slices.at(weight.plus_matrix), ReadVector(model.slices.at(weight.plus_vector)));
+  }
+  return spec;
+}
+
+}  // namespace isoveil

@@ -1,0 +1,192 @@
+#include "isoveil/transform/write_shards.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "isoveil/base/parallel.h"
+#include "isoveil/format/safetensors.h"
+#include "isoveil/transform/journal.h"
+#include "isoveil/transform/weight_job.h"
+
+namespace isoveil {
+namespace {
+
+std::vector<TensorInfo> InfosOf(const ShardPlan& shard) {
+  std::vector<TensorInfo> infos;
+  for (const TensorPlan& tensor : shard.tensors) infos.push_back(tensor.info);
+  return infos;
+}
+
+Result<FileLayout> LayOutShard(const Plan& plan, size_t index, const GgufMetadata& gguf) {
+  const std::vector<TensorInfo> infos = InfosOf(plan.shards[index]);
+  if (plan.target == FormatKind::kHuggingFace) return LayOutSafetensors(infos, {{"format", "pt"}});
+  if (plan.shards.size() == 1) return LayOutGguf(gguf, infos);
+  // The first shard of a split carries the metadata; all say which they are.
+  GgufMetadata metadata = index == 0 ? gguf : GgufMetadata();
+  size_t tensors = 0;
+  for (const ShardPlan& shard : plan.shards) tensors += shard.tensors.size();
+  metadata.Set("split.no", static_cast<uint16_t>(index));
+  metadata.Set("split.count", static_cast<uint16_t>(plan.shards.size()));
+  metadata.Set("split.tensors.count", static_cast<int32_t>(tensors));
+  return LayOutGguf(metadata, infos);
+}
+
+// The file of an interrupted run if it has the right size, else a new one.
+Result<OutputFile> OpenShard(const Path& path, uint64_t size) {
+  if (Result<OutputFile> left = OutputFile::Reopen(path, size)) return left;
+  ::unlink(path.c_str());
+  return OutputFile::Create(path, size);
+}
+
+struct OpenedShard {
+  OutputFile file;
+  FileLayout layout;
+};
+
+Result<std::vector<OpenedShard>> OpenShards(const Plan& plan, const GgufMetadata& gguf, const Path& folder) {
+  std::vector<OpenedShard> opened;
+  for (size_t i = 0; i < plan.shards.size(); ++i) {
+    ISOVEIL_ASSIGN_OR_RETURN(FileLayout layout, LayOutShard(plan, i, gguf));
+    ISOVEIL_ASSIGN_OR_RETURN(OutputFile file, OpenShard(folder / plan.shards[i].file, layout.size));
+    ISOVEIL_RETURN_IF_ERROR(file.WriteAt(0, std::as_bytes(std::span(layout.header))));
+    opened.push_back({std::move(file), std::move(layout)});
+  }
+  return opened;
+}
+
+struct TensorJob {
+  const TensorPlan* tensor;
+  const OutputFile* file;
+  uint64_t offset;  // of the tensor in the file
+  uint64_t bytes;
+};
+
+std::vector<TensorJob> ListJobs(const Plan& plan, const std::vector<OpenedShard>& shards) {
+  std::vector<TensorJob> jobs;
+  for (size_t s = 0; s < shards.size(); ++s) {
+    for (size_t t = 0; t < plan.shards[s].tensors.size(); ++t) {
+      const TensorPlan& tensor = plan.shards[s].tensors[t];
+      jobs.push_back({&tensor, &shards[s].file, shards[s].layout.offsets[t],
+                      *TensorBytes(tensor.info.type, tensor.info.shape)});
+    }
+  }
+  return jobs;
+}
+
+std::vector<size_t> LargestFirst(const std::vector<TensorJob>& jobs) {
+  std::vector<size_t> order(jobs.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return jobs[a].bytes > jobs[b].bytes; });
+  return order;
+}
+
+class ShardWriter {
+ public:
+  ShardWriter(const Plan& plan, const AxisActions& actions, const WriteOptions& options, uint64_t total)
+      : plan_(plan),
+        actions_(actions),
+        options_(options),
+        total_(total),
+        scratch_bytes_(options.memory / ThreadCount(options.threads)) {}
+
+  void Count(uint64_t bytes) {
+    const uint64_t done = done_ += bytes;
+    if (options_.progress) options_.progress(done, total_);
+  }
+
+  Status Write(const TensorJob& job, PanelScratch& scratch) {
+    const PanelWriter write = [&](uint64_t offset, std::span<const std::byte> bytes) -> Status {
+      ISOVEIL_RETURN_IF_ERROR(job.file->WriteAt(job.offset + offset, bytes));
+      Count(bytes.size());
+      return Ok();
+    };
+    if (job.tensor->parts.empty()) return WriteValues(job.tensor->info.type, job.tensor->literal, 0, write);
+    for (const PartPlan& part : job.tensor->parts) ISOVEIL_RETURN_IF_ERROR(WritePart(part, scratch, write));
+    return Ok();
+  }
+
+ private:
+  static Status WriteValues(DType type, std::span<const float> values, uint64_t offset,
+                            const PanelWriter& write) {
+    std::vector<std::byte> bytes(*RowBytes(type, values.size()));
+    ISOVEIL_RETURN_IF_ERROR(FromFloat(type, values, bytes));
+    return write(offset, bytes);
+  }
+
+  Status WritePart(const PartPlan& part, PanelScratch& scratch, const PanelWriter& write) {
+    if (part.weight->constant) {
+      return WriteValues(part.target.type, std::vector<float>(part.target.cols, *part.weight->constant),
+                         part.target.offset, write);
+    }
+    ISOVEIL_ASSIGN_OR_RETURN(MatrixJobSpec spec,
+                             SpecifyWeight(*plan_.model, actions_, part, options_.requantize));
+    ISOVEIL_ASSIGN_OR_RETURN(const MatrixJob job, MatrixJob::Prepare(std::move(spec), scratch_bytes_));
+    for (size_t panel = 0; panel < job.n_panels(); ++panel) {
+      if (options_.cancel != nullptr && *options_.cancel) {
+        return Fail(ErrorCode::kCancelled, "", "stopped on request");
+      }
+      ISOVEIL_RETURN_IF_ERROR(job.Run(panel, scratch, write));
+    }
+    return Ok();
+  }
+
+  const Plan& plan_;
+  const AxisActions& actions_;
+  const WriteOptions& options_;
+  const uint64_t total_;
+  const uint64_t scratch_bytes_;
+  std::atomic<uint64_t> done_ = 0;
+};
+
+Status SyncAll(const std::vector<OpenedShard>& shards, unsigned threads) {
+  return RunParallel(shards.size(), threads, [&](size_t i, unsigned) { return shards[i].file.Sync(); });
+}
+
+}  // namespace
+
+Result<WriteReport> WriteShards(const Plan& plan, const GgufMetadata& gguf, const AxisActions& actions,
+                                const Path& folder, const JournalPlace& place, const WriteOptions& options) {
+  ISOVEIL_ASSIGN_OR_RETURN(const Journal journal, Journal::Open(place.path, place.fingerprint));
+  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<OpenedShard> shards, OpenShards(plan, gguf, folder));
+  const std::vector<TensorJob> jobs = ListJobs(plan, shards);
+  const std::vector<size_t> order = LargestFirst(jobs);
+
+  ShardWriter writer(plan, actions, options, plan.TotalBytes());
+  std::vector<PanelScratch> scratch(ThreadCount(options.threads));
+  const auto run = [&](size_t i, unsigned worker) -> Status {
+    const size_t index = order[i];
+    if (journal.IsDone(index)) {
+      writer.Count(jobs[index].bytes);
+      return Ok();
+    }
+    ISOVEIL_RETURN_IF_ERROR(writer.Write(jobs[index], scratch[worker]));
+    return journal.MarkDone(index);
+  };
+  ISOVEIL_RETURN_IF_ERROR(RunParallel(jobs.size(), options.threads, run, options.cancel));
+  ISOVEIL_RETURN_IF_ERROR(SyncAll(shards, options.threads));
+  return WriteReport{.tensors = jobs.size(), .resumed = journal.n_done()};
+}
+
+Status CheckShard(const Path& path, FormatKind format, std::vector<TensorInfo> expected) {
+  std::vector<TensorInfo> found;
+  if (format == FormatKind::kGguf) {
+    ISOVEIL_ASSIGN_OR_RETURN(const GgufFile file, GgufFile::Open(path));
+    for (const TensorView& tensor : file.tensors()) found.push_back(tensor.info);
+  } else {
+    ISOVEIL_ASSIGN_OR_RETURN(const SafetensorsFile file, SafetensorsFile::Open(path));
+    for (const TensorView& tensor : file.tensors()) found.push_back(tensor.info);
+  }
+  const auto by_name = [](const TensorInfo& a, const TensorInfo& b) { return a.name < b.name; };
+  std::sort(expected.begin(), expected.end(), by_name);
+  std::sort(found.begin(), found.end(), by_name);
+  if (found == expected) return Ok();
+  return Fail(
+      ErrorCode::kMismatch, path.string(),
+      fmt::format("expected {} planned tensors, read back {} that differ", expected.size(), found.size()),
+      "the disk or this program is at fault; nothing was published");
+}
+
+}  // namespace isoveil
