@@ -1,4 +1,8 @@
-// JSON that comes from strangers: no duplicate keys, bounded depth, no exceptions.
+// JSON that comes from strangers: no duplicate keys, bounded depth and size, no exceptions.
+//
+//   ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::ordered_json json, ParseStrictJson(text, path.string()));
+//
+// nlohmann alone would silently keep one of equal keys, so that two readers could see two different files.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -9,8 +13,8 @@
 
 namespace isoveil {
 
-// Parses strictly; kFormat with the byte offset. nlohmann alone would silently keep the last of equal keys,
-// so that two readers could see two different files.
+// kFormat with the offset or the key. `name` stands for the file in errors. Linear in the text, but for the
+// sorting of keys; an ordered_json finds a key by searching, so iterate over large objects.
 Result<nlohmann::ordered_json> ParseStrictJson(std::string_view text, const std::string& name,
                                                int max_depth = 64);
 

@@ -5,11 +5,13 @@
 //
 // Draw takes the largest action that the group allows, the first of
 //
-//   GL     kMix and kShear        dense A = Q1 diag(s) Q2, Q Haar, s log-uniform in [1/sqrt 10, sqrt 10]:
-//   cond <= 10 O      kMix                   structured orthogonal, see below O1     kMixOnes the reflection
-//   of the ones vector to an axis, structured orthogonal on the other
-//                                 coordinates, and back
-//   Mono   permutation, signs, then scales in [1/2, 2] or powers of two 2^-2 .. 2^2, each if allowed
+//   kMix and kShear (GL)  dense A = Q1 diag(s) Q2, Q1 and Q2 Haar, s log-uniform in [1/sqrt(10), sqrt(10)],
+//                         so that cond(A) <= 10
+//   kMix (O)              structured orthogonal, see below
+//   kMixOnes (O1)         the reflection of the ones vector to an axis, structured orthogonal on the other
+//                         coordinates, and back
+//   otherwise             a permutation, then signs, then scales in [1/2, 2] or powers of two from 2^-2 to
+//                         2^2, each if the group has it
 //
 // Structured orthogonal: rounds of signs, a permutation, Hadamard transforms of runs of 2^k coordinates, and
 // a Haar matrix across the m runs, for n = m 2^k with m odd; O(n log n) to apply. Where m would exceed 127,

@@ -1,8 +1,15 @@
 #include "isoveil/key/key_file.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <vector>
 
@@ -14,7 +21,9 @@ namespace {
 constexpr std::string_view kMagic = "isoveil-key ";
 constexpr std::string_view kVersion = "1";
 constexpr size_t kRootBytes = 32;
-constexpr uint64_t kMaxFileBytes = 4096;
+constexpr size_t kTagBytes = 16;
+constexpr size_t kKeyIdBytes = 8;
+constexpr size_t kMaxFileBytes = 1024;
 
 std::string Today() {
   const std::time_t now = std::time(nullptr);
@@ -25,137 +34,234 @@ std::string Today() {
   return text;
 }
 
+// Views stand in the text.
 struct ParsedFile {
   KeyFileHeader header;
   Salt salt = {};
   Nonce nonce = {};
-  std::string authenticated;  // all lines before the root
-  std::vector<std::byte> root;
+  std::string_view authenticated;  // all lines before the root
+  SecretBytes root;                // if sealed, with the tag after it
 };
 
 class Parser {
  public:
-  Parser(const Path& path, std::string_view text) : path_(path), text_(text) {}
+  Parser(const std::string& where, std::string_view text) : where_(where), text_(text) {}
 
   size_t offset() const { return offset_; }
   bool AtEnd() const { return offset_ == text_.size(); }
 
-  Error Malformed(std::string problem) const {
-    return {ErrorCode::kFormat, fmt::format("{}: line {}", path_.string(), line_), std::move(problem),
-            "the key file is damaged; use a copy"};
+  tl::unexpected<Error> Malformed(std::string problem) const {
+    return Fail(ErrorCode::kFormat, fmt::format("{}: line {}", where_, line_), std::move(problem),
+                "the key file is damaged; use a copy");
   }
 
   // The value of the next line, which must begin with `name`.
   Result<std::string_view> Line(std::string_view name) {
     ++line_;
-    const size_t end = text_.find('\n', offset_);
-    std::string_view line = text_.substr(offset_, end - offset_);
-    if (end == std::string_view::npos || !line.starts_with(name)) {
-      return tl::unexpected(Malformed(fmt::format("expected a line \"{}...\"", name)));
-    }
-    offset_ = end + 1;
-    line.remove_prefix(name.size());
-    return line;
+    std::string_view line = text_.substr(offset_);
+    if (!line.starts_with(name)) return Malformed(fmt::format("expected a line \"{}...\"", name));
+    const size_t end = line.find('\n');
+    if (end == std::string_view::npos) return Malformed("expected a line end; the file is cut short");
+    offset_ += end + 1;
+    return line.substr(name.size(), end - name.size());
   }
 
   Status Hex(std::string_view text, std::span<std::byte> bytes, std::string_view what) const {
-    return ParseHex(text, bytes, fmt::format("{}: line {}: {}", path_.string(), line_, what));
+    return ParseHex(text, bytes, fmt::format("{}: line {}: {}", where_, line_, what));
   }
 
  private:
-  const Path& path_;
+  const std::string& where_;
   std::string_view text_;
   size_t offset_ = 0;
   int line_ = 0;
 };
 
-bool IsDate(std::string_view text) {
-  if (text.size() != 10) return false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const bool dash = i == 4 || i == 7;
-    if (dash ? text[i] != '-' : (text[i] < '0' || text[i] > '9')) return false;
-  }
-  return true;
-}
-
-// "name=123" at the front of `text`, followed by a space.
-std::optional<uint64_t> TakeNumber(std::string_view& text, std::string_view name) {
-  if (!text.starts_with(name)) return std::nullopt;
-  text.remove_prefix(name.size());
+// Digits alone, without leading zeros.
+std::optional<uint64_t> Number(std::string_view text) {
   uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const auto used = static_cast<size_t>(end - text.data());
-  if (error != std::errc() || used >= text.size() || text[used] != ' ') return std::nullopt;
-  text.remove_prefix(used + 1);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (text.size() > 1 && text.front() == '0') return std::nullopt;
   return value;
 }
 
-Status ParseKdf(Parser& parser, std::string_view kdf, ParsedFile& file) {
-  if (kdf == "none") return Ok();
-  file.header.sealed = true;
-  constexpr std::string_view kArgon = "argon2id ";
-  constexpr std::string_view kSalt = "salt=";
-  if (!kdf.starts_with(kArgon)) return tl::unexpected(parser.Malformed("expected kdf none or argon2id"));
-  kdf.remove_prefix(kArgon.size());
-  const auto passes = TakeNumber(kdf, "passes=");
-  const auto memory = passes ? TakeNumber(kdf, "memory=") : std::nullopt;
-  if (!memory || !kdf.starts_with(kSalt)) {
-    return tl::unexpected(parser.Malformed("expected passes=N memory=N salt=HEX"));
-  }
-  file.header.cost = {*passes, *memory};
-  if (*passes < 1 || *passes > KdfCost::kMaxPasses || *memory < KdfCost::kMinMemory ||
-      *memory > KdfCost::kMaxMemory) {
-    return tl::unexpected(
-        parser.Malformed(fmt::format("expected at most {} passes over at most {} bytes, found {} over {}",
-                                     KdfCost::kMaxPasses, KdfCost::kMaxMemory, *passes, *memory)));
-  }
-  return parser.Hex(kdf.substr(kSalt.size()), file.salt, "salt");
+// YYYY-MM-DD of a day that exists.
+bool IsDate(std::string_view text) {
+  if (text.size() != 10 || text[4] != '-' || text[7] != '-') return false;
+  const auto part = [&](size_t begin, size_t size) {
+    const std::string_view digits = text.substr(begin, size);
+    const bool all = std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
+    return all ? std::atoi(std::string(digits).c_str()) : 0;
+  };
+  const auto month = static_cast<unsigned>(part(5, 2));
+  const auto day = static_cast<unsigned>(part(8, 2));
+  return std::chrono::year_month_day{std::chrono::year(part(0, 4)), std::chrono::month(month),
+                                     std::chrono::day(day)}
+      .ok();
 }
 
-Result<ParsedFile> Parse(const Path& path, std::string_view text) {
-  ParsedFile file;
-  Parser parser(path, text);
+// Takes "NAME=VALUE", up to a space or the end, off the front of `text`.
+Result<std::string_view> TakeField(const Parser& parser, std::string_view& text, std::string_view name) {
+  if (!text.starts_with(name) || text.substr(name.size(), 1) != "=") {
+    return parser.Malformed(
+        fmt::format("expected kdf: argon2id passes=N memory=N salt=HEX, without {}", name));
+  }
+  text.remove_prefix(name.size() + 1);
+  const size_t end = std::min(text.find(' '), text.size());
+  const std::string_view value = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  return value;
+}
+
+// The bounds keep a foreign file from taking all memory or hours.
+Result<uint64_t> TakeNumber(const Parser& parser, std::string_view& text, std::string_view name, uint64_t min,
+                            uint64_t max) {
+  ISOVEIL_ASSIGN_OR_RETURN(const std::string_view value, TakeField(parser, text, name));
+  const std::optional<uint64_t> number = Number(value);
+  if (number && *number >= min && *number <= max) return *number;
+  return parser.Malformed(
+      fmt::format("{}: expected a number from {} to {}, found {}", name, min, max, Quoted(value)));
+}
+
+Status ParseKdf(const Parser& parser, std::string_view kdf, ParsedFile& file) {
+  if (kdf == "none") return Ok();
+  constexpr std::string_view kArgon = "argon2id ";
+  if (!kdf.starts_with(kArgon)) {
+    return parser.Malformed(fmt::format("kdf: expected none or argon2id, found {}", Quoted(kdf)));
+  }
+  kdf.remove_prefix(kArgon.size());
+  file.header.sealed = true;
+  ISOVEIL_ASSIGN_OR_RETURN(file.header.cost.passes,
+                           TakeNumber(parser, kdf, "passes", 1, KdfCost::kMaxPasses));
+  ISOVEIL_ASSIGN_OR_RETURN(file.header.cost.memory_bytes,
+                           TakeNumber(parser, kdf, "memory", KdfCost::kMinMemory, KdfCost::kMaxMemory));
+  ISOVEIL_ASSIGN_OR_RETURN(const std::string_view salt, TakeField(parser, kdf, "salt"));
+  if (!kdf.empty()) return parser.Malformed("kdf: expected nothing after the salt");
+  return parser.Hex(salt, file.salt, "salt");
+}
+
+Result<ParsedFile> Parse(std::string_view text, const std::string& where) {
+  Parser parser(where, text);
   ISOVEIL_ASSIGN_OR_RETURN(const std::string_view version, parser.Line(kMagic));
   if (version != kVersion) {
-    return Fail(ErrorCode::kUnsupported, path.string(),
-                fmt::format("expected version {}, found {}", kVersion, Quoted(version)),
-                "use the version that made it");
+    return Fail(ErrorCode::kUnsupported, where,
+                fmt::format("expected key file version {}, found {}", kVersion, Quoted(version)),
+                "use the version of isoveil that made it, or a later one");
   }
-  ISOVEIL_ASSIGN_OR_RETURN(const std::string_view key_id, parser.Line("key-id: "));
-  std::array<std::byte, 8> id_bytes;
-  ISOVEIL_RETURN_IF_ERROR(parser.Hex(key_id, id_bytes, "key-id"));
-  ISOVEIL_ASSIGN_OR_RETURN(const std::string_view created, parser.Line("created: "));
-  if (!IsDate(created)) return tl::unexpected(parser.Malformed("expected a date such as 2026-11-23"));
-  file.header.key_id = key_id;
-  file.header.created = created;
+  ISOVEIL_ASSIGN_OR_RETURN(SecretBytes root, SecretBytes::Allocate(kRootBytes));
+  ParsedFile file{.root = std::move(root)};
+  ISOVEIL_ASSIGN_OR_RETURN(file.header.key_id, parser.Line("key-id: "));
+  std::array<std::byte, kKeyIdBytes> id_bytes;
+  ISOVEIL_RETURN_IF_ERROR(parser.Hex(file.header.key_id, id_bytes, "key-id"));
+  ISOVEIL_ASSIGN_OR_RETURN(file.header.created, parser.Line("created: "));
+  if (!IsDate(file.header.created)) {
+    return parser.Malformed("created: expected a date such as 2026-11-23");
+  }
   ISOVEIL_ASSIGN_OR_RETURN(const std::string_view kdf, parser.Line("kdf: "));
   ISOVEIL_RETURN_IF_ERROR(ParseKdf(parser, kdf, file));
   if (file.header.sealed) {
     ISOVEIL_ASSIGN_OR_RETURN(const std::string_view nonce, parser.Line("nonce: "));
     ISOVEIL_RETURN_IF_ERROR(parser.Hex(nonce, file.nonce, "nonce"));
+    ISOVEIL_ASSIGN_OR_RETURN(file.root, SecretBytes::Allocate(kRootBytes + kTagBytes));
   }
   file.authenticated = text.substr(0, parser.offset());
-  ISOVEIL_ASSIGN_OR_RETURN(const std::string_view root, parser.Line("root: "));
-  file.root.resize(kRootBytes + (file.header.sealed ? 16 : 0));
-  ISOVEIL_RETURN_IF_ERROR(parser.Hex(root, file.root, "root"));
-  if (!parser.AtEnd()) return tl::unexpected(parser.Malformed("expected nothing after it"));
+  ISOVEIL_ASSIGN_OR_RETURN(const std::string_view hex, parser.Line("root: "));
+  ISOVEIL_RETURN_IF_ERROR(parser.Hex(hex, file.root.InsecureMutableBytes(), "root"));
+  if (!parser.AtEnd()) return parser.Malformed("expected nothing after it");
   return file;
 }
 
-Result<ParsedFile> Read(const Path& path) {
-  ISOVEIL_ASSIGN_OR_RETURN(std::string text, ReadTextFile(path, kMaxFileBytes));
-  Result<ParsedFile> file = Parse(path, text);
-  Wipe(std::as_writable_bytes(std::span(text)));
-  return file;
-}
+// A clear key stands in it, so the text is a secret.
+struct FileText {
+  SecretBytes buffer;
+  size_t size = 0;
+  unsigned mode = 0;  // of the very file that was read
 
-Status CheckPrivate(const Path& path) {
+  std::string_view view() const {
+    return {reinterpret_cast<const char*>(buffer.InsecureBytes().data()), size};
+  }
+};
+
+Result<FileText> ReadOpen(int fd, const Path& path) {
+  ISOVEIL_ASSIGN_OR_RETURN(SecretBytes buffer, SecretBytes::Allocate(kMaxFileBytes + 1));
+  FileText text{.buffer = std::move(buffer)};
   struct stat info = {};
-  if (::stat(path.c_str(), &info) != 0) return tl::unexpected(SystemError(path, "cannot stat"));
-  if ((info.st_mode & 077) == 0) return Ok();
+  if (::fstat(fd, &info) != 0) return tl::unexpected(SystemError(path, "cannot stat"));
+  text.mode = info.st_mode & 07777;
+  const std::span<std::byte> bytes = text.buffer.InsecureMutableBytes();
+  while (text.size < bytes.size()) {
+    const ssize_t count = ::read(fd, bytes.data() + text.size, bytes.size() - text.size);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return tl::unexpected(SystemError(path, "cannot read"));
+    if (count == 0) return text;
+    text.size += static_cast<size_t>(count);
+  }
+  return Fail(ErrorCode::kFormat, path.string(),
+              fmt::format("expected a key file of at most {} bytes", kMaxFileBytes));
+}
+
+Result<FileText> Read(const Path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return tl::unexpected(SystemError(path, "cannot open"));
+  Result<FileText> text = ReadOpen(fd, path);
+  ::close(fd);
+  return text;
+}
+
+Status CheckPrivate(const Path& path, unsigned mode) {
+  if ((mode & 077) == 0) return Ok();
   return Fail(ErrorCode::kAuth, path.string(),
-              fmt::format("holds a key in clear and others may read it (mode {:04o})", info.st_mode & 07777),
+              fmt::format("holds a key in clear and others may read it (mode {:04o})", mode),
               "chmod 600 " + path.string());
+}
+
+Result<SecretBytes> Unseal(const ParsedFile& file, const SecretBytes& passphrase) {
+  ISOVEIL_ASSIGN_OR_RETURN(const SecretBytes key,
+                           DeriveFromPassphrase(passphrase, file.salt, file.header.cost));
+  return OpenSeal(key, file.nonce, std::as_bytes(std::span(file.authenticated)), file.root.InsecureBytes());
+}
+
+// The text of a key file, built in memory that is wiped.
+class Writer {
+ public:
+  explicit Writer(SecretBytes buffer) : buffer_(std::move(buffer)) {}
+
+  // `text` fits: all fields have a bounded size.
+  void Append(std::string_view text) {
+    std::memcpy(buffer_.InsecureMutableBytes().data() + size_, text.data(), text.size());
+    size_ += text.size();
+  }
+  void AppendHex(std::span<const std::byte> bytes) {
+    std::string hex = Hex(bytes);
+    Append(hex);
+    Wipe(std::as_writable_bytes(std::span(hex)));
+  }
+  std::string_view text() const {
+    return {reinterpret_cast<const char*>(buffer_.InsecureBytes().data()), size_};
+  }
+
+ private:
+  SecretBytes buffer_;
+  size_t size_ = 0;
+};
+
+Status AppendSealed(Writer& file, const RootKey& key, const SecretBytes& passphrase, KdfCost cost) {
+  if (passphrase.size() == 0) {
+    return Fail(ErrorCode::kInvalidArgument, "passphrase", "is empty, which seals nothing",
+                "choose a passphrase, or ask for a key in clear");
+  }
+  Salt salt;
+  Nonce nonce;
+  FillRandom(salt);
+  FillRandom(nonce);
+  ISOVEIL_ASSIGN_OR_RETURN(const SecretBytes sealing, DeriveFromPassphrase(passphrase, salt, cost));
+  file.Append(fmt::format("kdf: argon2id passes={} memory={} salt={}\nnonce: {}\n", cost.passes,
+                          cost.memory_bytes, Hex(salt), Hex(nonce)));
+  const auto box = Seal(sealing, nonce, std::as_bytes(std::span(file.text())), key.secret());
+  file.Append("root: ");
+  file.AppendHex(box);
+  return Ok();
 }
 
 }  // namespace
@@ -172,7 +278,7 @@ Result<RootKey> RootKey::FromSecret(SecretBytes root) {
   }
   constexpr std::string_view kLabel = "isoveil-key-id-1";
   ISOVEIL_ASSIGN_OR_RETURN(const SecretBytes id, KeyedHash(root, std::as_bytes(std::span(kLabel))));
-  std::string key_id = Hex(id.InsecureBytes().first(8));
+  std::string key_id = Hex(id.InsecureBytes().first(kKeyIdBytes));
   return RootKey(std::make_shared<const SecretBytes>(std::move(root)), std::move(key_id));
 }
 
@@ -182,52 +288,50 @@ bool IsKeyFile(const Path& path) {
   return std::string_view(reinterpret_cast<const char*>(file->bytes().data()), kMagic.size()) == kMagic;
 }
 
-Result<KeyFileHeader> ReadKeyFileHeader(const Path& path) {
-  ISOVEIL_ASSIGN_OR_RETURN(ParsedFile file, Read(path));
-  Wipe(file.root);
+Result<KeyFileHeader> ParseKeyFileHeader(std::string_view text, const std::string& where) {
+  ISOVEIL_ASSIGN_OR_RETURN(ParsedFile file, Parse(text, where));
   return std::move(file.header);
+}
+
+Result<KeyFileHeader> ReadKeyFileHeader(const Path& path) {
+  ISOVEIL_ASSIGN_OR_RETURN(const FileText text, Read(path));
+  return ParseKeyFileHeader(text.view(), path.string());
 }
 
 Status WriteKeyFile(const Path& path, const RootKey& key, std::optional<SecretBytes> passphrase,
                     KdfCost cost) {
-  std::string text = fmt::format("{}{}\nkey-id: {}\ncreated: {}\n", kMagic, kVersion, key.key_id(), Today());
-  if (!passphrase) {
-    text += "kdf: none\nroot: " + Hex(key.secret().InsecureBytes()) + "\n";
+  ISOVEIL_ASSIGN_OR_RETURN(SecretBytes buffer, SecretBytes::Allocate(kMaxFileBytes));
+  Writer file(std::move(buffer));
+  file.Append(fmt::format("{}{}\nkey-id: {}\ncreated: {}\n", kMagic, kVersion, key.key_id(), Today()));
+  if (passphrase) {
+    ISOVEIL_RETURN_IF_ERROR(AppendSealed(file, key, *passphrase, cost));
   } else {
-    Salt salt;
-    Nonce nonce;
-    FillRandom(salt);
-    FillRandom(nonce);
-    text += fmt::format("kdf: argon2id passes={} memory={} salt={}\nnonce: {}\n", cost.passes,
-                        cost.memory_bytes, Hex(salt), Hex(nonce));
-    ISOVEIL_ASSIGN_OR_RETURN(const SecretBytes sealing, DeriveFromPassphrase(*passphrase, salt, cost));
-    text += "root: " + Hex(Seal(sealing, nonce, std::as_bytes(std::span(text)), key.secret())) + "\n";
+    file.Append("kdf: none\nroot: ");
+    file.AppendHex(key.secret().InsecureBytes());
   }
-  const Status written = WriteNewFile(path, text, 0600);
-  Wipe(std::as_writable_bytes(std::span(text)));
-  return written;
+  file.Append("\n");
+  ISOVEIL_RETURN_IF_ERROR(WriteNewFile(path, file.text(), 0600));
+  return SyncFolder(path.has_parent_path() ? path.parent_path() : Path("."));
 }
 
 Result<RootKey> OpenKeyFile(const Path& path, std::optional<SecretBytes> passphrase) {
-  ISOVEIL_ASSIGN_OR_RETURN(ParsedFile file, Read(path));
-  if (!file.header.sealed) ISOVEIL_RETURN_IF_ERROR(CheckPrivate(path));
-  if (file.header.sealed && !passphrase) {
+  ISOVEIL_ASSIGN_OR_RETURN(const FileText text, Read(path));
+  ISOVEIL_ASSIGN_OR_RETURN(ParsedFile file, Parse(text.view(), path.string()));
+  if (!file.header.sealed) {
+    ISOVEIL_RETURN_IF_ERROR(CheckPrivate(path, text.mode));
+  } else if (!passphrase) {
     return Fail(ErrorCode::kAuth, path.string(), "is sealed, and no passphrase was given",
                 "pass --passphrase-file");
+  } else {
+    Result<SecretBytes> root = Unseal(file, *passphrase);
+    if (!root) {
+      Error error = std::move(root).error();
+      error.where = fmt::format("{}: {}", path.string(), error.where);
+      return tl::unexpected(std::move(error));
+    }
+    file.root = *std::move(root);
   }
-  Result<SecretBytes> root = [&]() -> Result<SecretBytes> {
-    if (!file.header.sealed) return SecretBytes::CopyOf(file.root);
-    ISOVEIL_ASSIGN_OR_RETURN(const SecretBytes sealing,
-                             DeriveFromPassphrase(*passphrase, file.salt, file.header.cost));
-    return OpenSeal(sealing, file.nonce, std::as_bytes(std::span(file.authenticated)), file.root);
-  }();
-  Wipe(file.root);
-  if (!root) {
-    Error error = std::move(root).error();
-    error.where = fmt::format("{}: {}", path.string(), error.where);
-    return tl::unexpected(std::move(error));
-  }
-  ISOVEIL_ASSIGN_OR_RETURN(RootKey key, RootKey::FromSecret(*std::move(root)));
+  ISOVEIL_ASSIGN_OR_RETURN(RootKey key, RootKey::FromSecret(std::move(file.root)));
   if (key.key_id() != file.header.key_id) {
     return Fail(ErrorCode::kMismatch, path.string(),
                 fmt::format("says key {}, but holds key {}", file.header.key_id, key.key_id()),

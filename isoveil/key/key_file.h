@@ -23,6 +23,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "isoveil/base/file.h"
 #include "isoveil/crypto/seal.h"
@@ -60,15 +61,17 @@ struct KeyFileHeader {
 // True if the file begins as a key file does.
 bool IsKeyFile(const Path& path);
 
-// kFormat names the line; kUnsupported for another version.
+// kFormat names the line and field; kUnsupported for another version. `where` names the text in errors.
+Result<KeyFileHeader> ParseKeyFileHeader(std::string_view text, const std::string& where);
 Result<KeyFileHeader> ReadKeyFileHeader(const Path& path);
 
-// Makes the file with mode 0600; kExists if there is one. Without a passphrase the root stands in clear: the
-// caller warns.
+// Makes the file with mode 0600; kExists if there is one, kInvalidArgument for an empty passphrase. Without a
+// passphrase the root stands in clear: the caller warns.
 Status WriteKeyFile(const Path& path, const RootKey& key, std::optional<SecretBytes> passphrase,
                     KdfCost cost = KdfCost::Moderate());
 
-// kAuth for a wrong passphrase, a missing one, or a clear key that others may read.
+// kAuth for a wrong passphrase, a missing one, or a clear key that others may read; kMismatch if the file
+// holds another key than its key-id says. A passphrase for a clear key is not looked at.
 Result<RootKey> OpenKeyFile(const Path& path, std::optional<SecretBytes> passphrase);
 
 }  // namespace isoveil

@@ -10,7 +10,7 @@ Result<ModelIdentity> ParseModelIdentity(std::string_view hex, const std::string
   return identity;
 }
 
-KeyStream ModelKey::Stream(std::string_view label) const {
+KeyStream ModelKey::Stream(std::string_view label) const noexcept {
   std::vector<std::byte> message;
   const auto append = [&](std::span<const std::byte> bytes) {
     message.insert(message.end(), bytes.begin(), bytes.end());

@@ -28,8 +28,8 @@ class ModelKey {
  public:
   ModelKey(RootKey root, const ModelIdentity& identity) : root_(std::move(root)), identity_(identity) {}
 
-  // Aborts if 32 bytes of guarded memory cannot be had.
-  KeyStream Stream(std::string_view label) const;
+  // Ends the process if 32 bytes of guarded memory cannot be had.
+  KeyStream Stream(std::string_view label) const noexcept;
 
  private:
   RootKey root_;

@@ -2,8 +2,12 @@
 
 #include <ggml.h>
 
+#include <algorithm>
 #include <array>
+#include <cassert>
+#include <cmath>
 #include <cstring>
+#include <vector>
 
 namespace isoveil {
 namespace {
@@ -50,14 +54,63 @@ constexpr std::array kTypes = {
     TypeRow{DType::kMXFP4, "MXFP4", GGML_TYPE_MXFP4, ""},
 };
 
-const TypeRow& RowOf(DType type) {
-  for (const TypeRow& row : kTypes) {
-    if (row.type == type) return row;
+// The table stands in the order of the enum, so that a look-up in an inner loop costs nothing.
+constexpr bool TableIsInOrder() {
+  for (size_t i = 0; i < kTypes.size(); ++i) {
+    if (static_cast<size_t>(kTypes[i].type) != i) return false;
   }
-  return kTypes.front();
+  return true;
 }
+static_assert(TableIsInOrder() && kTypes.size() == static_cast<size_t>(DType::kMXFP4) + 1);
+
+const TypeRow& RowOf(DType type) { return kTypes[static_cast<size_t>(type)]; }
 
 ggml_type Ggml(DType type) { return static_cast<ggml_type>(RowOf(type).ggml); }
+
+// ggml's rows count with int, and its blocks must lie at their natural alignment, which a file does not
+// promise: rows go through in pieces of this many elements, a multiple of every block.
+constexpr size_t kPiece = 1 << 16;
+
+bool IsAligned(DType type, const std::byte* address) {
+  const uint64_t bytes = BlockBytes(type);
+  const uint64_t natural = std::min<uint64_t>(bytes & (~bytes + 1), alignof(uint64_t));
+  return reinterpret_cast<uintptr_t>(address) % natural == 0;
+}
+
+template <typename T>
+void Convert(std::span<const std::byte> bytes, std::span<float> out) {
+  for (size_t i = 0; i < out.size(); ++i) {
+    T value;
+    std::memcpy(&value, bytes.data() + i * sizeof(T), sizeof(T));
+    out[i] = static_cast<float>(value);
+  }
+}
+
+// ggml decodes one piece.
+void Decode(DType type, std::span<const std::byte> bytes, std::span<float> out) {
+  const auto n = static_cast<int64_t>(out.size());
+  const auto to_float = ggml_get_type_traits(Ggml(type))->to_float;
+  if (IsAligned(type, bytes.data())) return to_float(bytes.data(), out.data(), n);
+  const std::vector<std::byte> aligned(bytes.begin(), bytes.end());
+  to_float(aligned.data(), out.data(), n);
+}
+
+// ggml rounds one piece. The reference row of BF16 is taken because the fast one flushes subnormals on some
+// machines, and the same model and key must give the same file everywhere.
+void Encode(DType type, std::span<const float> values, std::byte* out) {
+  const auto n = static_cast<int64_t>(values.size());
+  switch (type) {
+    case DType::kF16: ggml_fp32_to_fp16_row(values.data(), reinterpret_cast<ggml_fp16_t*>(out), n); return;
+    case DType::kBF16:
+      ggml_fp32_to_bf16_row_ref(values.data(), reinterpret_cast<ggml_bf16_t*>(out), n);
+      return;
+    default: ggml_quantize_chunk(Ggml(type), values.data(), out, 0, 1, n, nullptr);
+  }
+}
+
+bool CanWrite(DType type) {
+  return IsPlainFloat(type) || (IsBlockFormat(type) && !ggml_quantize_requires_imatrix(Ggml(type)));
+}
 
 }  // namespace
 
@@ -111,36 +164,69 @@ std::optional<uint64_t> RowBytes(DType type, uint64_t n) {
 }
 
 void ToFloat(DType type, std::span<const std::byte> bytes, std::span<float> out) {
-  if (type == DType::kF32) {
-    std::memcpy(out.data(), bytes.data(), bytes.size());
-  } else if (type == DType::kF64) {
-    for (size_t i = 0; i < out.size(); ++i) {
-      double value = 0;
-      std::memcpy(&value, bytes.data() + i * sizeof(value), sizeof(value));
-      out[i] = static_cast<float>(value);
-    }
-  } else if (const auto to_float = ggml_get_type_traits(Ggml(type))->to_float; to_float != nullptr) {
-    to_float(bytes.data(), out.data(), static_cast<int64_t>(out.size()));
+  assert(RowBytes(type, out.size()) == bytes.size());
+  switch (type) {
+    case DType::kF32: return Convert<float>(bytes, out);
+    case DType::kF64: return Convert<double>(bytes, out);
+    case DType::kI8: return Convert<int8_t>(bytes, out);
+    case DType::kI16: return Convert<int16_t>(bytes, out);
+    case DType::kI32: return Convert<int32_t>(bytes, out);
+    case DType::kI64: return Convert<int64_t>(bytes, out);
+    case DType::kU8:
+    case DType::kBool: return Convert<uint8_t>(bytes, out);
+    default: break;
+  }
+  while (!out.empty()) {
+    const size_t n = std::min(out.size(), kPiece);
+    const size_t n_bytes = n / BlockSize(type) * BlockBytes(type);
+    Decode(type, bytes.first(n_bytes), out.first(n));
+    bytes = bytes.subspan(n_bytes);
+    out = out.subspan(n);
   }
 }
 
 Status FromFloat(DType type, std::span<const float> values, std::span<std::byte> bytes) {
-  const auto n = static_cast<int64_t>(values.size());
-  switch (type) {
-    case DType::kF32: std::memcpy(bytes.data(), values.data(), bytes.size()); return Ok();
-    case DType::kF16:
-      ggml_fp32_to_fp16_row(values.data(), reinterpret_cast<ggml_fp16_t*>(bytes.data()), n);
-      return Ok();
-    case DType::kBF16:
-      ggml_fp32_to_bf16_row(values.data(), reinterpret_cast<ggml_bf16_t*>(bytes.data()), n);
-      return Ok();
-    default: break;
-  }
-  if (!IsBlockFormat(type) || ggml_quantize_requires_imatrix(Ggml(type))) {
+  if (!CanWrite(type)) {
     return Fail(ErrorCode::kUnsupported, "", fmt::format("{} cannot be written from fp32", DTypeName(type)),
                 "start from the unquantised checkpoint");
   }
-  ggml_quantize_chunk(Ggml(type), values.data(), bytes.data(), 0, 1, n, nullptr);
+  if (RowBytes(type, values.size()) != bytes.size()) {
+    return Fail(ErrorCode::kInvalidArgument, "",
+                fmt::format("{} values of {} do not fill {} bytes", values.size(), DTypeName(type), bytes.size()));
+  }
+  if (type == DType::kF32) {
+    if (!values.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
+    return Ok();
+  }
+  if (type == DType::kF64) {
+    for (size_t i = 0; i < values.size(); ++i) {
+      const double value = values[i];
+      std::memcpy(bytes.data() + i * sizeof(value), &value, sizeof(value));
+    }
+    return Ok();
+  }
+  if (IsBlockFormat(type)) {
+    const auto bad = std::find_if(values.begin(), values.end(), [](float v) { return !std::isfinite(v); });
+    if (bad != values.end()) {
+      return Fail(ErrorCode::kFormat, "",
+                  fmt::format("value {} is {}, which {} cannot hold", bad - values.begin(), *bad, DTypeName(type)),
+                  "the weights are damaged; check the source");
+    }
+  }
+  std::vector<std::byte> aligned;
+  while (!values.empty()) {
+    const size_t n = std::min(values.size(), kPiece);
+    const size_t n_bytes = n / BlockSize(type) * BlockBytes(type);
+    if (IsAligned(type, bytes.data())) {
+      Encode(type, values.first(n), bytes.data());
+    } else {
+      aligned.resize(n_bytes);
+      Encode(type, values.first(n), aligned.data());
+      std::memcpy(bytes.data(), aligned.data(), n_bytes);
+    }
+    bytes = bytes.subspan(n_bytes);
+    values = values.subspan(n);
+  }
   return Ok();
 }
 

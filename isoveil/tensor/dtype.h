@@ -73,11 +73,14 @@ bool IsPlainFloat(DType type);    // F32, F16, BF16, F64
 // Bytes of `n` consecutive elements, or nullopt if `n` is not a whole number of blocks or overflows.
 std::optional<uint64_t> RowBytes(DType type, uint64_t n);
 
-// Decodes `out.size()` elements to fp32. `bytes` holds exactly those elements.
+// Decodes `out.size()` elements to fp32. `bytes` holds exactly those elements, at any alignment. Integers
+// are converted.
 void ToFloat(DType type, std::span<const std::byte> bytes, std::span<float> out);
 
 // Rounds to the type, to nearest even for plain floats; block formats are quantised by ggml without an
-// importance matrix. kUnsupported for types that cannot be written (integers, IQ formats).
+// importance matrix. kUnsupported for types that cannot be written (integers, and the block formats that
+// need the matrix), kFormat for NaN or infinity in a block format, kInvalidArgument if `bytes` has not the
+// size of the values. Safe to call from many threads.
 Status FromFloat(DType type, std::span<const float> values, std::span<std::byte> bytes);
 
 }  // namespace isoveil

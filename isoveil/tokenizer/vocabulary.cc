@@ -20,6 +20,7 @@ using ModelPtr = std::unique_ptr<llama_model, ModelDeleter>;
 llama_model_params VocabularyOnly() {
   llama_model_params params = llama_model_default_params();
   params.vocab_only = true;
+  params.load_mode = LLAMA_LOAD_MODE_NONE;
   return params;
 }
 
