@@ -163,7 +163,7 @@ int Run(const Options& options) {
 
 Command AddEncrypt(CLI::App& parent) {
   CLI::App* app = parent.add_subcommand("encrypt", "Encrypt a model checkpoint");
-  app->description(
+  app->footer(
       "Encrypt a model checkpoint: a Hugging Face folder with safetensors, or a GGUF file.\n\n"
       "OUT/server is for the machine that serves: weights in a standard format, a placeholder vocabulary, "
       "no\n"

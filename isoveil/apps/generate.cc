@@ -101,7 +101,7 @@ int Run(const Options& options) {
 
 Command AddGenerate(CLI::App& parent) {
   CLI::App* app = parent.add_subcommand("generate", "Complete a text through a blind server");
-  app->description(
+  app->footer(
       "Complete a text through a server that holds the encrypted checkpoint. The text is tokenized and\n"
       "encrypted here; only ids and sampling numbers are sent. --show-wire prints what crosses.\n\n"
       "  isoveil generate out/client -k my.key -n 64 \"Once upon a time\"");

@@ -98,7 +98,7 @@ int Run(const std::string& path, bool json) {
 
 Command AddInspect(CLI::App& parent) {
   CLI::App* app = parent.add_subcommand("inspect", "Say what a key, a checkpoint or an encrypted folder is");
-  app->description(
+  app->footer(
       "Say what a path is: a key file, a source checkpoint (and whether it is supported), an encrypted\n"
       "checkpoint, or the folders that `isoveil encrypt` wrote. No passphrase is needed.");
   struct Options {

@@ -49,7 +49,7 @@ int Run(const Options& options) {
 
 Command AddKeygen(CLI::App& parent) {
   CLI::App* app = parent.add_subcommand("keygen", "Make a key file");
-  app->description(
+  app->footer(
       "Make a key file: 256 random bits, sealed by a passphrase (Argon2id, XChaCha20-Poly1305).\n\n"
       "One key encrypts any number of models; each gets unrelated permutations. Without the key the\n"
       "traffic of an encrypted model cannot be read again: keep a copy in a safe place. Nothing is\n"

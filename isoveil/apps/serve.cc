@@ -51,7 +51,7 @@ int Run(const Options& options) {
 
 Command AddServe(CLI::App& parent) {
   CLI::App* app = parent.add_subcommand("serve", "Start the stock llama-server on an encrypted checkpoint");
-  app->description(
+  app->footer(
       "Start the stock llama-server on an encrypted checkpoint, and nothing else: this process becomes\n"
       "llama-server. It needs no key, and there is nothing here that it could not do by itself:\n\n"
       "  llama-server -m out/server/model.gguf --host 127.0.0.1 --port 8081\n\n"

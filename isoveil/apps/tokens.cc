@@ -104,7 +104,7 @@ void AddCommon(CLI::App& app, Options& options) {
 
 Command AddTokens(CLI::App& parent) {
   CLI::App* app = parent.add_subcommand("tokens", "Turn text into encrypted token ids, and back");
-  app->description(
+  app->footer(
       "Turn text on stdin into the encrypted token ids that a server gets, and back.\n\n"
       "  echo -n 'Once upon a time' | isoveil tokens encrypt out/client -k my.key --special\n"
       "  echo '[311, 42]'           | isoveil tokens decrypt out/client -k my.key");

@@ -192,7 +192,7 @@ int Run(const Options& options) {
 Command AddVerify(CLI::App& parent) {
   CLI::App* app =
       parent.add_subcommand("verify", "Compare an encrypted model with its source, logit by logit");
-  app->description(
+  app->footer(
       "Run the plaintext and the encrypted model on llama.cpp, in this process, and compare their logits "
       "and\n"
       "greedy continuations. Hugging Face folders are converted to temporary GGUF files. Both models must\n"

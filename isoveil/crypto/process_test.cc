@@ -12,7 +12,8 @@ TEST(DisableCoreDumpsDeathTest, TakesAwayDumpsAndPtrace) {
   EXPECT_EXIT(
       {
         DisableCoreDumps();
-        rlimit core = {1, 1};
+        rlimit core = {};
+        core.rlim_cur = core.rlim_max = 1;
         ::getrlimit(RLIMIT_CORE, &core);
         ::exit(core.rlim_cur == 0 && core.rlim_max == 0 && ::prctl(PR_GET_DUMPABLE) == 0 ? 0 : 1);
       },

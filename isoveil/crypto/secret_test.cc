@@ -71,7 +71,7 @@ TEST(SecretBytesDeathTest, GuardPageStopsAReadPastTheEnd) {
 TEST(SecretBytesDeathTest, TellsWhenTheSystemRefusesToLock) {
   EXPECT_EXIT(
       {
-        const rlimit none = {0, 0};
+        rlimit none = {};
         ::setrlimit(RLIMIT_MEMLOCK, &none);
         if (::geteuid() == 0 && ::setuid(65534) != 0) ::exit(3);
         const Result<SecretBytes> secret = SecretBytes::Random(32);

@@ -9,7 +9,7 @@
 //
 // A reader maps the file and checks all of it before it hands out a span: counts against the bytes that
 // are left, names, types, shapes, alignment, bounds, overlaps. Errors name file, offset, and key or tensor.
-// The writer is byte-stable: the same metadata and tensors give the same bytes. Source: ggml's docs/gguf.md.
+// The writer is byte-stable, and equal to llama.cpp's own. Source: ggml's docs/gguf.md.
 // Spans live as long as the object or one of its copies. Immutable; safe to share between threads.
 #pragma once
 
@@ -37,9 +37,13 @@ using GgufValue =
                  std::vector<bool>, std::vector<std::string>, std::vector<uint64_t>, std::vector<int64_t>,
                  std::vector<double>>;
 
-// Keys and values in the order of the file.
+// Keys and values in the order of the file. A plain value: copy it, change it, write it.
 class GgufMetadata {
  public:
+  GgufMetadata() = default;
+  // `source` is the file that errors name.
+  explicit GgufMetadata(std::string source) : source_(std::move(source)) {}
+
   const GgufValue* Find(std::string_view key) const;
   // Replaces the value of a key, or appends it.
   void Set(std::string_view key, GgufValue value);
@@ -47,7 +51,8 @@ class GgufMetadata {
   void Append(std::string key, GgufValue value) { entries_.emplace_back(std::move(key), std::move(value)); }
   void Remove(std::string_view key);
 
-  // kNotFound, or kFormat if the value has another type or does not fit. Integers of every width are read.
+  // kNotFound, or kFormat if the value has another type or does not fit; errors name the file, the key, the
+  // type expected and the type found. Integers of every width are read, floats of both.
   Result<uint64_t> GetUnsigned(std::string_view key) const;
   Result<int64_t> GetSigned(std::string_view key) const;
   Result<double> GetFloat(std::string_view key) const;
@@ -62,6 +67,7 @@ class GgufMetadata {
   size_t size() const { return entries_.size(); }
 
  private:
+  std::string source_;
   std::vector<std::pair<std::string, GgufValue>> entries_;
 };
 
@@ -74,9 +80,21 @@ class GgufFile {
   const GgufMetadata& metadata() const { return metadata_; }
   // In the order of the file.
   std::span<const TensorView> tensors() const { return tensors_; }
+  const Path& path() const { return path_; }
+  uint32_t version() const { return version_; }
+  uint32_t alignment() const { return alignment_; }
+  // Of the first tensor's data in the file.
+  uint64_t data_offset() const { return data_offset_; }
+
+  // Advice that `bytes`, of one of the tensors, will not be read again soon.
+  void Release(std::span<const std::byte> bytes) const;
 
  private:
   std::shared_ptr<const MappedFile> file_;
+  Path path_;
+  uint32_t version_ = 0;
+  uint32_t alignment_ = 0;
+  uint64_t data_offset_ = 0;
   GgufMetadata metadata_;
   std::vector<TensorView> tensors_;
 };
@@ -84,7 +102,8 @@ class GgufFile {
 // One file, or all files of a split model.
 class GgufModel {
  public:
-  // `path` is a file; of a split, the first shard. kNotFound names a missing shard.
+  // `path` is a file; of a split, the first shard. kNotFound names a missing shard. The keys split.count,
+  // split.no and split.tensors.count are checked against what is there.
   static Result<GgufModel> Open(const Path& path);
 
   struct Shard {
@@ -98,8 +117,8 @@ class GgufModel {
   std::vector<Shard> shards_;
 };
 
-// Lays out a version 3 file with the tensors in the given order.
-Result<FileLayout> LayOutGguf(const GgufMetadata& metadata, std::span<const TensorInfo> tensors,
-                              uint32_t alignment = 32);
+// Lays out a version 3 file with the tensors in the given order, aligned to the key general.alignment or else
+// to 32 bytes. kInvalidArgument or kUnsupported for what a reader would refuse: names, shapes, types.
+Result<FileLayout> LayOutGguf(const GgufMetadata& metadata, std::span<const TensorInfo> tensors);
 
 }  // namespace isoveil

@@ -13,9 +13,26 @@ constexpr std::string_view kTypeNames[] = {
     "uint32[]", "int32[]", "float32[]", "bool[]",  "string[]", "uint64[]", "int64[]",  "float64[]"};
 static_assert(std::size(kTypeNames) == std::variant_size_v<GgufValue>);
 
-tl::unexpected<Error> WrongType(std::string_view key, std::string_view expected, const GgufValue& found) {
-  return Fail(ErrorCode::kFormat, fmt::format("key {}", Quoted(key)),
-              fmt::format("expected {}, found {}", expected, kTypeNames[found.index()]));
+// A value that was looked up, and where.
+struct Entry {
+  std::string where;
+  const GgufValue& value;
+};
+
+// "uint32 7", "string": the type, and the value if it is an integer, which may be out of range.
+std::string Describe(const GgufValue& value) {
+  return std::visit(
+      [&](const auto& v) -> std::string {
+        using T = std::decay_t<decltype(v)>;
+        if constexpr (std::is_integral_v<T>) return fmt::format("{} {}", kTypeNames[value.index()], v);
+        return std::string(kTypeNames[value.index()]);
+      },
+      value);
+}
+
+tl::unexpected<Error> WrongType(const Entry& entry, std::string_view expected) {
+  return Fail(ErrorCode::kFormat, entry.where,
+              fmt::format("expected {}, found {}", expected, Describe(entry.value)));
 }
 
 template <typename T>
@@ -59,56 +76,65 @@ void GgufMetadata::Remove(std::string_view key) {
 
 namespace {
 
-Result<const GgufValue*> Require(const GgufMetadata& metadata, std::string_view key) {
+Result<Entry> Require(const GgufMetadata& metadata, std::string_view key, const std::string& source) {
+  std::string where = fmt::format("{}{}key {}", source, source.empty() ? "" : ": ", Quoted(key));
   const GgufValue* value = metadata.Find(key);
-  if (value == nullptr) return Fail(ErrorCode::kNotFound, fmt::format("key {}", Quoted(key)), "is missing");
-  return value;
+  if (value == nullptr) return Fail(ErrorCode::kNotFound, std::move(where), "is missing");
+  return Entry{std::move(where), *value};
 }
 
 template <typename T>
-Result<T> Get(const GgufMetadata& metadata, std::string_view key, std::string_view expected) {
-  ISOVEIL_ASSIGN_OR_RETURN(const GgufValue* value, Require(metadata, key));
-  if (const T* typed = std::get_if<T>(value)) return *typed;
-  return WrongType(key, expected, *value);
+Result<T> Get(const Result<Entry>& entry, std::string_view expected) {
+  if (!entry) return tl::unexpected(entry.error());
+  if (const T* typed = std::get_if<T>(&entry->value)) return *typed;
+  return WrongType(*entry, expected);
 }
 
 }  // namespace
 
 Result<uint64_t> GgufMetadata::GetUnsigned(std::string_view key) const {
-  ISOVEIL_ASSIGN_OR_RETURN(const GgufValue* value, Require(*this, key));
-  if (const auto integer = AsInteger<uint64_t>(*value)) return *integer;
-  return WrongType(key, "a non-negative integer", *value);
+  ISOVEIL_ASSIGN_OR_RETURN(const Entry entry, Require(*this, key, source_));
+  if (const auto integer = AsInteger<uint64_t>(entry.value)) return *integer;
+  return WrongType(entry, "a non-negative integer");
 }
 
 Result<int64_t> GgufMetadata::GetSigned(std::string_view key) const {
-  ISOVEIL_ASSIGN_OR_RETURN(const GgufValue* value, Require(*this, key));
-  if (const auto integer = AsInteger<int64_t>(*value)) return *integer;
-  return WrongType(key, "an integer", *value);
+  ISOVEIL_ASSIGN_OR_RETURN(const Entry entry, Require(*this, key, source_));
+  if (const auto integer = AsInteger<int64_t>(entry.value)) return *integer;
+  return WrongType(entry, "a 64-bit signed integer");
 }
 
 Result<double> GgufMetadata::GetFloat(std::string_view key) const {
-  ISOVEIL_ASSIGN_OR_RETURN(const GgufValue* value, Require(*this, key));
-  if (const auto* single = std::get_if<float>(value)) return static_cast<double>(*single);
-  if (const auto* wide = std::get_if<double>(value)) return *wide;
-  return WrongType(key, "a float", *value);
+  ISOVEIL_ASSIGN_OR_RETURN(const Entry entry, Require(*this, key, source_));
+  if (const auto* single = std::get_if<float>(&entry.value)) return static_cast<double>(*single);
+  if (const auto* wide = std::get_if<double>(&entry.value)) return *wide;
+  return WrongType(entry, "a float");
 }
 
-Result<bool> GgufMetadata::GetBool(std::string_view key) const { return Get<bool>(*this, key, "bool"); }
+Result<bool> GgufMetadata::GetBool(std::string_view key) const {
+  return Get<bool>(Require(*this, key, source_), "bool");
+}
 
 Result<std::string> GgufMetadata::GetString(std::string_view key) const {
-  return Get<std::string>(*this, key, "string");
+  return Get<std::string>(Require(*this, key, source_), "string");
 }
 
 Result<std::vector<std::string>> GgufMetadata::GetStrings(std::string_view key) const {
-  return Get<std::vector<std::string>>(*this, key, "string[]");
+  return Get<std::vector<std::string>>(Require(*this, key, source_), "string[]");
 }
 
 Result<std::vector<float>> GgufMetadata::GetFloats(std::string_view key) const {
-  return Get<std::vector<float>>(*this, key, "float32[]");
+  const Result<Entry> entry = Require(*this, key, source_);
+  if (entry) {
+    if (const auto* wide = std::get_if<std::vector<double>>(&entry->value)) {
+      return std::vector<float>(wide->begin(), wide->end());
+    }
+  }
+  return Get<std::vector<float>>(entry, "float32[]");
 }
 
 Result<std::vector<int64_t>> GgufMetadata::GetIntegers(std::string_view key) const {
-  ISOVEIL_ASSIGN_OR_RETURN(const GgufValue* value, Require(*this, key));
+  ISOVEIL_ASSIGN_OR_RETURN(const Entry entry, Require(*this, key, source_));
   return std::visit(
       [&](const auto& list) -> Result<std::vector<int64_t>> {
         using T = std::decay_t<decltype(list)>;
@@ -116,15 +142,18 @@ Result<std::vector<int64_t>> GgufMetadata::GetIntegers(std::string_view key) con
           if constexpr (kIsInteger<typename T::value_type>) {
             std::vector<int64_t> integers;
             for (const auto v : list) {
-              if (!std::in_range<int64_t>(v)) return WrongType(key, "integers of 63 bits", *value);
+              if (!std::in_range<int64_t>(v)) {
+                return Fail(ErrorCode::kFormat, entry.where,
+                            fmt::format("expected 64-bit signed integers, found {}", v));
+              }
               integers.push_back(static_cast<int64_t>(v));
             }
             return integers;
           }
         }
-        return WrongType(key, "integers", *value);
+        return WrongType(entry, "a list of integers");
       },
-      *value);
+      entry.value);
 }
 
 }  // namespace isoveil
