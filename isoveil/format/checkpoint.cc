@@ -2,47 +2,74 @@
 
 #include <algorithm>
 
+#include "isoveil/format/folder.h"
+#include "isoveil/format/gguf_split.h"
+#include "isoveil/format/lfs.h"
+
 namespace isoveil {
 namespace {
 
+constexpr const char* kAccepted =
+    "give a GGUF file (of a split, the first), or a Hugging Face folder with config.json and safetensors";
+
 // The GGUF model in a folder: its only file, or the first of its only split.
 Result<std::optional<Path>> FindGguf(const Path& folder) {
-  std::vector<Path> found;
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.ends_with(".gguf")) continue;
-    const bool later_shard =
-        name.find("-of-") != std::string::npos && name.find("-00001-of-") == std::string::npos;
-    if (!later_shard) found.push_back(entry.path());
+  std::vector<std::string> found;
+  for (std::string& name : FileNames(folder)) {
+    const auto split = ParseSplitName(name);
+    if (name.ends_with(".gguf") && (!split || split->number == 1)) found.push_back(std::move(name));
   }
   if (found.empty()) return std::optional<Path>();
-  if (found.size() == 1) return std::optional<Path>(found.front());
-  std::sort(found.begin(), found.end());
+  if (found.size() == 1) return std::optional<Path>(folder / found.front());
   return Fail(ErrorCode::kInvalidArgument, folder.string(),
-              fmt::format("holds {} GGUF models, such as {}", found.size(),
-                          Quoted(found.front().filename().string())),
+              fmt::format("holds {} GGUF models, such as {} and {}", found.size(), Quoted(found[0]),
+                          Quoted(found[1])),
               "name one of the files");
+}
+
+bool HasHfWeights(const Path& folder) {
+  return FileExists(folder / "config.json") &&
+         (FileExists(folder / "model.safetensors") || FileExists(folder / "model.safetensors.index.json"));
+}
+
+Status CheckMagic(const Path& path) {
+  ISOVEIL_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(path));
+  ISOVEIL_RETURN_IF_ERROR(RefuseLfsPointer(file.bytes(), path.string()));
+  constexpr std::string_view kMagic = "GGUF";
+  const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+  if (text.starts_with(kMagic)) return Ok();
+  return Fail(ErrorCode::kUnsupported, path.string(),
+              fmt::format("is neither GGUF nor safetensors: it begins with {}", Quoted(text.substr(0, 8))),
+              kAccepted);
 }
 
 }  // namespace
 
 Result<Checkpoint> Checkpoint::Open(const Path& path) {
   std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) {
-    if (std::filesystem::exists(path / "config.json", ignored)) return FromHf(path);
-    ISOVEIL_ASSIGN_OR_RETURN(const std::optional<Path> gguf, FindGguf(path));
-    if (gguf) return FromGguf(*gguf);
-    return Fail(ErrorCode::kUnsupported, path.string(), "holds neither a config.json nor a GGUF file",
-                "give a GGUF file or a Hugging Face folder with safetensors");
+  if (std::filesystem::is_directory(path, ignored)) return FromFolder(path);
+  if (!FileExists(path)) {
+    return Fail(ErrorCode::kNotFound, path.string(), "there is no such file or folder", kAccepted);
   }
   if (path.extension() == ".safetensors") {
     const Path folder = path.has_parent_path() ? path.parent_path() : Path(".");
-    if (std::filesystem::exists(folder / "config.json", ignored)) return FromHf(folder);
+    if (FileExists(folder / "config.json")) return FromHf(folder, path.filename().string());
     return Fail(ErrorCode::kUnsupported, path.string(), "has no config.json beside it",
                 "give the whole Hugging Face folder");
   }
+  // Any name will do for a GGUF file that is one.
+  if (path.extension() != ".gguf") ISOVEIL_RETURN_IF_ERROR(CheckMagic(path));
   return FromGguf(path);
+}
+
+Result<Checkpoint> Checkpoint::FromFolder(const Path& folder) {
+  if (HasHfWeights(folder)) return FromHf(folder, "");
+  ISOVEIL_ASSIGN_OR_RETURN(const std::optional<Path> gguf, FindGguf(folder));
+  if (gguf) return FromGguf(*gguf);
+  // Says what is missing.
+  if (FileExists(folder / "config.json")) return FromHf(folder, "");
+  return Fail(ErrorCode::kUnsupported, folder.string(), "holds neither a config.json nor a GGUF file",
+              kAccepted);
 }
 
 Result<Checkpoint> Checkpoint::FromGguf(const Path& path) {
@@ -53,8 +80,8 @@ Result<Checkpoint> Checkpoint::FromGguf(const Path& path) {
   return checkpoint;
 }
 
-Result<Checkpoint> Checkpoint::FromHf(const Path& folder) {
-  ISOVEIL_ASSIGN_OR_RETURN(HfFolder hf, HfFolder::Open(folder));
+Result<Checkpoint> Checkpoint::FromHf(const Path& folder, const std::string& weights) {
+  ISOVEIL_ASSIGN_OR_RETURN(HfFolder hf, HfFolder::Open(folder, weights));
   Checkpoint checkpoint;
   checkpoint.hf_ = std::make_shared<const HfFolder>(std::move(hf));
   for (const auto& shard : checkpoint.hf_->shards()) checkpoint.AddShard(shard.path, shard.file.tensors());
@@ -65,9 +92,28 @@ void Checkpoint::AddShard(const Path& path, std::span<const TensorView> tensors)
   Shard shard{path.filename().string(), path, {}};
   for (const TensorView& tensor : tensors) {
     shard.tensors.push_back(tensor.info);
+    place_.emplace(tensor.info.name, Place{tensors_.size(), shards_.size()});
     tensors_.push_back(tensor);
   }
   shards_.push_back(std::move(shard));
+}
+
+const TensorView* Checkpoint::FindTensor(std::string_view name) const {
+  const auto it = place_.find(name);
+  return it == place_.end() ? nullptr : &tensors_[it->second.tensor];
+}
+
+std::optional<size_t> Checkpoint::ShardOf(std::string_view name) const {
+  const auto it = place_.find(name);
+  if (it == place_.end()) return std::nullopt;
+  return it->second.shard;
+}
+
+void Checkpoint::Release(const TensorView& tensor) const {
+  const auto shard = ShardOf(tensor.info.name);
+  if (!shard) return;
+  if (gguf_) gguf_->shards()[*shard].file.Release(tensor.bytes);
+  if (hf_) hf_->shards()[*shard].file.Release(tensor.bytes);
 }
 
 uint64_t Checkpoint::total_bytes() const {

@@ -3,15 +3,18 @@
 //   ISOVEIL_ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::Open("Llama-3.2-1B"));
 //   for (const TensorView& tensor : checkpoint.tensors()) Use(tensor);
 //
-// Opens a GGUF file, the first file of a GGUF split, a Hugging Face folder, a .safetensors file in such a
-// folder, or a folder with exactly one GGUF model. Everything is mapped, nothing is read into memory.
+// Opens a GGUF file, the first file of a GGUF split, a Hugging Face folder, a .safetensors file beside its
+// config.json, or a folder with exactly one GGUF model; a folder with both is read as Hugging Face. Anything
+// else is kUnsupported with what was found. Everything is mapped, nothing is read into memory.
 // Movable; views stay valid while the checkpoint lives. Immutable; safe to share between threads.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "isoveil/format/gguf.h"
@@ -39,18 +42,32 @@ class Checkpoint {
   std::span<const Shard> shards() const { return shards_; }
   // Of all shards, in order.
   std::span<const TensorView> tensors() const { return tensors_; }
+  // Null if there is none of that name.
+  const TensorView* FindTensor(std::string_view name) const;
+  // The index of its shard.
+  std::optional<size_t> ShardOf(std::string_view name) const;
   // Of all weights.
   uint64_t total_bytes() const;
 
+  // Advice that the tensor will not be read again soon, so that its pages can go.
+  void Release(const TensorView& tensor) const;
+
  private:
+  static Result<Checkpoint> FromFolder(const Path& folder);
   static Result<Checkpoint> FromGguf(const Path& path);
-  static Result<Checkpoint> FromHf(const Path& folder);
+  static Result<Checkpoint> FromHf(const Path& folder, const std::string& weights);
   void AddShard(const Path& path, std::span<const TensorView> tensors);
 
   std::shared_ptr<const GgufModel> gguf_;
   std::shared_ptr<const HfFolder> hf_;
   std::vector<Shard> shards_;
   std::vector<TensorView> tensors_;
+
+  struct Place {
+    size_t tensor;
+    size_t shard;
+  };
+  std::map<std::string, Place, std::less<>> place_;
 };
 
 }  // namespace isoveil

@@ -4,34 +4,38 @@
 
 #include "isoveil/base/checked.h"
 #include "isoveil/format/gguf.h"
+#include "isoveil/format/gguf_wire.h"
+#include "isoveil/format/lfs.h"
 #include "isoveil/format/utf8.h"
 
 namespace isoveil {
 namespace {
 
-constexpr uint32_t kMagic = 0x46554747;  // "GGUF"
-constexpr uint64_t kMaxKeyBytes = 65535;
-constexpr uint64_t kMaxTensorName = 4096;
-constexpr uint32_t kMaxDims = 4;
-constexpr uint64_t kMaxAlignment = 65536;
-constexpr uint32_t kDefaultAlignment = 32;
-constexpr uint32_t kArrayType = 9;
+using gguf::kArrayType;
+using gguf::kMaxDims;
+using gguf::kMaxTensorNameBytes;
 
 // Reads forward over the file; every read is checked against the bytes that are left.
 class Cursor {
  public:
   Cursor(std::span<const std::byte> bytes, const std::string& name) : bytes_(bytes), name_(name) {}
 
+  const std::string& name() const { return name_; }
   uint64_t offset() const { return offset_; }
   uint64_t left() const { return bytes_.size() - offset_; }
 
+  // Of the field that was read last.
+  uint64_t field_offset() const { return field_offset_; }
+
+  // Says where the field that was read last lies.
   tl::unexpected<Error> Malformed(std::string problem) const {
-    return Fail(ErrorCode::kFormat, fmt::format("{}: offset {}", name_, offset_), std::move(problem),
+    return Fail(ErrorCode::kFormat, fmt::format("{}: offset {}", name_, field_offset_), std::move(problem),
                 "the file is damaged or incomplete; fetch it again");
   }
 
   template <typename T>
   Result<T> Read(std::string_view what) {
+    field_offset_ = offset_;
     if (left() < sizeof(T))
       return Malformed(fmt::format("expected {} ({} bytes), found the end of the file", what, sizeof(T)));
     T value;
@@ -64,6 +68,7 @@ class Cursor {
   std::span<const std::byte> bytes_;
   const std::string& name_;
   uint64_t offset_ = 0;
+  uint64_t field_offset_ = 0;
 };
 
 template <typename T>
@@ -169,9 +174,9 @@ Result<RawTensor> ReadTensor(Cursor& cursor) {
   RawTensor tensor;
   ISOVEIL_ASSIGN_OR_RETURN(tensor.info.name, cursor.ReadString("a tensor name"));
   const std::string quoted = Quoted(tensor.info.name);
-  if (!IsCleanName(tensor.info.name, kMaxTensorName)) {
+  if (!IsCleanName(tensor.info.name, kMaxTensorNameBytes)) {
     return cursor.Malformed(
-        fmt::format("tensor name {} is not clean UTF-8 of at most {} bytes", quoted, kMaxTensorName));
+        fmt::format("tensor name {} is not clean UTF-8 of at most {} bytes", quoted, kMaxTensorNameBytes));
   }
   ISOVEIL_ASSIGN_OR_RETURN(const uint32_t n_dims, cursor.Read<uint32_t>("a number of dimensions"));
   if (n_dims < 1 || n_dims > kMaxDims) {
@@ -186,7 +191,8 @@ Result<RawTensor> ReadTensor(Cursor& cursor) {
   ISOVEIL_ASSIGN_OR_RETURN(const uint32_t type, cursor.Read<uint32_t>("a tensor type"));
   const Result<DType> dtype = DTypeFromGgml(type);
   if (!dtype) {
-    return Fail(ErrorCode::kUnsupported, fmt::format("offset {}: tensor {}", cursor.offset(), quoted),
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("{}: offset {}: tensor {}", cursor.name(), cursor.field_offset(), quoted),
                 dtype.error().problem, "convert it with llama-quantize to a type that is known");
   }
   tensor.info.type = *dtype;
@@ -215,14 +221,83 @@ Status CheckNoOverlap(std::span<const RawTensor> tensors, const std::string& nam
   return Ok();
 }
 
-Result<uint64_t> Alignment(const GgufMetadata& metadata, const Cursor& cursor) {
-  if (metadata.Find("general.alignment") == nullptr) return uint64_t{kDefaultAlignment};
-  ISOVEIL_ASSIGN_OR_RETURN(const uint64_t alignment, metadata.GetUnsigned("general.alignment"));
-  if (alignment == 0 || alignment > kMaxAlignment || (alignment & (alignment - 1)) != 0) {
-    return cursor.Malformed(fmt::format("general.alignment: expected a power of two up to {}, found {}",
-                                        kMaxAlignment, alignment));
+Result<uint32_t> ReadAlignment(const GgufMetadata& metadata, const std::string& name) {
+  if (metadata.Find(gguf::kAlignmentKey) == nullptr) return uint32_t{gguf::kDefaultAlignment};
+  ISOVEIL_ASSIGN_OR_RETURN(const uint64_t alignment, metadata.GetUnsigned(gguf::kAlignmentKey));
+  if (gguf::IsValidAlignment(alignment)) return static_cast<uint32_t>(alignment);
+  return Fail(ErrorCode::kFormat, fmt::format("{}: key {}", name, Quoted(gguf::kAlignmentKey)),
+              fmt::format("expected a power of two up to {}, found {}", gguf::kMaxAlignment, alignment),
+              "the file is damaged");
+}
+
+Result<uint32_t> ReadVersion(Cursor& cursor) {
+  ISOVEIL_ASSIGN_OR_RETURN(const uint32_t magic, cursor.Read<uint32_t>("the magic GGUF"));
+  if (magic != gguf::kMagic) {
+    return Fail(ErrorCode::kFormat, cursor.name() + ": offset 0",
+                fmt::format("expected the magic GGUF, found 0x{:08x}", magic), "this is no GGUF file");
   }
-  return alignment;
+  ISOVEIL_ASSIGN_OR_RETURN(const uint32_t version, cursor.Read<uint32_t>("a version"));
+  if (version == 2 || version == gguf::kVersion) return version;
+  const bool swapped = version == 0x02000000 || version == 0x03000000;
+  return Fail(ErrorCode::kUnsupported, cursor.name() + ": offset 4",
+              swapped ? "expected a little-endian file, found a big-endian one"
+                      : fmt::format("expected version 2 or 3, found {}", version),
+              "convert the model again with a current llama.cpp");
+}
+
+Result<GgufMetadata> ReadMetadata(Cursor& cursor, uint64_t n_keys) {
+  GgufMetadata metadata(cursor.name());
+  std::set<std::string> keys;
+  for (uint64_t i = 0; i < n_keys; ++i) {
+    ISOVEIL_ASSIGN_OR_RETURN(std::string key, cursor.ReadString("a key"));
+    if (!IsCleanName(key, gguf::kMaxKeyBytes)) {
+      return cursor.Malformed(
+          fmt::format("key {} is not clean UTF-8 of 1 to {} bytes", Quoted(key), gguf::kMaxKeyBytes));
+    }
+    if (!keys.insert(key).second) return cursor.Malformed(fmt::format("key {} occurs twice", Quoted(key)));
+    Result<GgufValue> value = ReadValue(cursor);
+    if (!value) {
+      value.error().where += fmt::format(": key {}", Quoted(key));
+      return tl::unexpected(std::move(value).error());
+    }
+    metadata.Append(std::move(key), *std::move(value));
+  }
+  return metadata;
+}
+
+Result<std::vector<RawTensor>> ReadTensors(Cursor& cursor, uint64_t n_tensors) {
+  std::vector<RawTensor> tensors;
+  std::set<std::string> names;
+  for (uint64_t i = 0; i < n_tensors; ++i) {
+    ISOVEIL_ASSIGN_OR_RETURN(RawTensor tensor, ReadTensor(cursor));
+    if (!names.insert(tensor.info.name).second) {
+      return cursor.Malformed(fmt::format("tensor {} occurs twice", Quoted(tensor.info.name)));
+    }
+    tensors.push_back(std::move(tensor));
+  }
+  return tensors;
+}
+
+// Every tensor lies aligned inside the `data_bytes` bytes of data.
+Status CheckBounds(std::span<const RawTensor> tensors, uint64_t alignment, uint64_t data_bytes,
+                   const std::string& name) {
+  for (const RawTensor& tensor : tensors) {
+    const std::string where = fmt::format("{}: tensor {}", name, Quoted(tensor.info.name));
+    if (tensor.offset % alignment != 0) {
+      return Fail(
+          ErrorCode::kFormat, where,
+          fmt::format("expected an offset that is a multiple of {}, found {}", alignment, tensor.offset),
+          "the file is damaged");
+    }
+    const auto end = CheckedAdd(tensor.offset, tensor.bytes);
+    if (!end || *end > data_bytes) {
+      return Fail(ErrorCode::kFormat, where,
+                  fmt::format("needs {} bytes at offset {} of the data, which has {}", tensor.bytes,
+                              tensor.offset, data_bytes),
+                  "the file is incomplete; fetch it again");
+    }
+  }
+  return Ok();
 }
 
 }  // namespace
@@ -236,123 +311,31 @@ Result<GgufFile> GgufFile::Open(const Path& path) {
 }
 
 Result<GgufFile> GgufFile::Parse(std::span<const std::byte> bytes, const std::string& name) {
+  ISOVEIL_RETURN_IF_ERROR(RefuseLfsPointer(bytes, name));
+  GgufFile file;
+  file.path_ = name;
   Cursor cursor(bytes, name);
-  ISOVEIL_ASSIGN_OR_RETURN(const uint32_t magic, cursor.Read<uint32_t>("the magic GGUF"));
-  if (magic != kMagic) return cursor.Malformed(fmt::format("expected the magic GGUF, found 0x{:08x}", magic));
-  ISOVEIL_ASSIGN_OR_RETURN(const uint32_t version, cursor.Read<uint32_t>("a version"));
-  if (version != 2 && version != 3) {
-    const bool swapped = version == 0x02000000 || version == 0x03000000;
-    return Fail(
-        ErrorCode::kUnsupported, fmt::format("{}: offset 4", name),
-        swapped ? "the file is big-endian" : fmt::format("expected version 2 or 3, found {}", version),
-        "convert it with a current llama.cpp");
-  }
+  ISOVEIL_ASSIGN_OR_RETURN(file.version_, ReadVersion(cursor));
   // The smallest tensor entry and the smallest key each take a string length and a few numbers.
   ISOVEIL_ASSIGN_OR_RETURN(const uint64_t n_tensors, cursor.ReadCount("the number of tensors", 33));
   ISOVEIL_ASSIGN_OR_RETURN(const uint64_t n_keys, cursor.ReadCount("the number of keys", 14));
+  ISOVEIL_ASSIGN_OR_RETURN(file.metadata_, ReadMetadata(cursor, n_keys));
+  ISOVEIL_ASSIGN_OR_RETURN(file.alignment_, ReadAlignment(file.metadata_, name));
+  ISOVEIL_ASSIGN_OR_RETURN(std::vector<RawTensor> tensors, ReadTensors(cursor, n_tensors));
 
-  GgufFile gguf;
-  std::set<std::string> keys;
-  for (uint64_t i = 0; i < n_keys; ++i) {
-    ISOVEIL_ASSIGN_OR_RETURN(const std::string key, cursor.ReadString("a key"));
-    if (!IsCleanName(key, kMaxKeyBytes))
-      return cursor.Malformed(fmt::format("key {} is not clean UTF-8", Quoted(key)));
-    if (!keys.insert(key).second) return cursor.Malformed(fmt::format("key {} occurs twice", Quoted(key)));
-    ISOVEIL_ASSIGN_OR_RETURN(GgufValue value, ReadValue(cursor));
-    gguf.metadata_.Append(key, std::move(value));
-  }
-  ISOVEIL_ASSIGN_OR_RETURN(const uint64_t alignment, Alignment(gguf.metadata_, cursor));
-
-  std::vector<RawTensor> tensors;
-  std::set<std::string> names;
-  for (uint64_t i = 0; i < n_tensors; ++i) {
-    ISOVEIL_ASSIGN_OR_RETURN(RawTensor tensor, ReadTensor(cursor));
-    if (!names.insert(tensor.info.name).second) {
-      return cursor.Malformed(fmt::format("tensor {} occurs twice", Quoted(tensor.info.name)));
-    }
-    tensors.push_back(std::move(tensor));
-  }
-  const auto data = CheckedAlign(cursor.offset(), alignment);
-  for (const RawTensor& tensor : tensors) {
-    const auto begin = CheckedAdd(*data, tensor.offset);
-    const auto end = begin ? CheckedAdd(*begin, tensor.bytes) : begin;
-    const std::string where = fmt::format("{}: tensor {}", name, Quoted(tensor.info.name));
-    if (tensor.offset % alignment != 0) {
-      return Fail(
-          ErrorCode::kFormat, where,
-          fmt::format("expected an offset that is a multiple of {}, found {}", alignment, tensor.offset));
-    }
-    if (!end || *end > bytes.size()) {
-      return Fail(ErrorCode::kFormat, where,
-                  fmt::format("needs {} bytes at offset {}, but the file has {}", tensor.bytes, tensor.offset,
-                              bytes.size()),
-                  "the file is incomplete; fetch it again");
-    }
-  }
+  // A file without tensors may end before the padding.
+  file.data_offset_ = std::min<uint64_t>(*CheckedAlign(cursor.offset(), file.alignment_), bytes.size());
+  const std::span<const std::byte> data = bytes.subspan(file.data_offset_);
+  ISOVEIL_RETURN_IF_ERROR(CheckBounds(tensors, file.alignment_, data.size(), name));
   ISOVEIL_RETURN_IF_ERROR(CheckNoOverlap(tensors, name));
   for (RawTensor& tensor : tensors) {
-    gguf.tensors_.push_back({std::move(tensor.info), bytes.subspan(*data + tensor.offset, tensor.bytes)});
+    file.tensors_.push_back({std::move(tensor.info), data.subspan(tensor.offset, tensor.bytes)});
   }
-  return gguf;
+  return file;
 }
 
-namespace {
-
-// "-00001-of-00003.gguf" at the end of a split's first shard.
-Result<std::vector<Path>> SplitPaths(const Path& first, uint64_t count) {
-  const std::string name = first.string();
-  const std::string suffix = fmt::format("-00001-of-{:05}.gguf", count);
-  if (!name.ends_with(suffix)) {
-    return Fail(ErrorCode::kFormat, name,
-                fmt::format("is a shard of {}; expected the name of the first, ...{}", count, suffix),
-                "give the first shard, and keep the names of all");
-  }
-  const std::string stem = name.substr(0, name.size() - suffix.size());
-  std::vector<Path> paths;
-  for (uint64_t i = 1; i <= count; ++i)
-    paths.emplace_back(fmt::format("{}-{:05}-of-{:05}.gguf", stem, i, count));
-  return paths;
-}
-
-}  // namespace
-
-Result<GgufModel> GgufModel::Open(const Path& path) {
-  ISOVEIL_ASSIGN_OR_RETURN(GgufFile first, GgufFile::Open(path));
-  GgufModel model;
-  uint64_t count = 1;
-  if (first.metadata().Find("split.count") != nullptr) {
-    ISOVEIL_ASSIGN_OR_RETURN(count, first.metadata().GetUnsigned("split.count"));
-  }
-  model.shards_.push_back({path, std::move(first)});
-  if (count <= 1) return model;
-  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<Path> paths, SplitPaths(path, count));
-  std::set<std::string> names;
-  for (uint64_t i = 0; i < count; ++i) {
-    if (i > 0) {
-      ISOVEIL_ASSIGN_OR_RETURN(GgufFile file, GgufFile::Open(paths[i]));
-      model.shards_.push_back({paths[i], std::move(file)});
-    }
-    const GgufFile& file = model.shards_.back().file;
-    ISOVEIL_ASSIGN_OR_RETURN(const uint64_t number, file.metadata().GetUnsigned("split.no"));
-    if (number != i) {
-      return Fail(ErrorCode::kFormat, paths[i].string(),
-                  fmt::format("expected shard {}, found split.no {}", i, number));
-    }
-    for (const TensorView& tensor : file.tensors()) {
-      if (!names.insert(tensor.info.name).second) {
-        return Fail(ErrorCode::kFormat, paths[i].string(),
-                    fmt::format("tensor {} is in two shards", Quoted(tensor.info.name)));
-      }
-    }
-  }
-  if (model.metadata().Find("split.tensors.count") != nullptr) {
-    ISOVEIL_ASSIGN_OR_RETURN(const uint64_t expected, model.metadata().GetUnsigned("split.tensors.count"));
-    if (expected != names.size()) {
-      return Fail(ErrorCode::kFormat, path.string(),
-                  fmt::format("expected {} tensors in all shards, found {}", expected, names.size()));
-    }
-  }
-  return model;
+void GgufFile::Release(std::span<const std::byte> bytes) const {
+  if (file_) file_->Release(static_cast<uint64_t>(bytes.data() - file_->bytes().data()), bytes.size());
 }
 
 }  // namespace isoveil

@@ -1,13 +1,14 @@
+#include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "isoveil/base/checked.h"
 #include "isoveil/format/gguf.h"
+#include "isoveil/format/gguf_wire.h"
+#include "isoveil/format/utf8.h"
 
 namespace isoveil {
 namespace {
-
-constexpr uint32_t kVersion = 3;
-constexpr uint32_t kArrayType = 9;
 
 class Bytes {
  public:
@@ -69,50 +70,97 @@ void PutValue(Bytes& out, const T& value) {
 
 template <typename T>
 void PutValue(Bytes& out, const std::vector<T>& list) {
-  out.Put(kArrayType);
+  out.Put(gguf::kArrayType);
   out.Put(kTypeNumber<T>);
   out.Put<uint64_t>(list.size());
   for (const T& value : list) PutElement(out, value);
 }
 
-}  // namespace
+Result<uint32_t> Alignment(const GgufMetadata& metadata) {
+  if (metadata.Find(gguf::kAlignmentKey) == nullptr) return uint32_t{gguf::kDefaultAlignment};
+  ISOVEIL_ASSIGN_OR_RETURN(const uint64_t alignment, metadata.GetUnsigned(gguf::kAlignmentKey));
+  if (gguf::IsValidAlignment(alignment)) return static_cast<uint32_t>(alignment);
+  return Fail(ErrorCode::kInvalidArgument, fmt::format("key {}", Quoted(gguf::kAlignmentKey)),
+              fmt::format("expected a power of two up to {}, found {}", gguf::kMaxAlignment, alignment));
+}
 
-Result<FileLayout> LayOutGguf(const GgufMetadata& metadata, std::span<const TensorInfo> tensors,
-                              uint32_t alignment) {
-  Bytes out;
-  out.Put<uint32_t>(0x46554747);
-  out.Put(kVersion);
-  out.Put<uint64_t>(tensors.size());
-  out.Put<uint64_t>(metadata.size());
+Status PutMetadata(Bytes& out, const GgufMetadata& metadata) {
+  std::set<std::string_view> keys;
   for (const auto& [key, value] : metadata) {
+    if (!IsCleanName(key, gguf::kMaxKeyBytes) || !keys.insert(key).second) {
+      return Fail(ErrorCode::kInvalidArgument, fmt::format("key {}", Quoted(key)),
+                  "is not clean UTF-8, or occurs twice");
+    }
     out.PutString(key);
     std::visit([&](const auto& v) { PutValue(out, v); }, value);
   }
+  return Ok();
+}
+
+// What a reader would refuse.
+Status CheckTensor(const TensorInfo& tensor) {
+  const std::string where = fmt::format("tensor {}", Quoted(tensor.name));
+  if (!IsCleanName(tensor.name, gguf::kMaxTensorNameBytes)) {
+    return Fail(ErrorCode::kInvalidArgument, where, "the name is not clean UTF-8");
+  }
+  if (!GgmlType(tensor.type)) {
+    return Fail(ErrorCode::kUnsupported, where, fmt::format("GGUF cannot hold {}", DTypeName(tensor.type)));
+  }
+  const bool has_zero = std::find(tensor.shape.begin(), tensor.shape.end(), 0) != tensor.shape.end();
+  if (tensor.shape.empty() || tensor.shape.size() > gguf::kMaxDims || has_zero) {
+    return Fail(ErrorCode::kUnsupported, where,
+                fmt::format("GGUF holds 1 to {} dimensions above 0, not {}", gguf::kMaxDims,
+                            ShapeName(tensor.shape)));
+  }
+  if (!TensorBytes(tensor.type, tensor.shape)) {
+    return Fail(ErrorCode::kInvalidArgument, where,
+                fmt::format("shape {} of {} overflows or breaks its blocks", ShapeName(tensor.shape),
+                            DTypeName(tensor.type)));
+  }
+  return Ok();
+}
+
+void PutTensor(Bytes& out, const TensorInfo& tensor, uint64_t offset) {
+  out.PutString(tensor.name);
+  out.Put(static_cast<uint32_t>(tensor.shape.size()));
+  for (auto dim = tensor.shape.rbegin(); dim != tensor.shape.rend(); ++dim) out.Put<uint64_t>(*dim);
+  out.Put(*GgmlType(tensor.type));
+  out.Put<uint64_t>(offset);
+}
+
+}  // namespace
+
+Result<FileLayout> LayOutGguf(const GgufMetadata& metadata, std::span<const TensorInfo> tensors) {
+  ISOVEIL_ASSIGN_OR_RETURN(const uint32_t alignment, Alignment(metadata));
+  Bytes out;
+  out.Put(gguf::kMagic);
+  out.Put(gguf::kVersion);
+  out.Put<uint64_t>(tensors.size());
+  out.Put<uint64_t>(metadata.size());
+  ISOVEIL_RETURN_IF_ERROR(PutMetadata(out, metadata));
+
   FileLayout layout;
-  uint64_t end = 0;
+  std::set<std::string_view> names;
+  uint64_t end = 0;  // of the data, a multiple of the alignment
   for (const TensorInfo& tensor : tensors) {
+    ISOVEIL_RETURN_IF_ERROR(CheckTensor(tensor));
     const std::string where = fmt::format("tensor {}", Quoted(tensor.name));
-    const auto type = GgmlType(tensor.type);
-    if (!type)
-      return Fail(ErrorCode::kUnsupported, where, fmt::format("GGUF cannot hold {}", DTypeName(tensor.type)));
-    out.PutString(tensor.name);
-    out.Put(static_cast<uint32_t>(tensor.shape.size()));
-    for (auto dim = tensor.shape.rbegin(); dim != tensor.shape.rend(); ++dim) out.Put<uint64_t>(*dim);
-    out.Put(*type);
-    const auto begin = CheckedAlign(end, alignment);
-    const auto bytes = TensorBytes(tensor.type, tensor.shape);
-    const auto next = begin && bytes ? CheckedAdd(*begin, *bytes) : std::nullopt;
-    if (!next) return Fail(ErrorCode::kFormat, where, "its size overflows");
-    out.Put<uint64_t>(*begin);
-    layout.offsets.push_back(*begin);
-    end = *next;
+    if (!names.insert(tensor.name).second) {
+      return Fail(ErrorCode::kInvalidArgument, where, "the name occurs twice");
+    }
+    PutTensor(out, tensor, end);
+    layout.offsets.push_back(end);
+    const auto next = CheckedAdd(end, *TensorBytes(tensor.type, tensor.shape));
+    const auto aligned = next ? CheckedAlign(*next, alignment) : std::nullopt;
+    if (!aligned) return Fail(ErrorCode::kInvalidArgument, where, "the size of the file overflows");
+    end = *aligned;
   }
   out.text().resize(*CheckedAlign(out.text().size(), alignment));
   layout.header = std::move(out.text());
   for (uint64_t& offset : layout.offsets) offset += layout.header.size();
-  const auto size = CheckedAlign(end, alignment);
-  if (!size) return Fail(ErrorCode::kFormat, "file", "its size overflows");
-  layout.size = layout.header.size() + *size;
+  const auto size = CheckedAdd(layout.header.size(), end);
+  if (!size) return Fail(ErrorCode::kInvalidArgument, "file", "its size overflows");
+  layout.size = *size;
   return layout;
 }
 

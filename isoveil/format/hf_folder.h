@@ -3,9 +3,11 @@
 //
 //   ISOVEIL_ASSIGN_OR_RETURN(HfFolder folder, HfFolder::Open("Llama-3.2-1B"));
 //   folder.config()["hidden_size"];
+//   for (const HfFolder::Shard& shard : folder.shards()) Use(shard.file.tensors());
 //
-// Index and shards are checked against each other both ways. Weights in other formats (pytorch_model.bin) and
-// Git LFS pointers are refused with what to do. Immutable; safe to share between threads.
+// Index and shards are checked against each other both ways, and against the index's total size. Weights in
+// other formats (pytorch_model.bin) and Git LFS pointers are refused with what to do. Spans live as long as
+// the object or a copy. Immutable; safe to share between threads.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -18,7 +20,9 @@ namespace isoveil {
 
 class HfFolder {
  public:
-  static Result<HfFolder> Open(const Path& folder);
+  // Reads model.safetensors, or the shards of model.safetensors.index.json; both at once are ambiguous and
+  // kFormat. `weights` names another safetensors file of the folder to read instead, or one of its shards.
+  static Result<HfFolder> Open(const Path& folder, const std::string& weights = "");
 
   struct Shard {
     Path path;
@@ -31,9 +35,13 @@ class HfFolder {
   const nlohmann::ordered_json* generation_config() const {
     return generation_config_.is_null() ? nullptr : &generation_config_;
   }
+  // In the order of their names.
   std::span<const Shard> shards() const { return shards_; }
-  // The files that a tokenizer may be made of, as far as they are there.
+
+  // The files that a tokenizer and a chat template may be made of, as far as they are there.
   std::vector<Path> tokenizer_files() const;
+  // Whether one of them holds a vocabulary.
+  bool has_tokenizer() const;
 
  private:
   Path path_;
@@ -41,10 +49,5 @@ class HfFolder {
   nlohmann::ordered_json generation_config_;
   std::vector<Shard> shards_;
 };
-
-// The shard of every tensor by an index file's text: (tensor, shard file name). Names that leave the folder
-// are kFormat. Public for its fuzzer.
-Result<std::vector<std::pair<std::string, std::string>>> ParseIndex(std::string_view text,
-                                                                    const std::string& name);
 
 }  // namespace isoveil

@@ -98,6 +98,10 @@ Result<SafetensorsFile> SafetensorsFile::Parse(std::span<const std::byte> bytes,
   return file;
 }
 
+void SafetensorsFile::Release(std::span<const std::byte> bytes) const {
+  if (file_) file_->Release(static_cast<uint64_t>(bytes.data() - file_->bytes().data()), bytes.size());
+}
+
 Result<FileLayout> LayOutSafetensors(std::span<const TensorInfo> tensors,
                                      const std::map<std::string, std::string>& metadata) {
   FileLayout layout;
@@ -118,13 +122,15 @@ Result<FileLayout> LayOutSafetensors(std::span<const TensorInfo> tensors,
       return Fail(ErrorCode::kInvalidArgument, where, "the name occurs twice or is reserved");
     }
     if (tensor.shape.size() > kMaxSafetensorsDims) {
-      return Fail(ErrorCode::kUnsupported, where, fmt::format("has more than {} dimensions", kMaxSafetensorsDims));
+      return Fail(ErrorCode::kUnsupported, where,
+                  fmt::format("has more than {} dimensions", kMaxSafetensorsDims));
     }
     const auto bytes = TensorBytes(tensor.type, tensor.shape);
     const auto next = bytes ? CheckedAdd(end, *bytes) : std::nullopt;
     if (!next) return Fail(ErrorCode::kInvalidArgument, where, "its size overflows");
-    text += fmt::format(R"({}{}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})", text.empty() ? "" : ",",
-                        Json(tensor.name), *type, fmt::join(tensor.shape, ","), end, *next);
+    text +=
+        fmt::format(R"({}{}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})", text.empty() ? "" : ",",
+                    Json(tensor.name), *type, fmt::join(tensor.shape, ","), end, *next);
     layout.offsets.push_back(end);
     end = *next;
   }
@@ -132,10 +138,9 @@ Result<FileLayout> LayOutSafetensors(std::span<const TensorInfo> tensors,
   text.resize(*CheckedAlign(text.size(), kDataAlignment), ' ');
   const uint64_t length = text.size();
   if (length > kMaxSafetensorsHeader) {
-    return Fail(
-        ErrorCode::kInvalidArgument, "header",
-        fmt::format("needs {} bytes, safetensors allows {}", length, kMaxSafetensorsHeader),
-        "split the tensors over more files");
+    return Fail(ErrorCode::kInvalidArgument, "header",
+                fmt::format("needs {} bytes, safetensors allows {}", length, kMaxSafetensorsHeader),
+                "split the tensors over more files");
   }
   layout.header.assign(reinterpret_cast<const char*>(&length), sizeof(length));
   layout.header += text;

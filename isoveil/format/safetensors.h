@@ -31,13 +31,17 @@ class SafetensorsFile {
   std::span<const TensorView> tensors() const { return tensors_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
+  // Advice that `bytes`, of one of the tensors, will not be read again soon.
+  void Release(std::span<const std::byte> bytes) const;
+
  private:
   std::shared_ptr<const MappedFile> file_;
   std::vector<TensorView> tensors_;
   std::map<std::string, std::string> metadata_;
 };
 
-// Lays out a file with the tensors in the given order, without gaps, data aligned to 8 bytes.
+// Lays out a file with the tensors in the given order, without gaps, the data's begin aligned to 8 bytes.
+// kInvalidArgument or kUnsupported for what a reader would refuse: names, sizes, block formats.
 Result<FileLayout> LayOutSafetensors(std::span<const TensorInfo> tensors,
                                      const std::map<std::string, std::string>& metadata);
 

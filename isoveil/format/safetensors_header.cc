@@ -157,7 +157,8 @@ class HeaderReader {
     const TensorInfo& info = entry_.info;
     const auto [begin, end] = entry_.data_offsets;
     const auto bytes = TensorBytes(info.type, info.shape);
-    if (!bytes) return Refuse(fmt::format("shape {} of {} overflows", ShapeName(info.shape), DTypeName(info.type)));
+    if (!bytes)
+      return Refuse(fmt::format("shape {} of {} overflows", ShapeName(info.shape), DTypeName(info.type)));
     if (n_offsets_ != 2 || begin > end || end - begin != *bytes) {
       const std::span<const uint64_t> found(entry_.data_offsets.data(), n_offsets_);
       return Refuse(fmt::format("expected data_offsets that span {} bytes for {} {}, found {}", *bytes,

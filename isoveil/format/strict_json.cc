@@ -35,7 +35,8 @@ class Builder {
 
   bool end_object() {
     std::vector<std::string_view> keys;
-    for (const auto& [key, value] : stack_.back().get_ref<const ordered_json::object_t&>()) keys.push_back(key);
+    for (const auto& [key, value] : stack_.back().get_ref<const ordered_json::object_t&>())
+      keys.push_back(key);
     std::sort(keys.begin(), keys.end());
     const auto twice = std::adjacent_find(keys.begin(), keys.end());
     if (twice != keys.end()) return Refuse(fmt::format("key {} occurs twice", Quoted(*twice)));

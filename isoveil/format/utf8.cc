@@ -19,7 +19,8 @@ size_t CharacterLength(std::string_view text) {
   }
   constexpr uint32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
   const bool surrogate = code >= 0xd800 && code < 0xe000;
-  return code >= kSmallest[length] && code <= 0x10ffff && !surrogate ? length : 0;
+  const bool control = code < 0xa0;
+  return code >= kSmallest[length] && code <= 0x10ffff && !surrogate && !control ? length : 0;
 }
 
 }  // namespace

@@ -191,8 +191,9 @@ Status FromFloat(DType type, std::span<const float> values, std::span<std::byte>
                 "start from the unquantised checkpoint");
   }
   if (RowBytes(type, values.size()) != bytes.size()) {
-    return Fail(ErrorCode::kInvalidArgument, "",
-                fmt::format("{} values of {} do not fill {} bytes", values.size(), DTypeName(type), bytes.size()));
+    return Fail(
+        ErrorCode::kInvalidArgument, "",
+        fmt::format("{} values of {} do not fill {} bytes", values.size(), DTypeName(type), bytes.size()));
   }
   if (type == DType::kF32) {
     if (!values.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
@@ -208,9 +209,10 @@ Status FromFloat(DType type, std::span<const float> values, std::span<std::byte>
   if (IsBlockFormat(type)) {
     const auto bad = std::find_if(values.begin(), values.end(), [](float v) { return !std::isfinite(v); });
     if (bad != values.end()) {
-      return Fail(ErrorCode::kFormat, "",
-                  fmt::format("value {} is {}, which {} cannot hold", bad - values.begin(), *bad, DTypeName(type)),
-                  "the weights are damaged; check the source");
+      return Fail(
+          ErrorCode::kFormat, "",
+          fmt::format("value {} is {}, which {} cannot hold", bad - values.begin(), *bad, DTypeName(type)),
+          "the weights are damaged; check the source");
     }
   }
   std::vector<std::byte> aligned;

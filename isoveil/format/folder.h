@@ -1,0 +1,28 @@
+// What lies in a folder, without exceptions.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "isoveil/base/file.h"
+
+namespace isoveil {
+
+inline bool FileExists(const Path& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored);
+}
+
+// The names of a folder's entries, sorted; none if it cannot be read.
+inline std::vector<std::string> FileNames(const Path& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    names.push_back(it->path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace isoveil
