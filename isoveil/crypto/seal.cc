@@ -38,7 +38,8 @@ Result<SecretBytes> OpenSeal(const SecretBytes& key, const Nonce& nonce, std::sp
                              std::span<const std::byte> box) {
   constexpr size_t kTag = crypto_aead_xchacha20poly1305_ietf_ABYTES;
   const auto refuse = [] {
-    return Fail(ErrorCode::kAuth, "passphrase", "is wrong, or the file was changed");
+    return Fail(ErrorCode::kAuth, "passphrase", "is wrong, or the file was changed",
+                "try the passphrase again, or use a copy of the file");
   };
   if (box.size() < kTag) return refuse();
   ISOVEIL_ASSIGN_OR_RETURN(SecretBytes secret, SecretBytes::Allocate(box.size() - kTag));

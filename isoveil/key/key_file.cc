@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <vector>
@@ -67,7 +66,8 @@ class Parser {
   }
 
   Status Hex(std::string_view text, std::span<std::byte> bytes, std::string_view what) const {
-    return ParseHex(text, bytes, fmt::format("{}: line {}: {}", where_, line_, what));
+    if (ParseHex(text, bytes, "")) return Ok();
+    return Malformed(fmt::format("{}: expected {} lower-case hexadecimal digits", what, 2 * bytes.size()));
   }
 
  private:
@@ -90,15 +90,18 @@ std::optional<uint64_t> Number(std::string_view text) {
 bool IsDate(std::string_view text) {
   if (text.size() != 10 || text[4] != '-' || text[7] != '-') return false;
   const auto part = [&](size_t begin, size_t size) {
-    const std::string_view digits = text.substr(begin, size);
-    const bool all = std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
-    return all ? std::atoi(std::string(digits).c_str()) : 0;
+    unsigned value = 0;
+    for (const char c : text.substr(begin, size)) {
+      if (c < '0' || c > '9') return 0U;
+      value = 10 * value + static_cast<unsigned>(c - '0');
+    }
+    return value;
   };
-  const auto month = static_cast<unsigned>(part(5, 2));
-  const auto day = static_cast<unsigned>(part(8, 2));
-  return std::chrono::year_month_day{std::chrono::year(part(0, 4)), std::chrono::month(month),
-                                     std::chrono::day(day)}
-      .ok();
+  const unsigned year = part(0, 4);
+  return year != 0 &&
+         std::chrono::year_month_day{std::chrono::year(static_cast<int>(year)),
+                                     std::chrono::month(part(5, 2)), std::chrono::day(part(8, 2))}
+             .ok();
 }
 
 // Takes "NAME=VALUE", up to a space or the end, off the front of `text`.
@@ -198,7 +201,7 @@ Result<FileText> ReadOpen(int fd, const Path& path) {
     text.size += static_cast<size_t>(count);
   }
   return Fail(ErrorCode::kFormat, path.string(),
-              fmt::format("expected a key file of at most {} bytes", kMaxFileBytes));
+              fmt::format("expected a key file of at most {} bytes", kMaxFileBytes), "pass a key file");
 }
 
 Result<FileText> Read(const Path& path) {

@@ -1,0 +1,75 @@
+"""Writes vectors.json: the derivation of docs/keys.md in plain Python, sharing no code with Isoveil.
+
+    python3 tests/vectors/key/make_vectors.py
+"""
+
+import hashlib
+import json
+import pathlib
+import struct
+
+
+def chacha20_block(key: bytes, counter: int) -> bytes:
+    """RFC 8439, section 2.3, with a nonce of zeros."""
+    state = list(struct.unpack("<4I", b"expand 32-byte k")) + list(struct.unpack("<8I", key)) + [counter, 0, 0, 0]
+    x = list(state)
+
+    def quarter(a, b, c, d):
+        for p, q, r, shift in ((a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7)):
+            x[p] = (x[p] + x[q]) & 0xFFFFFFFF
+            v = x[r] ^ x[p]
+            x[r] = ((v << shift) | (v >> (32 - shift))) & 0xFFFFFFFF
+
+    for _ in range(10):
+        quarter(0, 4, 8, 12), quarter(1, 5, 9, 13), quarter(2, 6, 10, 14), quarter(3, 7, 11, 15)
+        quarter(0, 5, 10, 15), quarter(1, 6, 11, 12), quarter(2, 7, 8, 13), quarter(3, 4, 9, 14)
+    return struct.pack("<16I", *((a + b) & 0xFFFFFFFF for a, b in zip(x, state)))
+
+
+class Stream:
+    def __init__(self, root: bytes, identity: bytes, label: bytes):
+        message = b"isoveil-stream-1" + identity + struct.pack("<Q", len(label)) + label
+        self.key = hashlib.blake2b(message, key=root, digest_size=32).digest()
+        self.words, self.counter = [], 0
+
+    def next(self) -> int:
+        if not self.words:
+            self.words = list(struct.unpack("<8Q", chacha20_block(self.key, self.counter)))
+            self.counter += 1
+        return self.words.pop(0)
+
+    def uniform(self, n: int) -> int:
+        while True:
+            word = self.next()
+            if word >= 2**64 % n:
+                return word % n
+
+    def permutation(self, n: int) -> list:
+        p = list(range(n))
+        for i in range(n, 1, -1):
+            j = self.uniform(i)
+            p[i - 1], p[j] = p[j], p[i - 1]
+        return p
+
+
+def vector(seed: int, label: str, n: int) -> dict:
+    root = hashlib.sha256(b"root %d" % seed).digest()
+    identity = hashlib.sha256(b"identity %d" % seed).digest()
+    new = lambda: Stream(root, identity, label.encode())
+    words, uniform, permuted, monomial = new(), new(), new(), new()
+    monomial.permutation(n)
+    signs = [1.0 if monomial.uniform(2) == 0 else -1.0 for _ in range(n)]
+    return {
+        "root": root.hex(),
+        "key_id": hashlib.blake2b(b"isoveil-key-id-1", key=root, digest_size=32).hexdigest()[:16],
+        "identity": identity.hex(),
+        "label": label,
+        "words": [words.next() for _ in range(20)],
+        "uniform_below_1000003": [uniform.uniform(1000003) for _ in range(20)],
+        "permutation": permuted.permutation(n),
+        "monomial_scale": [s * 2.0 ** (monomial.uniform(5) - 2) for s in signs],
+    }
+
+
+vectors = [vector(1, "vocab", 50), vector(2, "residual", 64), vector(3, "layer.12.vo", 7), vector(4, "layer.0.heads", 300)]
+pathlib.Path(__file__).with_name("vectors.json").write_text(json.dumps(vectors, indent=1) + "\n")
