@@ -97,13 +97,16 @@ Result<Evaluator> Evaluator::Load(const Path& gguf, const EvaluatorOptions& opti
   auto state = std::make_unique<State>();
   state->where = gguf.string();
   state->options = options;
-  state->model.reset(llama_model_load_from_file(gguf.c_str(), llama_model_default_params()));
+  llama_model_params model_params = llama_model_default_params();
+  model_params.n_gpu_layers = 0;
+  state->model.reset(llama_model_load_from_file(gguf.c_str(), model_params));
   if (state->model == nullptr) {
     return Fail(ErrorCode::kFormat, gguf.string(),
                 fmt::format("llama.cpp cannot load it: {}", TakeLlamaErrors()));
   }
   llama_context_params params = llama_context_default_params();
-  const auto n_context = static_cast<uint32_t>(options.n_context);
+  const auto n_context = static_cast<uint32_t>(
+      options.n_context > 0 ? options.n_context : llama_model_n_ctx_train(state->model.get()));
   params.n_ctx = n_context;
   params.n_batch = n_context;
   params.n_ubatch = n_context;

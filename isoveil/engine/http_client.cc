@@ -219,6 +219,9 @@ struct HttpClient::State {
 
   Status Send(const char* method, std::string_view path, std::string_view body, const ChunkCallback& on_chunk,
               const std::stop_token& cancel);
+  // The same with the whole body as the result.
+  Result<std::string> Fetch(const char* method, std::string_view path, std::string_view body,
+                            const std::stop_token& cancel);
 };
 
 namespace {
@@ -226,8 +229,7 @@ namespace {
 // One exchange: the request, and what became of it.
 class Exchange {
  public:
-  Exchange(const HttpOptions& options, const std::string& where, const ChunkCallback& on_chunk)
-      : options_(options), where_(where), on_chunk_(on_chunk) {}
+  Exchange(const std::string& where, const ChunkCallback& on_chunk) : where_(where), on_chunk_(on_chunk) {}
 
   httplib::Request Request(const char* method, std::string path, std::string_view body) {
     httplib::Request request;
@@ -267,19 +269,12 @@ class Exchange {
       error_body_.append(chunk.substr(0, kMaxErrorBytes - error_body_.size()));
       return Ok();
     }
-    received_ += chunk.size();
-    if (received_ > options_.max_response_bytes) {
-      return Fail(ErrorCode::kFormat, where_,
-                  fmt::format("the answer is larger than {} bytes", options_.max_response_bytes));
-    }
     return on_chunk_(chunk);
   }
 
-  const HttpOptions& options_;
   const std::string& where_;
   const ChunkCallback& on_chunk_;
   int status_ = 0;
-  size_t received_ = 0;
   std::string error_body_;
   Status result_ = Ok();
 };
@@ -296,7 +291,7 @@ Status HttpClient::State::Send(const char* method, std::string_view path, std::s
     auto connection = Take(fresh);
     const bool reused = connection->used();
     connection->set_used();
-    Exchange exchange(options, where, on_chunk);
+    Exchange exchange(where, on_chunk);
     httplib::Result result;
     {
       const std::stop_callback breaker(cancel, [&] { connection->Break(); });
@@ -326,29 +321,29 @@ Result<HttpClient> HttpClient::Create(std::string_view url, HttpOptions options)
 
 const Url& HttpClient::url() const { return state_->url; }
 
+Result<std::string> HttpClient::State::Fetch(const char* method, std::string_view path, std::string_view body,
+                                             const std::stop_token& cancel) {
+  std::string answer;
+  const auto on_chunk = [&](std::string_view chunk) -> Status {
+    if (chunk.size() > options.max_response_bytes - answer.size()) {
+      return Fail(ErrorCode::kFormat, fmt::format("{}: {} {}", name, method, path),
+                  fmt::format("the answer is larger than {} bytes", options.max_response_bytes),
+                  "is the URL that of an inference server?");
+    }
+    answer += chunk;
+    return Ok();
+  };
+  ISOVEIL_RETURN_IF_ERROR(Send(method, path, body, on_chunk, cancel));
+  return answer;
+}
+
 Result<std::string> HttpClient::Get(std::string_view path, std::stop_token cancel) const {
-  std::string body;
-  ISOVEIL_RETURN_IF_ERROR(state_->Send(
-      "GET", path, "",
-      [&](std::string_view chunk) -> Status {
-        body += chunk;
-        return Ok();
-      },
-      cancel));
-  return body;
+  return state_->Fetch("GET", path, "", cancel);
 }
 
 Result<std::string> HttpClient::Post(std::string_view path, std::string_view json,
                                      std::stop_token cancel) const {
-  std::string body;
-  ISOVEIL_RETURN_IF_ERROR(state_->Send(
-      "POST", path, json,
-      [&](std::string_view chunk) -> Status {
-        body += chunk;
-        return Ok();
-      },
-      cancel));
-  return body;
+  return state_->Fetch("POST", path, json, cancel);
 }
 
 Status HttpClient::PostStream(std::string_view path, std::string_view json, const ChunkCallback& on_chunk,

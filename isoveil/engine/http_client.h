@@ -43,7 +43,7 @@ struct HttpOptions {
   // The longest silence. The first byte may take as long as the prompt's computation.
   std::chrono::milliseconds read_timeout{600'000};
   std::chrono::milliseconds write_timeout{30'000};
-  size_t max_response_bytes = 64 << 20;  // of one whole answer; a stream counts all its events
+  size_t max_response_bytes = 64 << 20;  // of a whole answer; a stream is bounded by who reads it
   std::string bearer_key;                // sent as "Authorization: Bearer ..."; never in an error
   std::string ca_file;                   // PEM of the certificates to trust instead of the system's
 };

@@ -35,17 +35,13 @@ class Reception {
   // kCancelled ends the transfer when the caller or a stop id wants no more.
   Status OnEvent(const SseEvent& event) {
     if (event.data == "[DONE]") return Ok();
-    ISOVEIL_ASSIGN_OR_RETURN(const json parsed, ParseJson(event.data, "stream"));
-    if (event.type == "error" || parsed.contains("error")) {
-      return Fail(ErrorCode::kUnavailable, "server", ErrorBodyText(event.data));
-    }
+    ISOVEIL_ASSIGN_OR_RETURN(const json parsed, ParseJson(event.data, "event stream"));
+    if (event.type == "error" || parsed.contains("error")) return ServerError(parsed, event.data);
     ISOVEIL_ASSIGN_OR_RETURN(const StreamDelta delta, decoder_.Decode(parsed));
     for (const GeneratedToken& token : delta.tokens) ISOVEIL_RETURN_IF_ERROR(OnToken(token));
-    if (delta.finish) {
-      result_.finish = *delta.finish;
-      finished_ = true;
-    }
-    if (delta.stop_id) result_.stop_id = delta.stop_id;
+    if (delta.finish && !stopped()) result_.finish = *delta.finish;
+    if (delta.stop_id && !stopped()) result_.stop_id = delta.stop_id;
+    finished_ = finished_ || delta.finish.has_value();
     if (delta.prompt_tokens) result_.usage.prompt_tokens = *delta.prompt_tokens;
     if (delta.completion_tokens) counted_ = delta.completion_tokens;
     if (delta.cached_tokens) result_.usage.cached_tokens = delta.cached_tokens;
@@ -60,29 +56,55 @@ class Reception {
   Result<GenerateResult> Finish() {
     result_.timings.total_ms = MillisecondsSince(start_);
     result_.usage.prompt_tokens = std::max<uint64_t>(result_.usage.prompt_tokens, request_.prompt.size());
-    if (finished_ && counted_ && *counted_ > result_.usage.completion_tokens) {
-      return Fail(ErrorCode::kMismatch, "stream",
+    if (finished_ && counted_ && *counted_ != result_.usage.completion_tokens) {
+      return Fail(ErrorCode::kMismatch, "event stream",
                   fmt::format("the server counted {} tokens, and {} ids came", *counted_,
-                              result_.usage.completion_tokens));
+                              result_.usage.completion_tokens),
+                  "serve the checkpoint with the placeholder vocabulary that `isoveil encrypt` wrote");
     }
     return result_;
   }
 
  private:
-  Status OnToken(const GeneratedToken& token) {
-    if (n_vocab_ > 0 && token.id >= n_vocab_) {
-      return Fail(ErrorCode::kFormat, "stream", fmt::format("an id is not below {}", n_vocab_),
-                  "the server runs another model");
-    }
-    if (result_.usage.completion_tokens++ == 0) result_.timings.first_token_ms = MillisecondsSince(start_);
-    const bool wanted = on_token_(token);
-    const auto& stops = request_.sampling.stop_ids;
-    const bool stop = std::find(stops.begin(), stops.end(), token.id) != stops.end();
-    if (!stop && wanted) return Ok();
-    result_.finish = stop ? FinishReason::kStop : FinishReason::kCancelled;
-    if (stop) result_.stop_id = token.id;
+  // A stop id came; what the server sends after it is of no interest, save its last event.
+  bool stopped() const { return result_.stop_id.has_value(); }
+
+  static Status ServerError(const json& event, std::string_view text) {
+    const json* error = FieldOrNull(event, "error");
+    const int64_t status = IntOrNull(error == nullptr ? event : *error, "code").value_or(500);
+    return Fail(HttpStatusCode(static_cast<int>(std::clamp<int64_t>(status, 400, 599))), "the server's error",
+                ErrorBodyText(text), "look at the server's log");
+  }
+
+  Status EndHere(FinishReason reason) {
+    result_.finish = reason;
     ended_here_ = true;
-    return Fail(ErrorCode::kCancelled, "stream", "ended by the client");
+    return Fail(ErrorCode::kCancelled, "event stream", "ended by the client");
+  }
+
+  Status CheckId(int32_t id) const {
+    if (n_vocab_ == 0 || id < n_vocab_) return Ok();
+    return Fail(
+        ErrorCode::kFormat, "event stream",
+        fmt::format("expected ids below {}, the size of the vocabulary, found a larger one", n_vocab_),
+        "the server runs another model");
+  }
+
+  Status OnToken(const GeneratedToken& token) {
+    // The server goes on past a stop id that is none of its own.
+    if (stopped()) return EndHere(FinishReason::kStop);
+    if (finished_ || result_.usage.completion_tokens >= static_cast<uint64_t>(request_.sampling.max_tokens)) {
+      return Fail(ErrorCode::kFormat, "event stream", "an id came after the end of the generation");
+    }
+    ISOVEIL_RETURN_IF_ERROR(CheckId(token.id));
+    for (const TokenLogprob& top : token.top) ISOVEIL_RETURN_IF_ERROR(CheckId(top.id));
+    if (result_.usage.completion_tokens++ == 0) result_.timings.first_token_ms = MillisecondsSince(start_);
+    if (!on_token_(token)) return EndHere(FinishReason::kCancelled);
+    const auto& stops = request_.sampling.stop_ids;
+    if (std::find(stops.begin(), stops.end(), token.id) == stops.end()) return Ok();
+    result_.finish = FinishReason::kStop;
+    result_.stop_id = token.id;
+    return Ok();
   }
 
   const GenerateRequest& request_;
@@ -102,34 +124,16 @@ class HttpUpstream : public Upstream {
       : client_(std::move(client)), dialect_(std::move(dialect)), n_vocab_(n_vocab) {}
 
   Result<UpstreamInfo> Probe(std::stop_token cancel) override {
-    UpstreamInfo info;
-    bool first = true;
-    for (const std::string& path : dialect_->InfoPaths()) {
-      const Result<std::string> body = client_.Get(path, cancel);
-      if (!body && first) return tl::unexpected(body.error());
-      first = false;
-      if (!body) continue;
-      ISOVEIL_ASSIGN_OR_RETURN(const json answer, ParseJson(*body, path));
-      dialect_->ReadInfo(path, answer, &info);
+    ISOVEIL_ASSIGN_OR_RETURN(UpstreamInfo info, ReadFacts(cancel));
+    if (n_vocab_ > 0 && info.n_vocab && *info.n_vocab != n_vocab_) {
+      return Fail(ErrorCode::kMismatch, client_.url().ToString(),
+                  fmt::format("expected a vocabulary of {} ids, found {}", n_vocab_, *info.n_vocab),
+                  "the server runs another model than the key is for");
     }
-    GenerateRequest request{
-        .prompt = {0}, .sampling = {.max_tokens = 1, .temperature = 0, .ignore_eos = true, .n_probs = 1}};
-    std::optional<GeneratedToken> token;
-    ISOVEIL_ASSIGN_OR_RETURN(const GenerateResult result, Generate(
-                                                              request,
-                                                              [&](const GeneratedToken& t) {
-                                                                token = t;
-                                                                return true;
-                                                              },
-                                                              cancel));
-    if (!token) {
-      return Fail(ErrorCode::kUnsupported, client_.url().ToString(), "the server returns no token ids",
-                  "use a llama-server of this version or newer");
-    }
-    info.can_generate = true;
-    if (!token->logprob) info.missing.emplace_back("logprob");
-    if (token->top.empty()) info.missing.emplace_back("top_logprobs");
-    if (!result.timings.predict_ms) info.missing.emplace_back("timings");
+    const int32_t some_id[] = {0};
+    info.can_embed = Embed(some_id, cancel).has_value();
+    const Status generates = TryGenerating(cancel, &info);
+    if (!generates && !info.can_embed) return tl::unexpected(generates.error());
     return info;
   }
 
@@ -141,23 +145,23 @@ class HttpUpstream : public Upstream {
     SseParser parser;
     const auto on_event = [&](const SseEvent& event) { return reception.OnEvent(event); };
     const HttpCall call = dialect_->Generate(request);
+    if (cancel.stop_requested()) return Cancelled(reception);
     const Status status = client_.PostStream(
         call.path, call.body, [&](std::string_view chunk) { return parser.Feed(chunk, on_event); }, cancel);
     if (!status && reception.ended_here()) return reception.Finish();
-    if (!status && cancel.stop_requested()) {
-      Result<GenerateResult> result = reception.Finish();
-      if (result) result->finish = FinishReason::kCancelled;
-      return result;
-    }
+    if (!status && status.error().code == ErrorCode::kCancelled) return Cancelled(reception);
     ISOVEIL_RETURN_IF_ERROR(status);
     ISOVEIL_RETURN_IF_ERROR(parser.Finish());
     if (!reception.finished()) {
-      return Fail(ErrorCode::kUnavailable, "stream", "the server closed it before the last event");
+      return Fail(ErrorCode::kUnavailable, client_.url().ToString(),
+                  "the stream ends early: the event that tells how the generation ended is missing",
+                  "the server, or a proxy before it, closed the connection; look at its log");
     }
     return reception.Finish();
   }
 
   Result<std::vector<float>> Embed(std::span<const int32_t> ids, std::stop_token cancel) override {
+    ISOVEIL_RETURN_IF_ERROR(CheckRequest({.prompt = {ids.begin(), ids.end()}, .sampling = {}}, n_vocab_));
     const HttpCall call = dialect_->Embed(ids);
     ISOVEIL_ASSIGN_OR_RETURN(const std::string body, client_.Post(call.path, call.body, cancel));
     ISOVEIL_ASSIGN_OR_RETURN(const json answer, ParseJson(body, call.path));
@@ -165,6 +169,50 @@ class HttpUpstream : public Upstream {
   }
 
  private:
+  static Result<GenerateResult> Cancelled(Reception& reception) {
+    ISOVEIL_ASSIGN_OR_RETURN(GenerateResult result, reception.Finish());
+    result.finish = FinishReason::kCancelled;
+    return result;
+  }
+
+  Result<UpstreamInfo> ReadFacts(const std::stop_token& cancel) {
+    UpstreamInfo info;
+    info.kind = dialect_->kind();
+    const std::vector<std::string> paths = dialect_->InfoPaths();
+    for (const std::string& path : paths) {
+      const Result<std::string> body = client_.Get(path, cancel);
+      if (!body && path == paths.front()) return tl::unexpected(body.error());
+      if (!body) continue;
+      ISOVEIL_ASSIGN_OR_RETURN(const json answer, ParseJson(*body, path));
+      dialect_->ReadInfo(path, answer, &info);
+    }
+    return info;
+  }
+
+  // Generates one token, with everything asked for that can be.
+  Status TryGenerating(const std::stop_token& cancel, UpstreamInfo* info) {
+    const GenerateRequest request{.prompt = {0},
+                                  .sampling = {.max_tokens = 1, .temperature = 0, .n_probs = 1}};
+    std::optional<GeneratedToken> token;
+    const auto on_token = [&](const GeneratedToken& t) {
+      token = t;
+      return true;
+    };
+    ISOVEIL_ASSIGN_OR_RETURN(const GenerateResult result, Generate(request, on_token, cancel));
+    if (result.finish == FinishReason::kCancelled) {
+      return Fail(ErrorCode::kCancelled, client_.url().ToString(), "the request was cancelled");
+    }
+    if (!token) {
+      return Fail(ErrorCode::kUnsupported, client_.url().ToString(), "the server returns no token ids",
+                  "use a newer version of the server");
+    }
+    info->can_generate = true;
+    if (!token->logprob) info->missing.emplace_back("logprob");
+    if (token->top.empty()) info->missing.emplace_back("top_logprobs");
+    if (!result.timings.predict_ms) info->missing.emplace_back("timings");
+    return Ok();
+  }
+
   HttpClient client_;
   std::unique_ptr<Dialect> dialect_;
   int64_t n_vocab_;

@@ -9,6 +9,10 @@ namespace {
 
 using nlohmann::json;
 
+// What the last event is to hold. Without this it repeats the whole prompt as names, and all settings.
+constexpr const char* kEndFields[] = {"tokens",           "stop",   "stop_type", "tokens_evaluated",
+                                      "tokens_predicted", "timings"};
+
 // [[id, bias], ...]; false bans an id.
 json LogitBias(const std::vector<std::pair<int32_t, float>>& biases) {
   json list = json::array();
@@ -18,12 +22,15 @@ json LogitBias(const std::vector<std::pair<int32_t, float>>& biases) {
   return list;
 }
 
+// {"id": 7, "logprob": -0.5, ...}
 Result<TokenLogprob> ReadLogprob(const json& entry) {
   const json* id = FieldOrNull(entry, "id");
-  if (id == nullptr) return BadField("completion_probabilities.id", "a token id");
+  if (id == nullptr) return BadField("completion_probabilities.id", "a token id, found nothing");
+  const std::optional<double> value = NumberOrNull(entry, "logprob");
+  if (!value) return BadField("completion_probabilities.logprob", "a number");
   TokenLogprob logprob;
   ISOVEIL_ASSIGN_OR_RETURN(logprob.id, ReadTokenId(*id, "completion_probabilities.id"));
-  logprob.logprob = static_cast<float>(NumberOrNull(entry, "logprob").value_or(0));
+  logprob.logprob = static_cast<float>(*value);
   return logprob;
 }
 
@@ -34,10 +41,11 @@ class Decoder : public StreamDecoder {
     ISOVEIL_ASSIGN_OR_RETURN(const json* tokens, ArrayField(event, "tokens"));
     ISOVEIL_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, ReadTokenIds(*tokens, "tokens"));
     for (const int32_t id : ids) delta.tokens.push_back({id, std::nullopt, {}});
+    if (!ids.empty()) last_id_ = ids.back();
     ISOVEIL_RETURN_IF_ERROR(AddProbabilities(event, delta));
     const json* stop = FieldOrNull(event, "stop");
     if (stop == nullptr || !stop->is_boolean()) return BadField("stop", "true or false");
-    if (stop->get<bool>()) ReadEnd(event, delta);
+    if (stop->get<bool>()) ISOVEIL_RETURN_IF_ERROR(ReadEnd(event, delta));
     return delta;
   }
 
@@ -47,7 +55,9 @@ class Decoder : public StreamDecoder {
     if (list == nullptr || !list->is_array() || list->size() != delta.tokens.size()) return Ok();
     for (size_t i = 0; i < delta.tokens.size(); ++i) {
       const json& entry = (*list)[i];
-      delta.tokens[i].logprob = static_cast<float>(NumberOrNull(entry, "logprob").value_or(0));
+      ISOVEIL_ASSIGN_OR_RETURN(const TokenLogprob own, ReadLogprob(entry));
+      if (own.id != delta.tokens[i].id) return BadField("completion_probabilities.id", "the id in 'tokens'");
+      delta.tokens[i].logprob = own.logprob;
       const json* top = FieldOrNull(entry, "top_logprobs");
       if (top == nullptr || !top->is_array()) continue;
       for (const json& alternative : *top) {
@@ -58,8 +68,16 @@ class Decoder : public StreamDecoder {
     return Ok();
   }
 
-  static void ReadEnd(const json& event, StreamDelta& delta) {
-    delta.finish = TextOrEmpty(event, "stop_type") == "limit" ? FinishReason::kLength : FinishReason::kStop;
+  Status ReadEnd(const json& event, StreamDelta& delta) const {
+    const std::string type = TextOrEmpty(event, "stop_type");
+    if (type == "limit") {
+      delta.finish = FinishReason::kLength;
+    } else if (type == "eos") {
+      delta.finish = FinishReason::kStop;
+      delta.stop_id = last_id_;
+    } else {
+      return BadField("stop_type", "'eos' or 'limit', found " + Quoted(type));
+    }
     delta.prompt_tokens = CountOrNull(event, "tokens_evaluated");
     delta.completion_tokens = CountOrNull(event, "tokens_predicted");
     if (const json* timings = FieldOrNull(event, "timings")) {
@@ -67,7 +85,10 @@ class Decoder : public StreamDecoder {
       delta.prompt_ms = NumberOrNull(*timings, "prompt_ms");
       delta.predict_ms = NumberOrNull(*timings, "predicted_ms");
     }
+    return Ok();
   }
+
+  std::optional<int32_t> last_id_;
 };
 
 class LlamaServer : public Dialect {
@@ -80,6 +101,7 @@ class LlamaServer : public Dialect {
                  {"n_predict", s.max_tokens},
                  {"stream", true},
                  {"return_tokens", true},
+                 {"response_fields", kEndFields},
                  {"cache_prompt", request.cache_prompt},
                  {"temperature", s.temperature},
                  {"top_p", s.top_p},

@@ -2,15 +2,20 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <condition_variable>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <thread>
 
 #include "isoveil/engine/http_client.h"
@@ -23,29 +28,50 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr uint16_t kDefaultPort = 8080;  // llama-server's own
+constexpr size_t kTail = 4096;
+constexpr auto kHealthInterval = std::chrono::milliseconds(50);
+constexpr auto kHealthTimeout = std::chrono::milliseconds(2000);
 
-bool IsExecutable(const Path& path) { return ::access(path.c_str(), X_OK) == 0; }
+bool IsExecutable(const Path& path) {
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(path, ignored) && ::access(path.c_str(), X_OK) == 0;
+}
+
+struct AddressList {
+  addrinfo* first = nullptr;
+  ~AddressList() {
+    if (first != nullptr) ::freeaddrinfo(first);
+  }
+};
 
 // Binds a socket to see whether the port is free; 0 asks the system for one.
 Result<uint16_t> FreePort(const std::string& host, uint16_t port) {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return tl::unexpected(SystemError(host, "cannot open a socket"));
+  const std::string where = fmt::format("{}:{}", host, port);
+  AddressList list;
+  const addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
+  if (::getaddrinfo(host.c_str(), nullptr, &hints, &list.first) != 0) {
+    return Fail(ErrorCode::kInvalidArgument, where, "is no address of this machine", "use 127.0.0.1");
+  }
+  sockaddr_storage address = {};
+  std::memcpy(&address, list.first->ai_addr, list.first->ai_addrlen);
+  const bool v6 = address.ss_family == AF_INET6;
+  in_port_t& number = v6 ? reinterpret_cast<sockaddr_in6&>(address).sin6_port
+                         : reinterpret_cast<sockaddr_in&>(address).sin_port;
+  number = htons(port);
+  socklen_t size = sizeof(address);
+  const int fd = ::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int on = 1;
   ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  if (::inet_pton(AF_INET, host.c_str(), &address.sin_addr) != 1)
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  const bool bound = ::bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
+  const bool bound = ::bind(fd, reinterpret_cast<sockaddr*>(&address), list.first->ai_addrlen) == 0 &&
                      ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0;
   const int error = errno;
-  ::close(fd);
-  if (bound) return ntohs(address.sin_port);
-  return Fail(error == EADDRINUSE ? ErrorCode::kExists : ErrorCode::kIo, fmt::format("{}:{}", host, port),
-              error == EADDRINUSE ? "the port is in use" : std::strerror(error),
-              "choose another with --port, or stop the program that uses it");
+  if (fd >= 0) ::close(fd);
+  if (bound) return ntohs(number);
+  const bool taken = error == EADDRINUSE;
+  return Fail(
+      taken ? ErrorCode::kExists : ErrorCode::kIo, where,
+      taken ? "the port is in use" : fmt::format("cannot listen there: {}", std::strerror(error)),
+      taken ? "choose another port, or stop the program that uses it" : "use another address or port");
 }
 
 // The environment without this program's own variables.
@@ -65,18 +91,27 @@ std::vector<char*> Pointers(std::vector<std::string>& words) {
   return pointers;
 }
 
-// The last lines of a file, for an error text about a server that did not start.
-std::string LastLines(int fd) {
-  constexpr off_t kMost = 2000;
-  const off_t size = ::lseek(fd, 0, SEEK_END);
-  std::string text(static_cast<size_t>(std::min(size, kMost)), '\0');
-  const ssize_t count = ::pread(fd, text.data(), text.size(), size - static_cast<off_t>(text.size()));
-  text.resize(count > 0 ? static_cast<size_t>(count) : 0);
+// The last lines of what a server said, for the error text about one that did not start.
+std::string LastLines(std::string text) {
+  constexpr int kLines = 3;
   while (!text.empty() && text.back() == '\n') text.pop_back();
   size_t begin = text.size();
-  for (int lines = 0; lines < 3 && begin != std::string::npos && begin > 0; ++lines)
-    begin = text.rfind('\n', begin - 1);
-  return begin == std::string::npos || begin == 0 ? text : text.substr(begin + 1);
+  for (int line = 0; line < kLines && begin != std::string::npos; ++line) {
+    begin = begin == 0 ? std::string::npos : text.rfind('\n', begin - 1);
+  }
+  if (begin != std::string::npos) text.erase(0, begin + 1);
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = ' ';
+  }
+  return text;
+}
+
+// -1 if there is to be none.
+Result<int> OpenLog(const Path& path) {
+  if (path.empty()) return -1;
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (fd < 0) return tl::unexpected(SystemError(path, "cannot open the log"));
+  return fd;
 }
 
 std::string DescribeEnding(int status) {
@@ -84,24 +119,25 @@ std::string DescribeEnding(int status) {
   return fmt::format("signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status)));
 }
 
-// In the child: only async-signal-safe calls.
-[[noreturn]] void RunChild(const char* binary, char** argv, char** environment, int log_fd, pid_t parent) {
+// Between fork and exec: only async-signal-safe calls.
+[[noreturn]] void RunChild(const char* binary, char** argv, char** environment, int output, pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(127);
-  const int null_fd = ::open("/dev/null", O_RDONLY);
-  ::dup2(null_fd, STDIN_FILENO);
-  ::dup2(log_fd, STDOUT_FILENO);
-  ::dup2(log_fd, STDERR_FILENO);
+  // Out of the terminal's foreground group: its Ctrl-C is for this program, which then stops the child.
+  ::setpgid(0, 0);
+  // What this program does with signals is not for the child.
+  for (const int signal : {SIGINT, SIGTERM, SIGPIPE, SIGCHLD, SIGHUP}) ::signal(signal, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::dup2(::open("/dev/null", O_RDONLY), STDIN_FILENO);
+  ::dup2(output, STDOUT_FILENO);
+  ::dup2(output, STDERR_FILENO);
   ::close_range(3, ~0U, 0);
   ::execve(binary, argv, environment);
+  constexpr char kMessage[] = "cannot be run\n";
+  (void)!::write(STDERR_FILENO, kMessage, sizeof(kMessage) - 1);
   ::_exit(127);
-}
-
-Result<int> OpenLog(const Path& path) {
-  const int fd = path.empty() ? ::open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)
-                              : ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  if (fd < 0) return tl::unexpected(SystemError(path.empty() ? Path("/tmp") : path, "cannot open a log"));
-  return fd;
 }
 
 }  // namespace
@@ -111,7 +147,8 @@ Result<Path> FindLlamaServer(const Path& explicit_path) {
   const Path named = !explicit_path.empty() ? explicit_path : Path(variable == nullptr ? "" : variable);
   if (!named.empty()) {
     if (IsExecutable(named)) return named;
-    return Fail(ErrorCode::kNotFound, named.string(), "is no program that can be run");
+    return Fail(ErrorCode::kNotFound, named.string(), "is no program that can be run",
+                "name a llama-server, or run scripts/llama to build one");
   }
   if (IsExecutable(ISOVEIL_BUILD_LLAMA_SERVER)) return Path(ISOVEIL_BUILD_LLAMA_SERVER);
   std::string_view folders = std::getenv("PATH") == nullptr ? "" : std::getenv("PATH");
@@ -126,8 +163,11 @@ Result<Path> FindLlamaServer(const Path& explicit_path) {
 }
 
 std::vector<std::string> ServerCommand(const Path& binary, const ServerOptions& options, uint16_t port) {
+  // Without its own page, which would show a model that speaks gibberish, and without the list of what
+  // is being computed.
   std::vector<std::string> command = {binary.string(), "-m",     options.model.string(), "--host",
-                                      options.host,    "--port", std::to_string(port)};
+                                      options.host,    "--port", std::to_string(port),   "--no-webui",
+                                      "--no-slots"};
   command.insert(command.end(), options.extra_args.begin(), options.extra_args.end());
   return command;
 }
@@ -143,85 +183,183 @@ Status ExecServer(const ServerOptions& options) {
   return tl::unexpected(SystemError(binary, "cannot be run"));
 }
 
+// The child, and the thread that starts it, reads what it says and collects it in the end. The thread
+// lives as long as the child, because the kernel's "dies with its parent" means the parent's thread.
 struct ServerProcess::State {
   std::string host;
   uint16_t port = 0;
-  pid_t pid = -1;
-  int log_fd = -1;
   std::chrono::milliseconds stop_grace{0};
-  mutable std::optional<int> status;  // once it ended
+
+  mutable std::mutex mutex;
+  std::condition_variable changed;
+  bool launched = false;
+  pid_t pid = -1;  // -1: fork failed, with `error`
+  int error = 0;
+  std::optional<int> status;  // once it ended
+  bool keep_tail = true;      // while it loads
+  std::string tail;
+
+  std::thread keeper;
 
   ~State() {
-    if (log_fd >= 0) ::close(log_fd);
+    Stop();
+    if (keeper.joinable()) keeper.join();
   }
 
-  bool Poll() const {
+  // Starts the child with its output to a pipe; what comes out of that goes to `log` too, unless -1.
+  void Keep(std::vector<std::string> command, int log) {
+    int pipe[2] = {-1, -1};
+    std::vector<char*> argv = Pointers(command);
+    std::vector<char*> environment = ChildEnvironment();
+    const pid_t parent = ::getpid();
+    const bool piped = ::pipe2(pipe, O_CLOEXEC) == 0;
+    const pid_t child = piped ? ::fork() : -1;
+    if (child == 0) RunChild(argv[0], argv.data(), environment.data(), pipe[1], parent);
+    {
+      const std::lock_guard lock(mutex);
+      error = errno;
+      pid = child;
+      launched = true;
+    }
+    changed.notify_all();
+    if (piped) ::close(pipe[1]);
+    if (child > 0) Attend(pipe[0], log);
+    if (piped) ::close(pipe[0]);
+    if (log >= 0) ::close(log);
+  }
+
+  // Until the child ends. A grandchild may hold the pipe open for longer; it is not waited for.
+  void Attend(int output, int log) {
+    const int child = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+    ::fcntl(output, F_SETFL, O_NONBLOCK);
+    pollfd events[] = {{child, POLLIN, 0}, {output, POLLIN, 0}};
+    while ((events[0].revents & POLLIN) == 0) {
+      if (::poll(events, 2, -1) < 0 && errno != EINTR) break;
+      if (!Drain(output, log)) events[1].fd = -1;
+    }
+    ::close(child);
+    const std::lock_guard lock(mutex);
     int found = 0;
-    if (!status && ::waitpid(pid, &found, WNOHANG) == pid) status = found;
-    return !status;
+    ::waitpid(pid, &found, 0);
+    status = found;
+    changed.notify_all();
+  }
+
+  // Reads all that there is; false at the end of the pipe.
+  bool Drain(int output, int log) {
+    char buffer[4096];
+    ssize_t count = 0;
+    while ((count = ::read(output, buffer, sizeof(buffer))) > 0) {
+      const auto size = static_cast<size_t>(count);
+      // A full disk must not stop the server.
+      if (log >= 0) (void)!::write(log, buffer, size);
+      const std::lock_guard lock(mutex);
+      if (!keep_tail) continue;
+      tail.append(buffer, size);
+      if (tail.size() > kTail) tail.erase(0, tail.size() - kTail);
+    }
+    return count < 0;
+  }
+
+  bool running() const {
+    const std::lock_guard lock(mutex);
+    return pid > 0 && !status;
+  }
+
+  void Forget() {
+    const std::lock_guard lock(mutex);
+    keep_tail = false;
+    tail.clear();
+  }
+
+  // A pid is safe to signal while the child has not been collected, which takes the lock.
+  void Stop() {
+    std::unique_lock lock(mutex);
+    const auto ended = [this] { return pid <= 0 || status.has_value(); };
+    if (ended()) return;
+    ::kill(pid, SIGTERM);
+    if (changed.wait_for(lock, stop_grace, ended)) return;
+    ::kill(pid, SIGKILL);
+    changed.wait(lock, ended);
   }
 };
 
 ServerProcess::ServerProcess(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ServerProcess::ServerProcess(ServerProcess&&) noexcept = default;
 ServerProcess& ServerProcess::operator=(ServerProcess&&) noexcept = default;
-
-ServerProcess::~ServerProcess() {
-  if (state_ != nullptr) (void)Stop().has_value();
-}
+ServerProcess::~ServerProcess() = default;
 
 Result<ServerProcess> ServerProcess::Start(const ServerOptions& options) {
   ISOVEIL_ASSIGN_OR_RETURN(const Path binary, FindLlamaServer(options.binary));
   std::error_code ignored;
   if (!std::filesystem::exists(options.model, ignored)) {
-    return Fail(ErrorCode::kNotFound, options.model.string(), "is missing");
+    return Fail(ErrorCode::kNotFound, options.model.string(), "is missing",
+                "give the GGUF file that `isoveil encrypt --to gguf` wrote");
   }
   auto state = std::make_unique<State>();
   state->host = options.host;
   state->stop_grace = options.stop_grace;
   ISOVEIL_ASSIGN_OR_RETURN(state->port, FreePort(options.host, options.port));
-  ISOVEIL_ASSIGN_OR_RETURN(state->log_fd, OpenLog(options.log_file));
-  std::vector<std::string> command = ServerCommand(binary, options, state->port);
-  std::vector<char*> argv = Pointers(command);
-  std::vector<char*> environment = ChildEnvironment();
-  const pid_t parent = ::getpid();
-  state->pid = ::fork();
-  if (state->pid < 0) return tl::unexpected(SystemError(binary, "cannot be started"));
-  if (state->pid == 0) RunChild(binary.c_str(), argv.data(), environment.data(), state->log_fd, parent);
-
-  ServerProcess server(std::move(state));
-  ISOVEIL_ASSIGN_OR_RETURN(const HttpClient client, HttpClient::Create(server.url(), {}));
-  const auto deadline = Clock::now() + options.start_timeout;
-  while (server.running() && Clock::now() < deadline) {
-    if (client.Get("/health")) return server;
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  ISOVEIL_ASSIGN_OR_RETURN(const int log, OpenLog(options.log_file));
+  State& running = *state;
+  state->keeper =
+      std::thread([&running, log, command = ServerCommand(binary, options, state->port)]() mutable {
+        running.Keep(std::move(command), log);
+      });
+  {
+    std::unique_lock lock(running.mutex);
+    running.changed.wait(lock, [&] { return running.launched; });
+    if (running.pid <= 0) {
+      return Fail(ErrorCode::kIo, binary.string(),
+                  fmt::format("cannot be started: {}", std::strerror(running.error)));
+    }
   }
-  const std::string last = LastLines(server.state_->log_fd);
-  return Fail(ErrorCode::kUnavailable, "llama-server",
-              fmt::format("{}: {}", server.ending().value_or("did not become ready in time"), last),
-              "is the model one that this llama-server can load?");
+  ServerProcess server(std::move(state));
+  ISOVEIL_RETURN_IF_ERROR(server.WaitUntilReady(options.start_timeout));
+  return server;
 }
 
-std::string ServerProcess::url() const { return fmt::format("http://{}:{}", state_->host, state_->port); }
+Status ServerProcess::WaitUntilReady(std::chrono::milliseconds timeout) {
+  ISOVEIL_ASSIGN_OR_RETURN(
+      const HttpClient client,
+      HttpClient::Create(url(), {.connect_timeout = kHealthTimeout, .read_timeout = kHealthTimeout}));
+  const auto deadline = Clock::now() + timeout;
+  while (running() && Clock::now() < deadline) {
+    // Another program that took the port in the meantime may answer; then the child has ended.
+    if (client.Get("/health") && running()) {
+      state_->Forget();
+      return Ok();
+    }
+    std::unique_lock lock(state_->mutex);
+    state_->changed.wait_for(lock, kHealthInterval, [this] { return state_->status.has_value(); });
+  }
+  // A server that is being stopped says more, but not why it did not start.
+  const std::string how = ending().value_or("did not become ready in time");
+  const std::lock_guard lock(state_->mutex);
+  return Fail(ErrorCode::kUnavailable, "llama-server", fmt::format("{}: {}", how, LastLines(state_->tail)),
+              "is the model one that this llama-server can load, and does it fit into memory?");
+}
+
+std::string ServerProcess::url() const {
+  // The addresses that mean "all" are no address to connect to.
+  std::string host = state_->host;
+  if (host == "0.0.0.0") host = "127.0.0.1";
+  if (host == "::") host = "::1";
+  return Url{.tls = false, .host = host, .port = state_->port, .prefix = ""}.ToString();
+}
+
 uint16_t ServerProcess::port() const { return state_->port; }
 int ServerProcess::pid() const { return state_->pid; }
-bool ServerProcess::running() const { return state_->Poll(); }
+bool ServerProcess::running() const { return state_->running(); }
 
 std::optional<std::string> ServerProcess::ending() const {
-  if (state_->Poll()) return std::nullopt;
+  const std::lock_guard lock(state_->mutex);
+  if (!state_->status) return std::nullopt;
   return DescribeEnding(*state_->status);
 }
 
 Status ServerProcess::Stop() {
-  if (!state_->Poll()) return Ok();
-  ::kill(state_->pid, SIGTERM);
-  const auto deadline = Clock::now() + state_->stop_grace;
-  while (state_->Poll() && Clock::now() < deadline)
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  if (!state_->Poll()) return Ok();
-  ::kill(state_->pid, SIGKILL);
-  int status = 0;
-  if (::waitpid(state_->pid, &status, 0) == state_->pid) state_->status = status;
+  state_->Stop();
   return Ok();
 }
 

@@ -5,7 +5,8 @@
 //   ISOVEIL_RETURN_IF_ERROR(server.Stop());              // or leave it to the destructor
 //
 // The child is given the model, an address and the extra arguments, and nothing else: variables that
-// begin with ISOVEIL_ and open files are not passed on. It dies with this process, even a killed one.
+// begin with ISOVEIL_ and open files are not passed on. It dies with this process, even a killed one, and
+// Ctrl-C on the terminal does not reach it: stopping it is this program's work.
 // Its output goes to `log_file` or nowhere; only while it loads are its last lines kept, for the
 // error text.
 #pragma once
@@ -71,6 +72,7 @@ class ServerProcess {
  private:
   struct State;
   explicit ServerProcess(std::unique_ptr<State> state);
+  Status WaitUntilReady(std::chrono::milliseconds timeout);
 
   std::unique_ptr<State> state_;
 };

@@ -50,7 +50,8 @@ struct SamplingParams {
   std::vector<std::pair<int32_t, float>> logit_bias;
   // Ids that end the generation, besides those that the checkpoint itself declares.
   std::vector<int32_t> stop_ids;
-  bool ignore_eos = false;  // go on past the checkpoint's own end ids
+  // Go on past the checkpoint's own end ids. llama-server never draws them then; the others may.
+  bool ignore_eos = false;
   int32_t n_probs = 0;      // alternatives reported with every token; 0 for none
 };
 
