@@ -50,6 +50,12 @@ enum class Profile { kExact, kRotated };
 
 class Group {
  public:
+  // A group from single moves, for rules that no named group describes.
+  template <typename... Moves>
+  static constexpr Group Of(Moves... moves) {
+    return Group((0U | ... | static_cast<uint32_t>(moves)));
+  }
+
   static constexpr Group General() { return Group(0xfff); }
   static constexpr Group Orthogonal() {
     return Of(Move::kPermute, Move::kSign, Move::kMixOnes, Move::kMix, Move::kPairSign, Move::kQuarterTurn,
@@ -86,12 +92,6 @@ class Group {
     if (profile == Profile::kRotated) return General();
     return Of(Move::kPermute, Move::kSign, Move::kPowerOfTwo, Move::kPairSign, Move::kQuarterTurn,
               Move::kPairPowerOfTwo);
-  }
-
-  // A group from single moves, for rules that no named group describes.
-  template <typename... Moves>
-  static constexpr Group Of(Moves... moves) {
-    return Group((0U | ... | static_cast<uint32_t>(moves)));
   }
 
   constexpr bool Has(Move move) const { return (moves_ & static_cast<uint32_t>(move)) != 0; }
