@@ -52,6 +52,7 @@ uint64_t PeakRssBytes();
 Command AddKeygen(CLI::App& parent);
 Command AddInspect(CLI::App& parent);
 Command AddEncrypt(CLI::App& parent);
+Command AddConvert(CLI::App& parent);
 Command AddVerify(CLI::App& parent);
 Command AddTokens(CLI::App& parent);
 Command AddServe(CLI::App& parent);

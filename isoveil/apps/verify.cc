@@ -65,7 +65,7 @@ class Workspace {
 Result<Path> AsGguf(const Path& model, const Path& workspace, const char* name, bool widen) {
   ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(model));
   if (checkpoint.kind() == FormatKind::kGguf && !widen) return checkpoint.shards().front().path;
-  ISOVEIL_RETURN_IF_ERROR(ConvertToGguf(model, workspace / name, widen, 0));
+  ISOVEIL_RETURN_IF_ERROR(ConvertToGguf(model, workspace / name, {.widen = widen, .placeholder = true}));
   ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint converted, Checkpoint::Open(workspace / name));
   return converted.shards().front().path;
 }

@@ -196,25 +196,31 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
   return report;
 }
 
-Status ConvertToGguf(const Path& source, const Path& out, bool widen, unsigned threads) {
-  EncryptOptions options;
-  options.target = FormatKind::kGguf;
-  ISOVEIL_ASSIGN_OR_RETURN(const auto planned, PlanEncryption(source, options));
+Status ConvertToGguf(const Path& source, const Path& out, const ConvertOptions& options) {
+  EncryptOptions encrypt;
+  encrypt.target = FormatKind::kGguf;
+  ISOVEIL_ASSIGN_OR_RETURN(const auto planned, PlanEncryption(source, encrypt));
   const BoundModel& model = planned->model;
   Plan plan = planned->plan;
-  if (widen) {
+  if (options.widen) {
     ISOVEIL_ASSIGN_OR_RETURN(plan, Widened(std::move(plan)));
   }
   GgufMetadata metadata = planned->gguf.metadata;
-  ISOVEIL_ASSIGN_OR_RETURN(const PlaceholderVocabulary placeholder,
-                           PlaceholderVocabulary::Make(model.hparams.n_vocab, {}));
-  ISOVEIL_RETURN_IF_ERROR(placeholder.AddTo(metadata));
+  if (options.placeholder) {
+    ISOVEIL_ASSIGN_OR_RETURN(const PlaceholderVocabulary placeholder,
+                             PlaceholderVocabulary::Make(model.hparams.n_vocab, {}));
+    ISOVEIL_RETURN_IF_ERROR(placeholder.AddTo(metadata));
+  } else {
+    ISOVEIL_ASSIGN_OR_RETURN(const GgufMetadata vocabulary,
+                             ReadVocabulary(planned->checkpoint, model.hparams.n_vocab));
+    for (const auto& [key, value] : vocabulary) metadata.Set(key, value);
+  }
   const AxisActions unchanged(model.graph, nullptr, NamesIn(*model.architecture, model.format).pairing,
                               NamesIn(*model.architecture, FormatKind::kGguf).pairing);
   ISOVEIL_ASSIGN_OR_RETURN(Stage stage, Stage::Open(out, Stage::Mode::kFresh));
-  const auto written = WriteShards(plan, metadata, unchanged, stage.path(),
-                                   {stage.path() / "journal", "conversion"},
-                                   {.threads = threads, .requantize = widen});
+  const auto written =
+      WriteShards(plan, metadata, unchanged, stage.path(), {stage.path() / "journal", "conversion"},
+                  {.threads = options.threads, .requantize = options.widen});
   if (!written) {
     ISOVEIL_RETURN_IF_ERROR(stage.Discard());
     return tl::unexpected(written.error());

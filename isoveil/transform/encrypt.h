@@ -64,8 +64,14 @@ Result<std::unique_ptr<const PlannedEncryption>> PlanEncryption(const Path& sour
 Result<EncryptReport> Encrypt(const Path& source, const RootKey& key, const Path& out,
                               const EncryptOptions& options);
 
-// The same weights in GGUF format, not encrypted, with a placeholder vocabulary, in the new folder `out`: how
-// `verify` runs a Hugging Face folder on llama.cpp. `widen` stores all weights in fp32.
-Status ConvertToGguf(const Path& source, const Path& out, bool widen, unsigned threads);
+struct ConvertOptions {
+  bool widen = false;        // store all weights in fp32
+  bool placeholder = false;  // opaque token names instead of the source's vocabulary
+  unsigned threads = 0;
+};
+
+// The same weights in GGUF format, not encrypted, in the new folder `out`: how `verify` runs a Hugging Face
+// folder on llama.cpp.
+Status ConvertToGguf(const Path& source, const Path& out, const ConvertOptions& options);
 
 }  // namespace isoveil

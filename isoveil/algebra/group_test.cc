@@ -1,0 +1,63 @@
+#include "isoveil/algebra/group.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace isoveil {
+namespace {
+
+std::vector<Group> SomeGroups() {
+  std::vector<Group> groups = {Group::General(),
+                               Group::Orthogonal(),
+                               Group::OrthogonalFixingOnes(),
+                               Group::Monomial(),
+                               Group::PositiveMonomial(),
+                               Group::SignedPermutation(),
+                               Group::Permutation(),
+                               Group::RopeScalars(),
+                               Group::PairSigns(),
+                               Group::Trivial(),
+                               Group::BlockPermutation(32),
+                               Group::BlockPermutation(256),
+                               Group::AllowedBy(Profile::kExact),
+                               Group::AllowedBy(Profile::kRotated)};
+  return groups;
+}
+
+TEST(GroupTest, MeetIsALattice) {
+  for (const Group a : SomeGroups()) {
+    EXPECT_EQ(Meet(a, a), a);
+    EXPECT_EQ(Meet(a, Group::General()), a);
+    for (const Group b : SomeGroups()) {
+      EXPECT_EQ(Meet(a, b), Meet(b, a));
+      EXPECT_TRUE(Meet(a, b).IsSubgroupOf(a));
+      for (const Group c : SomeGroups()) EXPECT_EQ(Meet(Meet(a, b), c), Meet(a, Meet(b, c)));
+    }
+  }
+}
+
+TEST(GroupTest, NamedMeets) {
+  EXPECT_EQ(Meet(Group::Orthogonal(), Group::Monomial()), Group::SignedPermutation());
+  EXPECT_EQ(Meet(Group::OrthogonalFixingOnes(), Group::Monomial()), Group::Permutation());
+  EXPECT_EQ(Meet(Group::Orthogonal(), Group::PositiveMonomial()), Group::Permutation());
+  EXPECT_EQ(Meet(Group::BlockPermutation(32), Group::BlockPermutation(48)).granularity(), 96);
+  EXPECT_TRUE(Group::OrthogonalFixingOnes().IsSubgroupOf(Group::Orthogonal()));
+  EXPECT_FALSE(Group::Orthogonal().IsSubgroupOf(Group::OrthogonalFixingOnes()));
+}
+
+TEST(GroupTest, ExactKeepsOnlyMovesThatKeepBits) {
+  const Group exact = Group::AllowedBy(Profile::kExact);
+  for (const Move move : {Move::kScale, Move::kMixOnes, Move::kMix, Move::kShear, Move::kTurn, Move::kPairScale}) {
+    EXPECT_FALSE(exact.Has(move));
+  }
+}
+
+TEST(GroupTest, Names) {
+  EXPECT_EQ(Group::Orthogonal().Name(), "O");
+  EXPECT_EQ(Group::BlockPermutation(256).Name(), "Perm/256");
+  EXPECT_EQ(Group::Of(Move::kPermute, Move::kScale).Name(), "{permutation, scales}");
+}
+
+}  // namespace
+}  // namespace isoveil

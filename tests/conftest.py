@@ -1,0 +1,128 @@
+"""Fixtures of the end-to-end tests: the built programs, models, a key, a server."""
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+import models
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = pathlib.Path(os.environ.get("ISOVEIL_BUILD", ROOT / "build/release"))
+STORIES = ROOT.parent / "shared/data/stories260k"
+
+
+def pytest_configure():
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
+@pytest.fixture(scope="session")
+def isoveil():
+    """The path of the program."""
+    path = BUILD / "isoveil/apps/isoveil"
+    assert path.is_file(), f"{path} is not built: run scripts/build"
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def fault_library():
+    path = BUILD / "tests/fault/libisoveil_fault.so"
+    assert path.is_file(), f"{path} is not built: run scripts/build"
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def llama():
+    """The folder of the stock llama.cpp programs."""
+    prefix = os.environ.get("ISOVEIL_LLAMA_PREFIX", os.path.expanduser("~/.cache/isoveil/llama.cpp-0.5.0"))
+    return pathlib.Path(prefix) / "bin"
+
+
+class Runner:
+    """Runs isoveil; `run` expects success and gives the parsed JSON, `fail` expects an exit code."""
+
+    def __init__(self, program, key):
+        self.program, self.key = program, key
+
+    def call(self, *args, text=""):
+        return subprocess.run([self.program, *map(str, args)], input=text, capture_output=True, text=True, timeout=300)
+
+    def run(self, *args, text=""):
+        done = self.call(*args, "--json", text=text)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def fail(self, code, *args, text=""):
+        done = self.call(*args, text=text)
+        assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+        return done.stderr
+
+    def encrypt(self, model, out, *args):
+        return self.run("encrypt", model, "-k", self.key, "-o", out, *args)
+
+    def permutation(self, out, n_vocab):
+        """encrypted id of every plain id"""
+        return self.run("tokens", "encrypt", out / "client", "-k", self.key, "--ids", text=json.dumps(list(range(n_vocab))))["ids"]
+
+
+@pytest.fixture(scope="session")
+def runner(isoveil, tmp_path_factory):
+    key = tmp_path_factory.mktemp("key") / "my.key"
+    subprocess.run([isoveil, "keygen", "-o", key, "--no-passphrase"], check=True, capture_output=True)
+    return Runner(isoveil, key)
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory):
+    """model_folder(name) -> a Hugging Face folder with random weights, made once; see models.py."""
+    made = {}
+
+    def make(name):
+        if name not in made:
+            made[name] = models.make(name, tmp_path_factory.mktemp("models") / name)
+        return made[name]
+
+    return make
+
+
+@contextlib.contextmanager
+def serving(program, model, *args):
+    """A llama-server on a free port; gives its URL."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    command = [program, "-m", str(model), "--host", "127.0.0.1", "--port", str(port), "-t", "1", "-tb", "1", "-c", "512", *args]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            assert process.poll() is None, f"llama-server ended with {process.returncode}"
+            try:
+                urllib.request.urlopen(url + "/health", timeout=1).read()
+                break
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.05)
+        else:
+            raise AssertionError("llama-server does not become ready")
+        yield url
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def post(url, body):
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    return json.loads(urllib.request.urlopen(request, timeout=120).read())

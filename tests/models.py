@@ -1,0 +1,192 @@
+"""Random-weight models of odd shapes as Hugging Face folders, the same on every machine.
+
+Weights have a spread that makes greedy decoding vary. `make` also keeps the fp32 weights beside the stored ones
+(reference.npz), from which the rounding of a storage type can be told.
+"""
+
+import json
+import pathlib
+import struct
+
+import numpy as np
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+          r"|\s*[\r\n]+|\s+(?!\S)|\s+")
+QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
+TEXT = ["the front desk of the clinic opens at eight and closes at six, please bring your card",
+        "a little girl named Lily went to the park with her mom and saw a big red ball",
+        "Die Sprechstunde beginnt um 8:30 Uhr; bitte bringen Sie 12,50 € mit.",
+        "日本語のテキストと中文文本 и немного русского текста"]
+SPECIAL = ["<|bos|>", "<|eos|>", "<|pad|>", "<|user|>", "<|end|>"]
+
+
+def llama(width=64, layers=2, heads=4, kv_heads=2, head_dim=None, ffn=96, tied=True, biases=False, dtype="F32",
+          shards=1, kind="llama", regex=LLAMA3, rope_scaling=None, theta=10000.0, padding=11):
+    return dict(locals())
+
+
+def gpt2(width=48, layers=2, heads=4, dtype="F32", shards=1, prefix="transformer.", regex=None, padding=0):
+    return dict(locals(), kind="gpt2")
+
+
+MODELS = {
+    "llama-tied": llama(),
+    "llama-untied": llama(tied=False, padding=0),
+    "llama-gqa": llama(width=64, heads=8, kv_heads=2),
+    "llama-mqa": llama(heads=4, kv_heads=1, regex=QWEN2),
+    "llama-odd-head": llama(width=48, heads=3, kv_heads=3, head_dim=24, ffn=100),
+    "llama-width-192": llama(width=192, heads=6, kv_heads=2, layers=1, ffn=172),
+    "llama-biases": llama(biases=True),
+    "llama-sharded": llama(shards=3, tied=False),
+    "llama3-rope": llama(theta=500000.0, rope_scaling={"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+                                                        "high_freq_factor": 4.0, "original_max_position_embeddings": 32}),
+    "llama-bf16": llama(width=96, heads=6, kv_heads=3, layers=3, dtype="BF16"),
+    "llama-f16": llama(dtype="F16"),
+    "llama-256": llama(width=256, heads=8, kv_heads=4, ffn=512, tied=False, padding=0),
+    "gpt2": gpt2(),
+    "gpt2-width-100": gpt2(width=100, heads=5, prefix=""),
+    "gpt2-bf16": gpt2(width=64, dtype="BF16"),
+}
+
+
+def tokenizer(regex):
+    t = Tokenizer(models.BPE(ignore_merges=regex == LLAMA3))
+    level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=regex is None)
+    t.pre_tokenizer = level if regex is None else pre_tokenizers.Sequence([
+        pre_tokenizers.Split(Regex(regex), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    t.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(vocab_size=300, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    t.train_from_iterator(TEXT * 4, trainer)
+    t.add_special_tokens(SPECIAL)
+    return t
+
+
+def to_bytes(array, dtype):
+    if dtype == "F32":
+        return array.astype("<f4").tobytes()
+    if dtype == "F16":
+        return array.astype("<f2").tobytes()
+    bits = array.astype("<f4").view("<u4").astype(np.uint64)
+    return (((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2")).tobytes()
+
+
+def write_safetensors(path, tensors, dtype):
+    header, data = {"__metadata__": {"format": "pt"}}, b""
+    for name, array in tensors.items():
+        raw = to_bytes(array, dtype)
+        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [len(data), len(data) + len(raw)]}
+        data += raw
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+def read_safetensors(path):
+    """{name: (array in fp64, raw integer array, dtype)}"""
+    raw = pathlib.Path(path).read_bytes()
+    size = struct.unpack("<Q", raw[:8])[0]
+    tensors = {}
+    for name, entry in json.loads(raw[8:8 + size]).items():
+        if name == "__metadata__":
+            continue
+        begin, end = entry["data_offsets"]
+        piece = raw[8 + size + begin:8 + size + end]
+        if entry["dtype"] == "F32":
+            bits = np.frombuffer(piece, "<u4")
+            values = bits.view("<f4")
+        elif entry["dtype"] == "F16":
+            bits = np.frombuffer(piece, "<u2")
+            values = bits.view("<f2")
+        else:
+            bits = np.frombuffer(piece, "<u2")
+            values = (bits.astype("<u4") << 16).view("<f4")
+        tensors[name] = (values.astype(np.float64).reshape(entry["shape"]), bits, entry["dtype"])
+    return tensors
+
+
+def read_folder(folder):
+    tensors = {}
+    for path in sorted(pathlib.Path(folder).glob("*.safetensors")):
+        tensors.update(read_safetensors(path))
+    return tensors
+
+
+def llama_tensors(c, n_vocab, rng):
+    d, f = c["width"], c["ffn"]
+    h = c["head_dim"] or d // c["heads"]
+    q, kv = c["heads"] * h, c["kv_heads"] * h
+    matrix = lambda *shape: rng.normal(0, 1.2 / np.sqrt(shape[-1]), shape)
+    gain = lambda: 1 + rng.uniform(-0.3, 0.3, d)
+    t = {"model.embed_tokens.weight": rng.normal(0, 1, (n_vocab, d))}
+    for i in range(c["layers"]):
+        p = f"model.layers.{i}."
+        t[p + "input_layernorm.weight"], t[p + "post_attention_layernorm.weight"] = gain(), gain()
+        for name, shape in (("self_attn.q_proj", (q, d)), ("self_attn.k_proj", (kv, d)), ("self_attn.v_proj", (kv, d)),
+                            ("self_attn.o_proj", (d, q)), ("mlp.gate_proj", (f, d)), ("mlp.up_proj", (f, d)),
+                            ("mlp.down_proj", (d, f))):
+            t[p + name + ".weight"] = matrix(*shape)
+            if c["biases"]:
+                t[p + name + ".bias"] = rng.normal(0, 0.3, shape[0])
+    t["model.norm.weight"] = gain()
+    if not c["tied"]:
+        t["lm_head.weight"] = matrix(n_vocab, d) * 2
+    else:
+        t["model.embed_tokens.weight"] *= 0.3
+    config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": d, "intermediate_size": f,
+              "num_hidden_layers": c["layers"], "num_attention_heads": c["heads"], "num_key_value_heads": c["kv_heads"],
+              "head_dim": h, "vocab_size": n_vocab, "max_position_embeddings": 256, "rms_norm_eps": 1e-5,
+              "rope_theta": c["theta"], "rope_scaling": c["rope_scaling"], "hidden_act": "silu",
+              "tie_word_embeddings": c["tied"], "attention_bias": c["biases"], "mlp_bias": c["biases"],
+              "_name_or_path": "secret/base-model"}
+    return t, config
+
+
+def gpt2_tensors(c, n_vocab, rng):
+    d, f = c["width"], 4 * c["width"]
+    t = {"wte.weight": rng.normal(0, 0.3, (n_vocab, d)), "wpe.weight": rng.normal(0, 0.2, (128, d))}
+    norm = lambda p: {p + ".weight": 1 + rng.uniform(-0.3, 0.3, d), p + ".bias": rng.normal(0, 0.2, d)}
+    for i in range(c["layers"]):
+        p = f"h.{i}."
+        t.update(norm(p + "ln_1"))
+        for name, shape in (("attn.c_attn", (d, 3 * d)), ("attn.c_proj", (d, d)), ("mlp.c_fc", (d, f)), ("mlp.c_proj", (f, d))):
+            if name == "mlp.c_fc":
+                t.update(norm(p + "ln_2"))
+            t[p + name + ".weight"] = rng.normal(0, 1.2 / np.sqrt(shape[0]), shape)
+            t[p + name + ".bias"] = rng.normal(0, 0.3, shape[1])
+    t.update(norm("ln_f"))
+    config = {"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", "n_embd": d, "n_layer": c["layers"], "n_ctx": 128,
+              "n_head": c["heads"], "n_positions": 128, "vocab_size": n_vocab, "activation_function": "gelu_new",
+              "layer_norm_epsilon": 1e-5}
+    return {c["prefix"] + name: value for name, value in t.items()}, config
+
+
+def make(name, folder):
+    c = MODELS[name]
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(sum(map(ord, name)))
+    t = tokenizer(c["regex"])
+    n_vocab = t.get_vocab_size() + c["padding"]
+    tensors, config = (llama_tensors if c["kind"] == "llama" else gpt2_tensors)(c, n_vocab, rng)
+    ids = {token: t.token_to_id(token) for token in SPECIAL}
+    config.update(bos_token_id=ids["<|bos|>"], eos_token_id=[ids["<|eos|>"], ids["<|end|>"]], pad_token_id=ids["<|pad|>"])
+    (folder / "config.json").write_text(json.dumps(config, indent=1))
+    generation = {"bos_token_id": ids["<|bos|>"], "eos_token_id": [ids["<|eos|>"], ids["<|end|>"]], "suppress_tokens": [ids["<|user|>"]],
+                  "bad_words_ids": [[ids["<|pad|>"], 65]], "temperature": 0.7}
+    (folder / "generation_config.json").write_text(json.dumps(generation, indent=1))
+    t.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps(
+        {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<|bos|>", "eos_token": "<|eos|>", "pad_token": "<|pad|>"}))
+    names = list(tensors)
+    if c["shards"] == 1:
+        write_safetensors(folder / "model.safetensors", tensors, c["dtype"])
+    else:
+        index = {}
+        for i in range(c["shards"]):
+            part = names[i::c["shards"]]
+            file = f"secret-name-{i + 1:05}-of-{c['shards']:05}.safetensors"
+            write_safetensors(folder / file, {n: tensors[n] for n in part}, c["dtype"])
+            index.update({n: file for n in part})
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": index}))
+    np.savez(folder / "reference.npz", **tensors)
+    return folder

@@ -1,0 +1,91 @@
+"""Forward passes of Llama and GPT-2 in fp64, written from the papers and sharing nothing with Isoveil."""
+
+import json
+import math
+import pathlib
+
+import numpy as np
+
+import models
+
+
+def softmax(x):
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def attend(q, k, v):
+    """q {heads, n, dim}, k and v {kv heads, n, dim}; each group of query heads shares a key/value head."""
+    group = q.shape[0] // k.shape[0]
+    k, v = np.repeat(k, group, 0), np.repeat(v, group, 0)
+    scores = q @ k.swapaxes(1, 2) / math.sqrt(q.shape[-1])
+    n = q.shape[1]
+    scores[:, np.triu(np.ones((n, n), bool), 1)] = -np.inf
+    return (softmax(scores) @ v).swapaxes(0, 1).reshape(n, -1)
+
+
+def split_heads(x, heads):
+    return x.reshape(x.shape[0], heads, -1).swapaxes(0, 1)
+
+
+def rope(x, theta, scaling):
+    """Rotate-half layout: coordinates i and i + dim/2 turn together."""
+    n, dim = x.shape[1], x.shape[2]
+    frequency = theta ** (-np.arange(0, dim, 2) / dim)
+    if scaling:
+        wavelength = 2 * math.pi / frequency
+        low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
+        context = scaling["original_max_position_embeddings"]
+        smooth = np.clip((context / wavelength - low) / (high - low), 0, 1)
+        frequency = (1 - smooth) * frequency / scaling["factor"] + smooth * frequency
+    angle = np.arange(n)[:, None] * frequency
+    a, b = x[..., :dim // 2], x[..., dim // 2:]
+    return np.concatenate([a * np.cos(angle) - b * np.sin(angle), a * np.sin(angle) + b * np.cos(angle)], -1)
+
+
+def llama(w, c, ids):
+    linear = lambda x, name: x @ w[name + ".weight"].T + w.get(name + ".bias", 0)
+    norm = lambda x, name: x / np.sqrt((x * x).mean(-1, keepdims=True) + c["rms_norm_eps"]) * w[name + ".weight"]
+    x = w["model.embed_tokens.weight"][ids]
+    for i in range(c["num_hidden_layers"]):
+        p = f"model.layers.{i}."
+        y = norm(x, p + "input_layernorm")
+        turn = lambda z: rope(z, c["rope_theta"], c.get("rope_scaling"))
+        q = turn(split_heads(linear(y, p + "self_attn.q_proj"), c["num_attention_heads"]))
+        k = turn(split_heads(linear(y, p + "self_attn.k_proj"), c["num_key_value_heads"]))
+        v = split_heads(linear(y, p + "self_attn.v_proj"), c["num_key_value_heads"])
+        x = x + linear(attend(q, k, v), p + "self_attn.o_proj")
+        y = norm(x, p + "post_attention_layernorm")
+        gate = linear(y, p + "mlp.gate_proj")
+        x = x + linear(gate / (1 + np.exp(-gate)) * linear(y, p + "mlp.up_proj"), p + "mlp.down_proj")
+    x = norm(x, "model.norm")
+    return x @ (w["model.embed_tokens.weight"] if c["tie_word_embeddings"] else w["lm_head.weight"]).T
+
+
+def gpt2(w, c, ids):
+    w = {name.removeprefix("transformer."): value for name, value in w.items()}
+    linear = lambda x, name: x @ w[name + ".weight"] + w[name + ".bias"]
+
+    def norm(x, name):
+        x = x - x.mean(-1, keepdims=True)
+        return x / np.sqrt((x * x).mean(-1, keepdims=True) + c["layer_norm_epsilon"]) * w[name + ".weight"] + w[name + ".bias"]
+
+    x = w["wte.weight"][ids] + w["wpe.weight"][:len(ids)]
+    for i in range(c["n_layer"]):
+        p = f"h.{i}."
+        q, k, v = np.split(linear(norm(x, p + "ln_1"), p + "attn.c_attn"), 3, -1)
+        heads = [split_heads(part, c["n_head"]) for part in (q, k, v)]
+        x = x + linear(attend(*heads), p + "attn.c_proj")
+        y = linear(norm(x, p + "ln_2"), p + "mlp.c_fc")
+        y = 0.5 * y * (1 + np.tanh(math.sqrt(2 / math.pi) * (y + 0.044715 * y ** 3)))
+        x = x + linear(y, p + "mlp.c_proj")
+    return norm(x, "ln_f") @ w.get("lm_head.weight", w["wte.weight"]).T
+
+
+def logits(folder, ids, weights=None):
+    """Logits of all positions; `weights` replaces the folder's own."""
+    folder = pathlib.Path(folder)
+    config = json.loads((folder / "config.json").read_text())
+    if weights is None:
+        weights = {name: values for name, (values, _, _) in models.read_folder(folder).items()}
+    return (llama if config["model_type"] == "llama" else gpt2)(weights, config, list(ids))
