@@ -194,11 +194,16 @@ class HeaderReader {
 }  // namespace
 
 Result<SafetensorsHeader> ParseSafetensorsHeader(std::string_view text, const std::string& name) {
-  HeaderReader reader(name);
   if (!text.starts_with('{')) {
     return Fail(ErrorCode::kFormat, name + ": header", "expected a JSON object at once",
                 "this is no safetensors file");
   }
+  // nlohmann takes a NUL for the end of the text and would not look at what follows.
+  if (const size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    return Fail(ErrorCode::kFormat, fmt::format("{}: header: offset {}", name, nul + 1),
+                "is no well-formed JSON", "the file is damaged; fetch it again");
+  }
+  HeaderReader reader(name);
   nlohmann::json::sax_parse(text, &reader);
   return std::move(reader).Finish();
 }

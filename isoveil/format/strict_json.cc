@@ -107,6 +107,11 @@ Result<ordered_json> ParseStrictJson(std::string_view text, const std::string& n
     return Fail(ErrorCode::kFormat, name + ": offset 0", "expected JSON, found a byte order mark",
                 "save the file as UTF-8 without a byte order mark");
   }
+  // nlohmann takes a NUL for the end of the text and would not look at what follows.
+  if (const size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    return Fail(ErrorCode::kFormat, fmt::format("{}: offset {}", name, nul + 1), "is no well-formed JSON",
+                "the file is damaged; fetch it again");
+  }
   Builder builder(name, static_cast<size_t>(std::max(max_depth, 0)));
   ordered_json::sax_parse(text, &builder);
   return std::move(builder).Finish();

@@ -1,0 +1,87 @@
+#include "isoveil/format/strict_json.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "isoveil/format/utf8.h"
+
+namespace isoveil {
+namespace {
+
+std::string ProblemOf(std::string_view text, int max_depth = 64) {
+  const auto json = ParseStrictJson(text, "f", max_depth);
+  return json ? "" : json.error().Message();
+}
+
+TEST(StrictJson, BuildsWhatNlohmannBuilds) {
+  for (const char* text :
+       {"{}", "[]", "null", "1", "-1", "1.5", "\"a\\u00e4\\n\"", "[[],{},[{}]]",
+        R"({"b":1,"a":[true,false,null,{"x":[1,2]}],"c":{"b":"b","d":18446744073709551615}})"}) {
+    const auto json = ParseStrictJson(text, "f");
+    ASSERT_TRUE(json) << text << ": " << json.error().Message();
+    EXPECT_EQ(*json, nlohmann::ordered_json::parse(text)) << text;
+    EXPECT_EQ(json->dump(), nlohmann::ordered_json::parse(text).dump()) << text;
+  }
+}
+
+TEST(StrictJson, RefusesEqualKeys) {
+  EXPECT_EQ(ProblemOf(R"({"a":1,"a":1})"), "f: key 'a' occurs twice");
+  EXPECT_EQ(ProblemOf(R"({"a":1,"\u0061":1})"), "f: key 'a' occurs twice");
+  EXPECT_EQ(ProblemOf(R"({"x":[{"a":1,"b":2,"a":3}]})"), "f: key 'a' occurs twice");
+  // Equal keys of different objects are fine.
+  EXPECT_EQ(ProblemOf(R"({"a":{"a":1},"b":{"a":1},"c":[{"a":1},{"a":1}]})"), "");
+}
+
+TEST(StrictJson, NamesTheOffset) {
+  EXPECT_EQ(ProblemOf("{\"a\":1,}"), "f: offset 8: is no well-formed JSON");
+  EXPECT_EQ(ProblemOf(""), "f: offset 1: is no well-formed JSON");
+  EXPECT_EQ(ProblemOf("{} {}"), "f: offset 4: is no well-formed JSON");
+  EXPECT_EQ(ProblemOf("NaN").substr(0, 9), "f: offset");
+  EXPECT_EQ(ProblemOf("[1e999]"), "f: offset 6: a number is out of range");
+  EXPECT_EQ(ProblemOf("\"\xff\"").substr(0, 9), "f: offset");
+}
+
+TEST(StrictJson, BoundsDepth) {
+  EXPECT_EQ(ProblemOf(std::string(3, '[') + std::string(3, ']'), 3), "");
+  EXPECT_EQ(ProblemOf(std::string(4, '[') + std::string(4, ']'), 3), "f: is nested deeper than 3");
+  EXPECT_EQ(ProblemOf(R"({"a":{"a":{"a":{}}}})", 3), "f: is nested deeper than 3");
+}
+
+TEST(StrictJson, BoundsTheNumberOfValues) {
+  std::string text = "[0";
+  for (int i = 0; i < (16 << 20); ++i) text += ",0";
+  EXPECT_EQ(ProblemOf(text + "]"), "f: holds more than 16777216 values");
+}
+
+// A vocabulary of 256k pieces is one object.
+TEST(StrictJson, LargeObjectsTakeLinearTime) {
+  std::string text = "{\"piece\":0";
+  for (int i = 0; i < 300000; ++i) text += fmt::format(",\"piece {}\":{}", i, i);
+  const auto start = std::chrono::steady_clock::now();
+  const auto json = ParseStrictJson(text + "}", "f");
+  ASSERT_TRUE(json);
+  EXPECT_EQ(json->size(), 300001u);
+  // A tenth of a second; a search for each key takes minutes.
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(15));
+}
+
+TEST(Utf8, CleanNames) {
+  for (const char* good : {"a", "model.layers.0", "\u00e4", "\u20ac", "\U0001f511", "a b", "\xc2\xa0"}) {
+    EXPECT_TRUE(IsCleanName(good, 100)) << good;
+  }
+  for (std::string_view bad :
+       {std::string_view(""), std::string_view("\0", 1), std::string_view("\n"), std::string_view("\x7f"),
+        std::string_view("\xc2\x80"), std::string_view("\xc2\x9f"), std::string_view("\x80"),
+        std::string_view("\xc0\xaf"), std::string_view("\xc1\xbf"), std::string_view("\xe0\x9f\xbf"),
+        std::string_view("\xed\xa0\x80"), std::string_view("\xf0\x8f\xbf\xbf"),
+        std::string_view("\xf4\x90\x80\x80"), std::string_view("\xf5\x80\x80\x80"),
+        std::string_view("\xe2\x82"), std::string_view("a\xff")}) {
+    EXPECT_FALSE(IsCleanName(bad, 100)) << Quoted(bad);
+  }
+  EXPECT_TRUE(IsCleanName("abc", 3));
+  EXPECT_FALSE(IsCleanName("abcd", 3));
+}
+
+}  // namespace
+}  // namespace isoveil
