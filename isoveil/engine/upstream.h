@@ -28,9 +28,9 @@
 
 namespace isoveil {
 
-enum class UpstreamKind { kLlamaServer };
+enum class UpstreamKind { kLlamaServer, kVllm, kSglang };
 
-// "llama-server".
+// "llama-server", "vllm", "sglang".
 std::string_view UpstreamKindName(UpstreamKind kind);
 
 // How the server draws tokens. All of it is sent with every request, so that an answer does not
@@ -52,14 +52,14 @@ struct SamplingParams {
   std::vector<int32_t> stop_ids;
   // Go on past the checkpoint's own end ids. llama-server never draws them then; the others may.
   bool ignore_eos = false;
-  int32_t n_probs = 0;      // alternatives reported with every token; 0 for none
+  int32_t n_probs = 0;  // alternatives reported with every token; 0 for none
 };
 
 struct GenerateRequest {
   std::vector<int32_t> prompt;  // encrypted ids, at least one
   SamplingParams sampling;
-  // Lets the server reuse the computation of a prefix that it has seen. The prefix's equality with an
-  // earlier one is visible to the server either way.
+  // Lets a llama-server reuse the computation of a prefix that it has seen; the others decide themselves.
+  // The prefix's equality with an earlier one is visible to the server either way.
   bool cache_prompt = true;
 };
 
@@ -144,8 +144,8 @@ class Upstream {
   virtual Result<GenerateResult> Generate(const GenerateRequest& request, const TokenCallback& on_token,
                                           std::stop_token cancel = {}) = 0;
 
-  // The pooled vector of `ids`, as the model gives it: not normalised, in the encrypted basis.
-  // kCancelled when stopped.
+  // The pooled vector of `ids`, in the encrypted basis: as the model gives it from a llama-server, else
+  // as the server's pooler is set up, which may normalise. kCancelled when stopped.
   virtual Result<std::vector<float>> Embed(std::span<const int32_t> ids, std::stop_token cancel = {}) = 0;
 };
 

@@ -2,11 +2,13 @@
 //
 //   ISOVEIL_ASSIGN_OR_RETURN(auto server, OpenUpstream({.url = "http://127.0.0.1:8081"}));
 //
-// A server of another kind is one dialect (dialect.h) and one line here.
+// Without a kind, GET /v1/models tells which engine it is: all three name themselves there.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "isoveil/base/result.h"
 #include "isoveil/engine/http_client.h"
@@ -15,14 +17,22 @@
 namespace isoveil {
 
 struct UpstreamOptions {
-  std::string url;  // "http://host:8081"
-  UpstreamKind kind = UpstreamKind::kLlamaServer;
-  HttpOptions http;  // timeouts, limits and the server's bearer key
+  std::string url;                   // "http://host:8081", "https://host/prefix"
+  std::optional<UpstreamKind> kind;  // absent: asked from the server
+  HttpOptions http;                  // timeouts, limits and the server's bearer key
   // Rows of the vocabulary, when the caller knows them: an id outside is refused, in both directions.
   int64_t n_vocab = 0;
+  // Random text that keeps other users of a shared server from sensing a cached prefix (vLLM only;
+  // ignored elsewhere). Must be drawn at random, and tell nothing.
+  std::string cache_salt;
 };
 
-// Only checks the URL, and connects nowhere.
+// "llama-server" (also "llamacpp"), "vllm" or "sglang"; "auto" gives no kind. Anything else is
+// kInvalidArgument.
+Result<std::optional<UpstreamKind>> ParseUpstreamKind(std::string_view name);
+
+// With a kind it only checks the URL, and connects nowhere. Without one it asks the server:
+// kUnavailable if that cannot be reached, kUnsupported if it is none of the known ones.
 Result<std::unique_ptr<Upstream>> OpenUpstream(UpstreamOptions options);
 
 }  // namespace isoveil

@@ -48,11 +48,11 @@ std::vector<double> DrawHaar(uint64_t n, KeyStream& stream) {
 }
 
 Action DrawDense(uint64_t n, KeyStream& stream) {
-  const double limit = std::sqrt(10.0);
+  constexpr double kLimit = 2;
   const std::vector<double> left = DrawHaar(n, stream);
   std::vector<double> right = DrawHaar(n, stream);
   for (uint64_t r = 0; r < n; ++r) {
-    const double s = LogUniform(1 / limit, limit, stream);
+    const double s = LogUniform(1 / kLimit, kLimit, stream);
     for (uint64_t c = 0; c < n; ++c) right[r * n + c] *= s;
   }
   DenseStage dense{n, std::vector<double>(n * n, 0.0)};

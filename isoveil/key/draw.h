@@ -5,8 +5,8 @@
 //
 // Draw takes the largest action that the group allows, the first of
 //
-//   kMix and kShear (GL)  dense A = Q1 diag(s) Q2, Q1 and Q2 Haar, s log-uniform in [1/sqrt(10), sqrt(10)],
-//                         so that cond(A) <= 10
+//   kMix and kShear (GL)  dense A = Q1 diag(s) Q2, Q1 and Q2 Haar, s log-uniform in [1/2, 2],
+//                         so that cond(A) <= 4: a larger one would amplify the rounding of BF16 weights
 //   kMix (O)              structured orthogonal, see below
 //   kMixOnes (O1)         the reflection of the ones vector to an axis, structured orthogonal on the other
 //                         coordinates, and back

@@ -260,8 +260,8 @@ TEST(Draw, GeneralDrawsAreWellConditioned) {
     for (uint64_t seed = 0; seed < 4; ++seed) {
       const Action action = DrawWith(Group::General(), dim, seed);
       const double condition = LargestStretch(action) * LargestStretch(action.Inverse());
-      EXPECT_LE(condition, 10.0001) << dim;
-      EXPECT_GE(condition, dim >= 16 ? 5 : 1) << dim;
+      EXPECT_LE(condition, 4.0001) << dim;
+      EXPECT_GE(condition, dim >= 16 ? 2.5 : 1) << dim;
     }
   }
 }

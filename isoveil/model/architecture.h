@@ -54,11 +54,13 @@ struct StoredTensor {
   std::string name;                // pattern in the format
   std::vector<std::string> roles;  // patterns; several are stacked along the output axis
   bool transposed = false;         // the input axis comes first
+  bool unprefixed = false;         // never carries one of FormatNames::prefixes
 };
 
 struct FormatNames {
   std::vector<StoredTensor> tensors;
-  // What checkpoints in the wild put before a name, besides nothing.
+  // What checkpoints in the wild put before a name, besides nothing. A model whose head is stored needs the
+  // first.
   std::vector<std::string> prefixes;
   // Which coordinates of a head RoPE pairs.
   RopeLayout::Pairing pairing = RopeLayout::Pairing::kRotateHalf;

@@ -99,7 +99,12 @@ Status WritePanel(const MatrixSlice& target, const Panel& panel, std::span<const
 }  // namespace
 
 struct MatrixJob::State {
-  MatrixJobSpec spec{.name = {}, .source_bytes = {}, .source = {}, .target = {}, .rows = Action::Identity(0), .cols = Action::Identity(0)};
+  MatrixJobSpec spec{.name = {},
+                     .source_bytes = {},
+                     .source = {},
+                     .target = {},
+                     .rows = Action::Identity(0),
+                     .cols = Action::Identity(0)};
   std::vector<Panel> panels;
 
   // The moving way.

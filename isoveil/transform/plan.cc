@@ -46,6 +46,17 @@ Status AddNewTensors(const BoundModel& model, Plan& plan) {
   return Ok();
 }
 
+// The name of a tensor in the target: its own, but with the usual prefix where an untied head makes a bare
+// model a whole one.
+std::string TargetName(const BoundModel& model, const StoredTensor& stored) {
+  const auto& prefixes = NamesIn(*model.architecture, model.format).prefixes;
+  const bool head_is_new = model.hparams.tied_head && model.graph.FindWeight("output.weight") != nullptr;
+  if (!head_is_new || prefixes.empty() || stored.unprefixed || stored.name.starts_with(prefixes.front())) {
+    return stored.name;
+  }
+  return prefixes.front() + stored.name;
+}
+
 Status PlanSameFormat(const BoundModel& model, const Checkpoint& source, Plan& plan) {
   std::map<std::string_view, const BoundTensor*> by_name;
   for (const BoundTensor& tensor : model.tensors) by_name[tensor.tensor->info.name] = &tensor;
@@ -58,7 +69,9 @@ Status PlanSameFormat(const BoundModel& model, const Checkpoint& source, Plan& p
         plan.dropped.emplace_back(info.name, bound.dropped);
         continue;
       }
-      ISOVEIL_ASSIGN_OR_RETURN(TensorPlan tensor, PlanTensor(model, bound.stored, info.type));
+      StoredTensor stored = bound.stored;
+      stored.name = TargetName(model, stored);
+      ISOVEIL_ASSIGN_OR_RETURN(TensorPlan tensor, PlanTensor(model, stored, info.type));
       shard.tensors.push_back(std::move(tensor));
     }
     plan.shards.push_back(std::move(shard));

@@ -64,7 +64,7 @@ Architecture Make() {
       {"wpe.weight", {"position_embd.weight"}},
       {"ln_f.weight", {"output_norm.weight"}},
       {"ln_f.bias", {"output_norm.bias"}},
-      {"lm_head.weight", {"output.weight"}},
+      {"lm_head.weight", {"output.weight"}, false, true},
       {"h.{}.ln_1.weight", {"blk.{}.attn_norm.weight"}},
       {"h.{}.ln_1.bias", {"blk.{}.attn_norm.bias"}},
       {"h.{}.attn.c_attn.weight", qkv_weight, true},

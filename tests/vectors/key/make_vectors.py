@@ -1,10 +1,12 @@
-"""Writes vectors.json: the derivation of docs/keys.md in plain Python, sharing no code with Isoveil.
+"""Writes vectors.json and the dense cases of mixings.json: the derivation of docs/keys.md in plain Python, sharing no
+code with Isoveil. The other files here are kept as they are: what they pin must never change.
 
     python3 tests/vectors/key/make_vectors.py
 """
 
 import hashlib
 import json
+import math
 import pathlib
 import struct
 
@@ -30,7 +32,7 @@ class Stream:
     def __init__(self, root: bytes, identity: bytes, label: bytes):
         message = b"isoveil-stream-1" + identity + struct.pack("<Q", len(label)) + label
         self.key = hashlib.blake2b(message, key=root, digest_size=32).digest()
-        self.words, self.counter = [], 0
+        self.words, self.counter, self.spare = [], 0, None
 
     def next(self) -> int:
         if not self.words:
@@ -43,6 +45,38 @@ class Stream:
             word = self.next()
             if word >= 2**64 % n:
                 return word % n
+
+    def unit(self) -> float:
+        return (self.next() >> 11) * 2.0**-53
+
+    def normal(self) -> float:
+        if self.spare is not None:
+            value, self.spare = self.spare, None
+            return value
+        radius = math.sqrt(-2 * math.log(1 - self.unit()))
+        angle = 2 * math.pi * self.unit()
+        self.spare = radius * math.sin(angle)
+        return radius * math.cos(angle)
+
+    def haar(self, n: int) -> list:
+        """Rows: the orthonormal basis of Gaussian rows, each with a positive component along its own row."""
+        rows = [[self.normal() for _ in range(n)] for _ in range(n)]
+        basis = []
+        for row in rows:
+            for _ in range(3):
+                for u in basis:
+                    dot = math.fsum(a * b for a, b in zip(row, u))
+                    row = [a - dot * b for a, b in zip(row, u)]
+            norm = math.sqrt(math.fsum(a * a for a in row))
+            basis.append([a / norm for a in row])
+        return basis
+
+    def dense_image(self, n: int) -> list:
+        """Q1 diag(s) Q2 (1, 2, ..., n)"""
+        q1, q2 = self.haar(n), self.haar(n)
+        s = [0.5 * 4.0 ** self.unit() for _ in range(n)]
+        y = [scale * math.fsum(a * (i + 1) for i, a in enumerate(row)) for scale, row in zip(s, q2)]
+        return [math.fsum(a * b for a, b in zip(row, y)) for row in q1]
 
     def permutation(self, n: int) -> list:
         p = list(range(n))
@@ -73,3 +107,11 @@ def vector(seed: int, label: str, n: int) -> dict:
 
 vectors = [vector(1, "vocab", 50), vector(2, "residual", 64), vector(3, "layer.12.vo", 7), vector(4, "layer.0.heads", 300)]
 pathlib.Path(__file__).with_name("vectors.json").write_text(json.dumps(vectors, indent=1) + "\n")
+
+mixings_path = pathlib.Path(__file__).with_name("mixings.json")
+mixings = json.loads(mixings_path.read_text())
+for case in mixings:
+    if case["label"].startswith("general"):
+        stream = Stream(bytes.fromhex(case["root"]), bytes.fromhex(case["identity"]), case["label"].encode())
+        case["image_of_1_to_dim"] = stream.dense_image(case["dim"])
+mixings_path.write_text(json.dumps(mixings, indent=1) + "\n")

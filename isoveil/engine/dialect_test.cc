@@ -1,0 +1,237 @@
+// The shapes of every server's requests and answers, as in tests/vectors/engine.
+#include "isoveil/engine/dialect.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "isoveil/engine/fake_server_for_test.h"
+#include "isoveil/engine/llama_server.h"
+#include "isoveil/engine/sglang.h"
+#include "isoveil/engine/upstream_factory.h"
+#include "isoveil/engine/vllm.h"
+
+namespace isoveil {
+namespace {
+
+using nlohmann::json;
+
+GenerateRequest ReadRequest(const json& vector) {
+  GenerateRequest request;
+  request.prompt = vector.at("prompt").get<std::vector<int32_t>>();
+  SamplingParams& s = request.sampling;
+  s.max_tokens = vector.at("max_tokens");
+  s.temperature = vector.value("temperature", 1.0);
+  s.top_p = vector.value("top_p", 1.0);
+  s.top_k = vector.value("top_k", 0);
+  s.n_probs = vector.value("n_probs", 0);
+  s.ignore_eos = vector.value("ignore_eos", false);
+  s.stop_ids = vector.value("stop_ids", std::vector<int32_t>{});
+  if (vector.contains("seed")) s.seed = vector.at("seed").get<uint32_t>();
+  for (const json& pair : vector.value("logit_bias", json::array())) {
+    s.logit_bias.emplace_back(pair[0].get<int32_t>(), pair[1].is_null() ? -INFINITY : pair[1].get<float>());
+  }
+  return request;
+}
+
+class VectorTest : public testing::TestWithParam<std::string> {
+ protected:
+  VectorTest()
+      : vector_(json::parse(*ReadTextFile(Path(ISOVEIL_SOURCE_DIR) / "tests/vectors/engine" / GetParam()))) {}
+
+  json vector_;
+};
+
+TEST_P(VectorTest, SendsTheRequestAndReadsTheAnswer) {
+  std::string line;
+  std::string sent;
+  const FakeServer server([&](FakeServer::Peer& peer) {
+    line = peer.request().substr(0, peer.request().find("\r\n"));
+    sent = peer.body();
+    peer.Send(FakeServer::kEventStream);
+    peer.Send(vector_.at("stream").get<std::string>());
+  });
+  const auto upstream = OpenUpstream({.url = server.url(),
+                                      .kind = *ParseUpstreamKind(vector_.at("kind").get<std::string>()),
+                                      .n_vocab = vector_.at("n_vocab"),
+                                      .cache_salt = vector_.value("cache_salt", "")});
+  ASSERT_TRUE(upstream) << upstream.error().Message();
+  std::vector<int32_t> ids;
+  std::vector<GeneratedToken> tokens;
+  const auto result =
+      (*upstream)->Generate(ReadRequest(vector_.at("request")), [&](const GeneratedToken& token) {
+        ids.push_back(token.id);
+        tokens.push_back(token);
+        return true;
+      });
+  ASSERT_TRUE(result) << result.error().Message();
+
+  EXPECT_EQ(line, "POST " + vector_.at("path").get<std::string>() + " HTTP/1.1");
+  EXPECT_EQ(json::parse(sent), vector_.at("body"));
+  const json& expected = vector_.at("expected");
+  EXPECT_EQ(ids, expected.at("ids").get<std::vector<int32_t>>());
+  EXPECT_EQ(FinishReasonName(result->finish), expected.at("finish").get<std::string>());
+  EXPECT_EQ(result->stop_id.value_or(-1), expected.value("stop_id", -1));
+  EXPECT_EQ(result->usage.prompt_tokens, expected.at("prompt_tokens"));
+  EXPECT_EQ(result->usage.completion_tokens, ids.size());
+  EXPECT_EQ(result->usage.cached_tokens.has_value(), expected.contains("cached_tokens"));
+  EXPECT_EQ(result->usage.cached_tokens.value_or(0), expected.value("cached_tokens", 0U));
+  EXPECT_EQ(result->timings.predict_ms.value_or(0), expected.value("predict_ms", 0.0));
+  const auto logprobs = expected.value("logprobs", std::vector<float>{});
+  const auto top = expected.value("top", std::vector<std::pair<int32_t, float>>{});
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    ASSERT_EQ(tokens[i].logprob.has_value(), i < logprobs.size());
+    if (tokens[i].logprob) EXPECT_NEAR(*tokens[i].logprob, logprobs[i], 1e-6);
+  }
+  ASSERT_EQ(tokens.at(0).top.size(), top.size());
+  for (size_t i = 0; i < top.size(); ++i) {
+    EXPECT_EQ(tokens[0].top[i].id, top[i].first);
+    EXPECT_NEAR(tokens[0].top[i].logprob, top[i].second, 1e-6);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Engine, VectorTest,
+                         testing::Values("llama-server-logprobs.json", "llama-server-end-id.json",
+                                         "vllm-stop-id.json", "vllm-logprobs.json", "sglang-cumulative.json",
+                                         "sglang-incremental.json", "sglang-logprobs.json"));
+
+// A request at its fullest holds no string but what is the same in every request, and the salt.
+TEST(DialectTest, NothingButIdsAndNumbersIsSent) {
+  GenerateRequest request{.prompt = {1, 2},
+                          .sampling = {.max_tokens = 5,
+                                       .temperature = 0.5,
+                                       .top_p = 0.5,
+                                       .top_k = 5,
+                                       .min_p = 0.1,
+                                       .seed = 9,
+                                       .presence_penalty = 0.1,
+                                       .frequency_penalty = 0.2,
+                                       .repeat_penalty = 1.1,
+                                       .logit_bias = {{3, 1.5F}, {4, -INFINITY}},
+                                       .stop_ids = {5},
+                                       .ignore_eos = true,
+                                       .n_probs = 3}};
+  const std::function<void(const json&, std::vector<std::string>&)> collect = [&](const json& node,
+                                                                                  auto& strings) {
+    if (node.is_string()) strings.push_back(node);
+    for (const json& child : node.is_structured() ? node : json::array()) collect(child, strings);
+  };
+  const std::vector<std::string> fields = {"tokens",           "stop",   "stop_type", "tokens_evaluated",
+                                           "tokens_predicted", "timings"};
+  std::vector<std::string> strings;
+  collect(json::parse(LlamaServerDialect()->Generate(request).body), strings);
+  EXPECT_EQ(strings, fields);
+  strings.clear();
+  collect(json::parse(VllmDialect("salt")->Generate(request).body), strings);
+  EXPECT_EQ(strings, (std::vector<std::string>{"salt"}));
+  strings.clear();
+  collect(json::parse(SglangDialect()->Generate(request).body), strings);
+  EXPECT_TRUE(strings.empty());
+}
+
+struct BadEvent {
+  const char* text;
+  const char* field;  // that the error names
+};
+
+void ExpectRefused(const Dialect& dialect, const std::vector<BadEvent>& events) {
+  for (const auto& [text, field] : events) {
+    const auto delta = dialect.NewDecoder()->Decode(json::parse(text));
+    ASSERT_FALSE(delta) << text;
+    EXPECT_EQ(delta.error().code, ErrorCode::kFormat) << text;
+    EXPECT_NE(delta.error().where.find(field), std::string::npos) << text << ": " << delta.error().where;
+  }
+}
+
+TEST(DialectTest, LlamaServersBadEventsAreNamed) {
+  ExpectRefused(
+      *LlamaServerDialect(),
+      {{"[]", "tokens"},
+       {"7", "tokens"},
+       {R"({"stop":false})", "tokens"},
+       {R"({"tokens":7,"stop":false})", "tokens"},
+       {R"({"tokens":["7"],"stop":false})", "tokens"},
+       {R"({"tokens":[-1],"stop":false})", "tokens"},
+       {R"({"tokens":[7.0],"stop":false})", "tokens"},
+       {R"({"tokens":[2147483648],"stop":false})", "tokens"},
+       {R"({"tokens":[18446744073709551615],"stop":false})", "tokens"},
+       {R"({"tokens":[7]})", "stop"},
+       {R"({"tokens":[7],"stop":"no"})", "stop"},
+       {R"({"tokens":[],"stop":true})", "stop_type"},
+       {R"({"tokens":[],"stop":true,"stop_type":"word"})", "stop_type"},
+       {R"({"tokens":[7],"stop":false,"completion_probabilities":[{"id":8,"logprob":-1}]})", "id"},
+       {R"({"tokens":[7],"stop":false,"completion_probabilities":[{"id":7}]})", "logprob"},
+       {R"({"tokens":[7],"stop":false,"completion_probabilities":[{"id":7,"logprob":-1,"top_logprobs":[{}]}]})",
+        "id"}});
+}
+
+TEST(DialectTest, VllmsBadEventsAreNamed) {
+  ExpectRefused(
+      *VllmDialect(),
+      {{"{}", "choices"},
+       {R"({"choices":[{"text":"x"}]})", "token_ids"},
+       {R"({"choices":[{"token_ids":null}]})", "token_ids"},
+       {R"({"choices":[{"token_ids":[-5]}]})", "token_ids"},
+       {R"({"choices":[{"token_ids":[],"finish_reason":"abort"}]})", "finish_reason"},
+       {R"({"choices":[{"token_ids":[],"finish_reason":"stop","stop_reason":-1}]})", "stop_reason"},
+       {R"({"choices":[{"token_ids":[7],"logprobs":{"top_logprobs":[{"hello":-1}]}}]})", "top_logprobs"},
+       {R"({"choices":[{"token_ids":[7],"logprobs":{"top_logprobs":[{"token_id:-7":-1}]}}]})",
+        "top_logprobs"}});
+}
+
+TEST(DialectTest, SglangsBadEventsAreNamed) {
+  ExpectRefused(
+      *SglangDialect(),
+      {{R"({"text":"x","meta_info":{"completion_tokens":1}})", "output_ids"},
+       {R"({"output_ids":[1]})", "meta_info"},
+       {R"({"output_ids":[1],"meta_info":{}})", "completion_tokens"},
+       {R"({"output_ids":[1],"meta_info":{"completion_tokens":-1}})", "completion_tokens"},
+       {R"({"output_ids":[1],"meta_info":{"completion_tokens":2}})", "output_ids"},
+       {R"({"output_ids":[1],"meta_info":{"completion_tokens":1,"finish_reason":{"type":"x"}}})",
+        "finish_reason"},
+       {R"({"output_ids":[1],"meta_info":{"completion_tokens":1,"output_token_logprobs":[[-1,2]]}})",
+        "output_token_logprobs"}});
+}
+
+TEST(DialectTest, SglangsLostOrChangedIdsAreFound) {
+  const auto event = [](std::vector<int32_t> ids, int total) {
+    return json{{"output_ids", ids}, {"meta_info", {{"completion_tokens", total}}}};
+  };
+  const auto after = [&](const json& second) {
+    const auto decoder = SglangDialect()->NewDecoder();
+    EXPECT_TRUE(decoder->Decode(event({1, 2}, 2)));
+    return decoder->Decode(second);
+  };
+  EXPECT_EQ(after(event({1, 2, 3}, 3))->tokens.at(0).id, 3);  // all so far
+  EXPECT_EQ(after(event({3}, 3))->tokens.at(0).id, 3);        // the new one
+  EXPECT_FALSE(after(event({4}, 4)));                         // the third is missing
+  EXPECT_FALSE(after(event({1, 9, 3}, 3)));                   // the second has changed
+}
+
+TEST(DialectTest, EmbeddingsAreReadFromEveryKind) {
+  const std::vector<int32_t> ids = {1, 2};
+  const auto llama = LlamaServerDialect();
+  EXPECT_EQ(llama->Embed(ids).path, "/embedding");
+  EXPECT_EQ(json::parse(llama->Embed(ids).body), (json{{"content", ids}, {"embd_normalize", -1}}));
+  EXPECT_EQ(*llama->DecodeEmbedding(json::parse(R"([{"index":0,"embedding":[[0.5,-1]]}])")),
+            (std::vector<float>{0.5F, -1}));
+  // Without pooling there is a vector for every token, which is not what was asked for.
+  EXPECT_FALSE(llama->DecodeEmbedding(json::parse(R"([{"index":0,"embedding":[[1],[2]]}])")));
+  const auto vllm = VllmDialect();
+  EXPECT_EQ(vllm->Embed(ids).path, "/v1/embeddings");
+  EXPECT_EQ(*vllm->DecodeEmbedding(json::parse(R"({"data":[{"index":0,"embedding":[0.5,-1]}]})")),
+            (std::vector<float>{0.5F, -1}));
+  const auto sglang = SglangDialect();
+  EXPECT_EQ(sglang->Embed(ids).path, "/encode");
+  EXPECT_EQ(*sglang->DecodeEmbedding(json::parse(R"({"embedding":[0.5,-1]})")),
+            (std::vector<float>{0.5F, -1}));
+  for (const char* text : {"[]", "{}", "7", R"([{"embedding":[[1e99]]}])", R"({"embedding":["1"]})"}) {
+    EXPECT_FALSE(llama->DecodeEmbedding(json::parse(text))) << text;
+    EXPECT_FALSE(vllm->DecodeEmbedding(json::parse(text))) << text;
+    EXPECT_FALSE(sglang->DecodeEmbedding(json::parse(text))) << text;
+  }
+}
+
+}  // namespace
+}  // namespace isoveil

@@ -1,0 +1,164 @@
+#include "isoveil/engine/sglang.h"
+
+#include <cmath>
+
+#include "isoveil/engine/json_fields.h"
+
+namespace isoveil {
+namespace {
+
+using nlohmann::json;
+
+// JSON has no infinity; no logit comes near this.
+constexpr float kBan = -1e9F;
+
+// {"id": bias, ...}
+json LogitBias(const std::vector<std::pair<int32_t, float>>& biases) {
+  json map = json::object();
+  for (const auto& [id, bias] : biases) map[std::to_string(id)] = std::isinf(bias) ? kBan : bias;
+  return map;
+}
+
+// [logprob, id, text or null]
+Result<TokenLogprob> ReadLogprob(const json& entry, std::string_view field) {
+  if (!entry.is_array() || entry.size() < 2 || !entry[0].is_number()) {
+    return BadField(field, "[logprob, id, ...]");
+  }
+  ISOVEIL_ASSIGN_OR_RETURN(const int32_t id, ReadTokenId(entry[1], field));
+  return TokenLogprob{id, entry[0].get<float>()};
+}
+
+class Decoder : public StreamDecoder {
+ public:
+  Result<StreamDelta> Decode(const json& event) override {
+    StreamDelta delta;
+    ISOVEIL_ASSIGN_OR_RETURN(const json* list, ArrayField(event, "output_ids"));
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, ReadTokenIds(*list, "output_ids"));
+    const json* meta = FieldOrNull(event, "meta_info");
+    if (meta == nullptr) return BadField("meta_info", "an object, found nothing");
+    const auto total = CountOrNull(*meta, "completion_tokens");
+    if (!total) return BadField("meta_info.completion_tokens", "a count");
+    ISOVEIL_ASSIGN_OR_RETURN(const size_t first, FirstNew(ids, *total));
+    for (size_t i = first; i < ids.size(); ++i) {
+      GeneratedToken token{ids[i], std::nullopt, {}};
+      ISOVEIL_RETURN_IF_ERROR(ReadLogprobs(*meta, i, token));
+      delta.tokens.push_back(std::move(token));
+      last_id_ = ids[i];
+      ++delivered_;
+    }
+    delta.prompt_tokens = CountOrNull(*meta, "prompt_tokens");
+    delta.cached_tokens = CountOrNull(*meta, "cached_tokens");
+    ISOVEIL_RETURN_IF_ERROR(ReadFinish(*meta, delta));
+    if (delta.finish) delta.completion_tokens = *total;
+    return delta;
+  }
+
+ private:
+  // Where the ids begin that have not been delivered. All ids may run ahead of the count, because the
+  // server goes on while it writes the event.
+  Result<size_t> FirstNew(const std::vector<int32_t>& ids, uint64_t total) const {
+    if (delivered_ > 0 && delivered_ + ids.size() == total) return 0;
+    const bool all = ids.size() >= total && ids.size() >= delivered_;
+    if (all && (delivered_ == 0 || ids[delivered_ - 1] == last_id_)) return delivered_;
+    return BadField("output_ids", fmt::format("all {} ids, or those after the first {}, found {}", total,
+                                              delivered_, ids.size()));
+  }
+
+  static Status ReadLogprobs(const json& meta, size_t i, GeneratedToken& token) {
+    const json* own = FieldOrNull(meta, "output_token_logprobs");
+    if (own == nullptr || !own->is_array() || i >= own->size()) return Ok();
+    ISOVEIL_ASSIGN_OR_RETURN(const TokenLogprob logprob, ReadLogprob((*own)[i], "output_token_logprobs"));
+    if (logprob.id != token.id) return BadField("output_token_logprobs", "the ids in 'output_ids'");
+    token.logprob = logprob.logprob;
+    const json* top = FieldOrNull(meta, "output_top_logprobs");
+    if (top == nullptr || !top->is_array() || i >= top->size() || !(*top)[i].is_array()) return Ok();
+    for (const json& entry : (*top)[i]) {
+      ISOVEIL_ASSIGN_OR_RETURN(const TokenLogprob alternative, ReadLogprob(entry, "output_top_logprobs"));
+      token.top.push_back(alternative);
+    }
+    return Ok();
+  }
+
+  // {"type": "stop", "matched": 7}, {"type": "length", "length": 16} or {"type": "abort", "message": ...}
+  static Status ReadFinish(const json& meta, StreamDelta& delta) {
+    const json* reason = FieldOrNull(meta, "finish_reason");
+    if (reason == nullptr || reason->is_null()) return Ok();
+    const std::string type = TextOrEmpty(*reason, "type");
+    if (type == "abort") {
+      return Fail(ErrorCode::kUnavailable, "the server's error", Quoted(TextOrEmpty(*reason, "message")),
+                  "look at the server's log");
+    }
+    if (type != "stop" && type != "length") {
+      return BadField("finish_reason.type", "'stop' or 'length', found " + Quoted(type));
+    }
+    delta.finish = type == "stop" ? FinishReason::kStop : FinishReason::kLength;
+    const json* matched = FieldOrNull(*reason, "matched");
+    if (matched != nullptr && matched->is_number()) {
+      ISOVEIL_ASSIGN_OR_RETURN(delta.stop_id, ReadTokenId(*matched, "finish_reason.matched"));
+    }
+    return Ok();
+  }
+
+  size_t delivered_ = 0;
+  int32_t last_id_ = -1;
+};
+
+class Sglang : public Dialect {
+ public:
+  UpstreamKind kind() const override { return UpstreamKind::kSglang; }
+
+  HttpCall Generate(const GenerateRequest& request) const override {
+    const SamplingParams& s = request.sampling;
+    json sampling = {{"max_new_tokens", s.max_tokens},
+                     {"temperature", s.temperature},
+                     {"top_p", s.top_p},
+                     {"top_k", s.top_k == 0 ? -1 : s.top_k},
+                     {"min_p", s.min_p},
+                     {"presence_penalty", s.presence_penalty},
+                     {"frequency_penalty", s.frequency_penalty},
+                     {"repetition_penalty", s.repeat_penalty},
+                     {"ignore_eos", s.ignore_eos},
+                     {"skip_special_tokens", false}};
+    if (s.seed) sampling["sampling_seed"] = *s.seed;
+    if (!s.stop_ids.empty()) sampling["stop_token_ids"] = s.stop_ids;
+    if (!s.logit_bias.empty()) sampling["logit_bias"] = LogitBias(s.logit_bias);
+    json body = {{"input_ids", request.prompt}, {"sampling_params", std::move(sampling)}, {"stream", true}};
+    if (s.n_probs > 0) {
+      body["return_logprob"] = true;
+      body["top_logprobs_num"] = s.n_probs;
+      body["logprob_start_len"] = -1;
+      body["return_text_in_logprobs"] = false;
+    }
+    return {"/generate", body.dump()};
+  }
+
+  std::unique_ptr<StreamDecoder> NewDecoder() const override { return std::make_unique<Decoder>(); }
+
+  HttpCall Embed(std::span<const int32_t> ids) const override {
+    const json body = {{"input_ids", std::vector<int32_t>(ids.begin(), ids.end())}};
+    return {"/encode", body.dump()};
+  }
+
+  Result<std::vector<float>> DecodeEmbedding(const json& answer) const override {
+    ISOVEIL_ASSIGN_OR_RETURN(const json* vector, ArrayField(answer, "embedding"));
+    return Floats(*vector, "embedding");
+  }
+
+  std::vector<std::string> InfoPaths() const override { return {"/v1/models", "/get_server_info"}; }
+
+  void ReadInfo(const std::string& path, const json& answer, UpstreamInfo* info) const override {
+    if (path == "/get_server_info") {
+      info->version = TextOrEmpty(answer, "version");
+      return;
+    }
+    const json* models = FieldOrNull(answer, "data");
+    if (models == nullptr || !models->is_array() || models->empty()) return;
+    info->n_context = IntOrNull(models->front(), "max_model_len");
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Dialect> SglangDialect() { return std::make_unique<Sglang>(); }
+
+}  // namespace isoveil

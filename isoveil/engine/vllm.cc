@@ -1,0 +1,163 @@
+#include "isoveil/engine/vllm.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "isoveil/engine/json_fields.h"
+
+namespace isoveil {
+namespace {
+
+using nlohmann::json;
+
+constexpr float kMaxBias = 100;
+
+// {"id": bias, ...}
+json LogitBias(const std::vector<std::pair<int32_t, float>>& biases) {
+  json map = json::object();
+  for (const auto& [id, bias] : biases) map[std::to_string(id)] = std::clamp(bias, -kMaxBias, kMaxBias);
+  return map;
+}
+
+// "token_id:7", as `return_tokens_as_token_ids` writes a token.
+Result<int32_t> ReadNamedId(std::string_view name, std::string_view field) {
+  constexpr std::string_view kPrefix = "token_id:";
+  int32_t id = -1;
+  if (name.starts_with(kPrefix)) {
+    name.remove_prefix(kPrefix.size());
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id);
+    if (error == std::errc() && end == name.data() + name.size() && id >= 0) return id;
+  }
+  return BadField(field, "'token_id:' and a number");
+}
+
+class Decoder : public StreamDecoder {
+ public:
+  Result<StreamDelta> Decode(const json& event) override {
+    StreamDelta delta;
+    ISOVEIL_ASSIGN_OR_RETURN(const json* choices, ArrayField(event, "choices"));
+    if (!choices->empty()) ISOVEIL_RETURN_IF_ERROR(ReadChoice(choices->front(), delta));
+    if (const json* usage = FieldOrNull(event, "usage")) {
+      delta.prompt_tokens = CountOrNull(*usage, "prompt_tokens");
+      delta.completion_tokens = CountOrNull(*usage, "completion_tokens");
+      if (const json* details = FieldOrNull(*usage, "prompt_tokens_details")) {
+        delta.cached_tokens = CountOrNull(*details, "cached_tokens");
+      }
+    }
+    return delta;
+  }
+
+ private:
+  static Status ReadChoice(const json& choice, StreamDelta& delta) {
+    ISOVEIL_ASSIGN_OR_RETURN(const json* list, ArrayField(choice, "token_ids"));
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, ReadTokenIds(*list, "token_ids"));
+    for (const int32_t id : ids) delta.tokens.push_back({id, std::nullopt, {}});
+    if (const json* logprobs = FieldOrNull(choice, "logprobs")) {
+      ISOVEIL_RETURN_IF_ERROR(ReadLogprobs(*logprobs, delta.tokens));
+    }
+    const std::string reason = TextOrEmpty(choice, "finish_reason");
+    if (reason.empty()) return Ok();
+    if (reason != "stop" && reason != "length") {
+      return BadField("finish_reason", "'stop' or 'length', found " + Quoted(reason));
+    }
+    delta.finish = reason == "stop" ? FinishReason::kStop : FinishReason::kLength;
+    const json* stop = FieldOrNull(choice, "stop_reason");
+    if (stop != nullptr && stop->is_number()) {
+      ISOVEIL_ASSIGN_OR_RETURN(delta.stop_id, ReadTokenId(*stop, "stop_reason"));
+    }
+    return Ok();
+  }
+
+  // {"token_logprobs": [-0.1], "top_logprobs": [{"token_id:7": -0.1}]}
+  static Status ReadLogprobs(const json& logprobs, std::vector<GeneratedToken>& tokens) {
+    const json* own = FieldOrNull(logprobs, "token_logprobs");
+    const json* top = FieldOrNull(logprobs, "top_logprobs");
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      if (own != nullptr && own->is_array() && i < own->size() && (*own)[i].is_number()) {
+        tokens[i].logprob = (*own)[i].get<float>();
+      }
+      if (top == nullptr || !top->is_array() || i >= top->size() || !(*top)[i].is_object()) continue;
+      for (const auto& [name, value] : (*top)[i].items()) {
+        if (!value.is_number()) return BadField("top_logprobs", "numbers");
+        ISOVEIL_ASSIGN_OR_RETURN(const int32_t id, ReadNamedId(name, "top_logprobs"));
+        tokens[i].top.push_back({id, value.get<float>()});
+      }
+      std::stable_sort(tokens[i].top.begin(), tokens[i].top.end(),
+                       [](const TokenLogprob& a, const TokenLogprob& b) { return a.logprob > b.logprob; });
+    }
+    return Ok();
+  }
+};
+
+class Vllm : public Dialect {
+ public:
+  explicit Vllm(std::string cache_salt) : cache_salt_(std::move(cache_salt)) {}
+
+  UpstreamKind kind() const override { return UpstreamKind::kVllm; }
+
+  HttpCall Generate(const GenerateRequest& request) const override {
+    const SamplingParams& s = request.sampling;
+    json body = {{"prompt", request.prompt},
+                 {"max_tokens", s.max_tokens},
+                 {"stream", true},
+                 {"stream_options", {{"include_usage", true}}},
+                 {"return_token_ids", true},
+                 {"add_special_tokens", false},
+                 {"skip_special_tokens", false},
+                 {"temperature", s.temperature},
+                 {"top_p", s.top_p},
+                 // Older versions refuse 0.
+                 {"top_k", s.top_k == 0 ? -1 : s.top_k},
+                 {"min_p", s.min_p},
+                 {"presence_penalty", s.presence_penalty},
+                 {"frequency_penalty", s.frequency_penalty},
+                 {"repetition_penalty", s.repeat_penalty},
+                 {"ignore_eos", s.ignore_eos}};
+    if (s.seed) body["seed"] = *s.seed;
+    if (!s.stop_ids.empty()) body["stop_token_ids"] = s.stop_ids;
+    if (!s.logit_bias.empty()) body["logit_bias"] = LogitBias(s.logit_bias);
+    if (s.n_probs > 0) {
+      body["logprobs"] = s.n_probs;
+      body["return_tokens_as_token_ids"] = true;
+    }
+    if (!cache_salt_.empty()) body["cache_salt"] = cache_salt_;
+    return {"/v1/completions", body.dump()};
+  }
+
+  std::unique_ptr<StreamDecoder> NewDecoder() const override { return std::make_unique<Decoder>(); }
+
+  HttpCall Embed(std::span<const int32_t> ids) const override {
+    const json body = {{"input", std::vector<int32_t>(ids.begin(), ids.end())}, {"encoding_format", "float"}};
+    return {"/v1/embeddings", body.dump()};
+  }
+
+  Result<std::vector<float>> DecodeEmbedding(const json& answer) const override {
+    ISOVEIL_ASSIGN_OR_RETURN(const json* data, ArrayField(answer, "data"));
+    if (data->size() != 1) return BadField("data", "one entry");
+    ISOVEIL_ASSIGN_OR_RETURN(const json* vector, ArrayField(data->front(), "embedding"));
+    return Floats(*vector, "embedding");
+  }
+
+  std::vector<std::string> InfoPaths() const override { return {"/v1/models", "/version"}; }
+
+  void ReadInfo(const std::string& path, const json& answer, UpstreamInfo* info) const override {
+    if (path == "/version") {
+      info->version = TextOrEmpty(answer, "version");
+      return;
+    }
+    const json* models = FieldOrNull(answer, "data");
+    if (models == nullptr || !models->is_array() || models->empty()) return;
+    info->n_context = IntOrNull(models->front(), "max_model_len");
+  }
+
+ private:
+  std::string cache_salt_;
+};
+
+}  // namespace
+
+std::unique_ptr<Dialect> VllmDialect(std::string cache_salt) {
+  return std::make_unique<Vllm>(std::move(cache_salt));
+}
+
+}  // namespace isoveil
