@@ -2,7 +2,7 @@
 #
 #   isoveil_library(base SOURCES result.cc file.cc DEPS fmt::fmt)      -> target isoveil::base
 #   isoveil_test(base_file_test SOURCES file_test.cc DEPS isoveil::base)
-#   isoveil_fuzzer(gguf_fuzzer SOURCES gguf_fuzzer.cc DEPS isoveil::format)
+#   isoveil_fuzzer(gguf_fuzzer SOURCES gguf_fuzzer.cc DEPS isoveil::format SEEDS seeds ...)
 
 add_library(isoveil_options INTERFACE)
 target_include_directories(isoveil_options INTERFACE "${PROJECT_SOURCE_DIR}")
@@ -10,7 +10,7 @@ target_compile_options(isoveil_options INTERFACE -Wall -Wextra -Wpedantic
   # Designated initializers leave out what has a default.
   -Wno-missing-field-initializers
   # GCC 12 warns of std::string itself with -Wrestrict (its bug 105651).
-  -Wno-restrict -Wshadow -Wconversion -Wno-sign-conversion -Werror=unused-result)
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> -Wshadow -Wconversion -Wno-sign-conversion -Werror=unused-result)
 if(ISOVEIL_SANITIZE)
   target_compile_options(isoveil_options INTERFACE
     -fsanitize=${ISOVEIL_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
@@ -45,13 +45,14 @@ function(isoveil_fuzzer name)
   if(NOT ISOVEIL_BUILD_FUZZERS)
     return()
   endif()
-  cmake_parse_arguments(arg "" "SEEDS" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS;SEEDS" ${ARGN})
+  list(TRANSFORM arg_SEEDS PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/")
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE isoveil_options ${arg_DEPS})
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   set(corpus "${CMAKE_CURRENT_BINARY_DIR}/${name}-corpus")
   file(MAKE_DIRECTORY "${corpus}")
   add_test(NAME ${name} COMMAND ${name} -max_total_time=15 -rss_limit_mb=1024 -timeout=5
-    -print_final_stats=1 "${corpus}" "${CMAKE_CURRENT_SOURCE_DIR}/${arg_SEEDS}")
+    -print_final_stats=1 "${corpus}" ${arg_SEEDS})
   set_tests_properties(${name} PROPERTIES LABELS fuzz TIMEOUT 120)
 endfunction()

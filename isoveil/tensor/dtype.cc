@@ -108,8 +108,25 @@ void Encode(DType type, std::span<const float> values, std::byte* out) {
   }
 }
 
+// The largest half float, which is the type of the blocks' scales. Beyond it scales are infinite, and ggml
+// aborts the process in the searches of some formats.
+constexpr float kLargestInBlock = 65504.0F;
+
+// The formats that llama-quantize refuses without an importance matrix.
+bool NeedsImportanceMatrix(DType type) {
+  switch (type) {
+    case DType::kIQ1_S:
+    case DType::kIQ1_M:
+    case DType::kIQ2_XXS:
+    case DType::kIQ2_XS:
+    case DType::kIQ2_S:
+    case DType::kIQ3_XXS: return true;
+    default: return false;
+  }
+}
+
 bool CanWrite(DType type) {
-  return IsPlainFloat(type) || (IsBlockFormat(type) && !ggml_quantize_requires_imatrix(Ggml(type)));
+  return IsPlainFloat(type) || (IsBlockFormat(type) && !NeedsImportanceMatrix(type));
 }
 
 }  // namespace
@@ -207,12 +224,13 @@ Status FromFloat(DType type, std::span<const float> values, std::span<std::byte>
     return Ok();
   }
   if (IsBlockFormat(type)) {
-    const auto bad = std::find_if(values.begin(), values.end(), [](float v) { return !std::isfinite(v); });
+    const auto bad =
+        std::find_if(values.begin(), values.end(), [](float v) { return !(std::abs(v) <= kLargestInBlock); });
     if (bad != values.end()) {
-      return Fail(
-          ErrorCode::kFormat, "",
-          fmt::format("value {} is {}, which {} cannot hold", bad - values.begin(), *bad, DTypeName(type)),
-          "the weights are damaged; check the source");
+      return Fail(ErrorCode::kFormat, "",
+                  fmt::format("value {} is {}; expected at most {} in magnitude for {}", bad - values.begin(),
+                              *bad, kLargestInBlock, DTypeName(type)),
+                  "the weights are damaged; check the source");
     }
   }
   std::vector<std::byte> aligned;

@@ -78,9 +78,9 @@ std::optional<uint64_t> RowBytes(DType type, uint64_t n);
 void ToFloat(DType type, std::span<const std::byte> bytes, std::span<float> out);
 
 // Rounds to the type, to nearest even for plain floats; block formats are quantised by ggml without an
-// importance matrix. kUnsupported for types that cannot be written (integers, and the block formats that
-// need the matrix), kFormat for NaN or infinity in a block format, kInvalidArgument if `bytes` has not the
-// size of the values. Safe to call from many threads.
+// importance matrix. kUnsupported for types that cannot be written (integers; IQ1, IQ2 and IQ3_XXS, which
+// need the matrix), kFormat for NaN or magnitudes above 65504 in a block format, kInvalidArgument if `bytes`
+// has not the size of the values. Safe to call from many threads.
 Status FromFloat(DType type, std::span<const float> values, std::span<std::byte> bytes);
 
 }  // namespace isoveil
