@@ -1,0 +1,36 @@
+// What the page remembers about itself, in localStorage. A value that cannot be read is the default.
+import { params } from './archive.ts';
+import { DEFAULT_PARAMS, type Params } from './types.ts';
+
+export type Theme = 'system' | 'light' | 'dark';
+
+export interface Settings {
+  readonly theme: Theme;
+  readonly pane: boolean;      // the wire pane is open, where the window has room for it
+  readonly defaults: Params;   // for new chats
+}
+
+export const DEFAULT_SETTINGS: Settings = { theme: 'system', pane: true, defaults: DEFAULT_PARAMS };
+
+const KEY = 'isoveil.settings';
+
+export function loadSettings(storage: Pick<Storage, 'getItem'>): Settings {
+  try {
+    const value = JSON.parse(storage.getItem(KEY) ?? '{}') as Partial<Record<keyof Settings, unknown>>;
+    return {
+      theme: value.theme === 'light' || value.theme === 'dark' ? value.theme : 'system',
+      pane: typeof value.pane === 'boolean' ? value.pane : DEFAULT_SETTINGS.pane,
+      defaults: value.defaults === undefined ? DEFAULT_PARAMS : params(value.defaults, 'defaults'),
+    };
+  } catch {
+    return DEFAULT_SETTINGS;
+  }
+}
+
+export function saveSettings(storage: Pick<Storage, 'setItem'>, settings: Settings): void {
+  try {
+    storage.setItem(KEY, JSON.stringify(settings));
+  } catch {
+    // Full or forbidden storage: the settings hold until the page is closed.
+  }
+}

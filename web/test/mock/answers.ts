@@ -1,0 +1,66 @@
+// The canned answers of the mock gateway, by the name that a message gives after "/".
+const CODE = `A palindrome reads the same in both directions. Letters are compared without case, and everything that is neither letter nor digit is skipped:
+
+\`\`\`python
+def is_palindrome(text: str) -> bool:
+    """True if text reads the same forwards and backwards."""
+    letters = [c.lower() for c in text if c.isalnum()]
+    return letters == letters[::-1]
+
+
+print(is_palindrome("A man, a plan, a canal: Panama"))  # True
+\`\`\`
+
+Two things to know:
+
+1. \`letters[::-1]\` makes a reversed **copy**, which is fine for short texts.
+2. An empty text counts as a palindrome.
+
+| input | result |
+| --- | ---: |
+| \`"level"\` | true |
+| \`"Isoveil"\` | false |
+`;
+
+const XSS = `<script>window.pwned = 1</script>
+<img src="x" onerror="window.pwned = 2">
+<svg onload="window.pwned = 3"><a xlink:href="javascript:window.pwned=4">a</a></svg>
+<iframe src="javascript:window.pwned=5"></iframe>
+<form action="https://example.invalid/"><button>Send</button></form>
+<style>body { display: none }</style>
+
+[link one](javascript:window.pwned=6) [link two](data:text/html,<script>window.pwned=7</script>) [link three](vbscript:x)
+<javascript:window.pwned=8> [good](https://example.org/?q="onmouseover=window.pwned=9)
+
+![beacon](https://example.invalid/beacon.png) ![inline](data:image/png;base64,AAAA) ![api](/v1/models)
+
+\`\`\`"><img src=x onerror=window.pwned=10>
+</code></pre><script>window.pwned = 11</script>
+\`\`\`
+
+| <img src=x onerror=window.pwned=12> | b |
+| --- | --- |
+| <b onclick="window.pwned=13">x</b> | [x](  javascript:window.pwned=14) |
+
+The end of the attempts.
+`;
+
+export const ANSWERS: Readonly<Record<string, string>> = {
+  code: CODE,
+  xss: XSS,
+  emoji: 'A family 👨‍👩‍👧 waves 👋 in Zürich, says “grüezi” and こんにちは, and means it: naïve? Да, конечно. ✅',
+  slow: 'This answer takes its time, word by word, so that there is a moment in which it can be stopped before it has come to its end, which is still some way off.',
+  think: 'The person wants a short answer. First the greeting, then the fact that was asked for, then nothing more. **Hello.** The answer is 42.',
+  long: Array.from({ length: 40 }, (_, i) => `Paragraph ${i + 1} of a long answer, which goes on until the window has to scroll.`).join('\n\n'),
+};
+
+export const DEFAULT_ANSWER = `A **permutation** is a rearrangement: every item keeps existing, only its place changes.
+
+Think of a cloakroom. Each coat gets a numbered hook, and the numbers follow no order that you could guess. Whoever holds the list finds every coat at once; whoever looks only at the hooks sees numbers, and coats that never say whose they are.
+
+- The *coats* are the words.
+- The *numbers* are the ids that the server works with.
+- The *list* is your key.
+
+The same coat always hangs on the same hook, so a patient observer can count how often each hook is used.
+`;
