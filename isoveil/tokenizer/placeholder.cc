@@ -9,6 +9,7 @@
 namespace isoveil {
 namespace {
 
+using nlohmann::json;
 using nlohmann::ordered_json;
 
 // llama.cpp stops on the ids of these keys.
@@ -96,15 +97,16 @@ Status PlaceholderVocabulary::AddTo(GgufMetadata& metadata) const {
 }
 
 std::vector<TextFile> PlaceholderVocabulary::HfFiles() const {
-  ordered_json vocab = ordered_json::object();
+  // Sorted names are in the order of their ids; an ordered_json would search all earlier ones for each.
+  json vocab = json::object();
   for (uint64_t id = 0; id < n_vocab_; ++id) vocab[Name(static_cast<TokenId>(id))] = id;
   // Every id is in the vocabulary, so the unknown token is never used; WordLevel wants one.
   const std::string unknown = Name(0);
-  const ordered_json tokenizer = {
+  const json tokenizer = {
       {"version", "1.0"},
       {"truncation", nullptr},
       {"padding", nullptr},
-      {"added_tokens", ordered_json::array()},
+      {"added_tokens", json::array()},
       {"normalizer", nullptr},
       {"pre_tokenizer", {{"type", "WhitespaceSplit"}}},
       {"post_processor", nullptr},
