@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "isoveil/base/file.h"
 #include "isoveil/engine/fake_server_for_test.h"
 #include "isoveil/engine/llama_server.h"
 #include "isoveil/engine/sglang.h"
@@ -52,10 +53,12 @@ TEST_P(VectorTest, SendsTheRequestAndReadsTheAnswer) {
     peer.Send(FakeServer::kEventStream);
     peer.Send(vector_.at("stream").get<std::string>());
   });
-  const auto upstream = OpenUpstream({.url = server.url(),
-                                      .kind = *ParseUpstreamKind(vector_.at("kind").get<std::string>()),
-                                      .n_vocab = vector_.at("n_vocab"),
-                                      .cache_salt = vector_.value("cache_salt", "")});
+  UpstreamOptions options;
+  options.url = server.url();
+  options.kind = *ParseUpstreamKind(vector_.at("kind").get<std::string>());
+  options.n_vocab = vector_.at("n_vocab");
+  options.cache_salt = vector_.value("cache_salt", "");
+  const auto upstream = OpenUpstream(options);
   ASSERT_TRUE(upstream) << upstream.error().Message();
   std::vector<int32_t> ids;
   std::vector<GeneratedToken> tokens;
@@ -82,7 +85,7 @@ TEST_P(VectorTest, SendsTheRequestAndReadsTheAnswer) {
   const auto top = expected.value("top", std::vector<std::pair<int32_t, float>>{});
   for (size_t i = 0; i < tokens.size(); ++i) {
     ASSERT_EQ(tokens[i].logprob.has_value(), i < logprobs.size());
-    if (tokens[i].logprob) EXPECT_NEAR(*tokens[i].logprob, logprobs[i], 1e-6);
+    EXPECT_NEAR(tokens[i].logprob.value_or(0), i < logprobs.size() ? logprobs[i] : 0, 1e-6);
   }
   ASSERT_EQ(tokens.at(0).top.size(), top.size());
   for (size_t i = 0; i < top.size(); ++i) {
@@ -200,7 +203,8 @@ TEST(DialectTest, SglangsLostOrChangedIdsAreFound) {
   };
   const auto after = [&](const json& second) {
     const auto decoder = SglangDialect()->NewDecoder();
-    EXPECT_TRUE(decoder->Decode(event({1, 2}, 2)));
+    const auto first = decoder->Decode(event({1, 2}, 2));
+    EXPECT_TRUE(first) << first.error().Message();
     return decoder->Decode(second);
   };
   EXPECT_EQ(after(event({1, 2, 3}, 3))->tokens.at(0).id, 3);  // all so far

@@ -7,6 +7,12 @@ namespace isoveil {
 
 using nlohmann::json;
 
+namespace {
+
+constexpr int32_t kMaxId = std::numeric_limits<int32_t>::max();
+
+}  // namespace
+
 tl::unexpected<Error> BadField(std::string_view field, std::string_view expected) {
   return Fail(ErrorCode::kFormat, fmt::format("the server's answer, field '{}'", field),
               fmt::format("expected {}", expected), "is this server of the chosen kind, and recent enough?");
@@ -54,9 +60,9 @@ Result<const json*> ArrayField(const json& object, std::string_view name) {
 Result<int32_t> ReadTokenId(const json& value, std::string_view field) {
   if (!value.is_number_integer())
     return BadField(field, fmt::format("a token id, found {}", value.type_name()));
-  // A negative integer is stored signed, any other unsigned.
-  if (!value.is_number_unsigned() || value.get<uint64_t>() > std::numeric_limits<int32_t>::max()) {
-    return BadField(field, "a token id from 0 to 2147483647, found another integer");
+  const bool huge = value.is_number_unsigned() && value.get<uint64_t>() > kMaxId;
+  if (huge || value.get<int64_t>() < 0 || value.get<int64_t>() > kMaxId) {
+    return BadField(field, fmt::format("a token id from 0 to {}, found another integer", kMaxId));
   }
   return value.get<int32_t>();
 }

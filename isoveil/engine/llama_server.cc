@@ -127,8 +127,10 @@ class LlamaServer : public Dialect {
   Result<std::vector<float>> DecodeEmbedding(const json& answer) const override {
     if (!answer.is_array() || answer.empty()) return BadField("embedding", "a list with one entry");
     ISOVEIL_ASSIGN_OR_RETURN(const json* rows, ArrayField(answer.front(), "embedding"));
-    const bool nested = !rows->empty() && rows->front().is_array();
-    return Floats(nested ? rows->front() : *rows, "embedding");
+    // Older versions give the vector itself, newer ones a list with the one vector of the pooling.
+    if (rows->empty() || !rows->front().is_array()) return Floats(*rows, "embedding");
+    if (rows->size() != 1) return BadField("embedding", "one vector: start the server with --pooling");
+    return Floats(rows->front(), "embedding");
   }
 
   std::vector<std::string> InfoPaths() const override { return {"/v1/models", "/props"}; }
