@@ -1,0 +1,138 @@
+// Which group every rule leaves to its spaces: the symmetry table, row by row.
+#include "isoveil/model/graph.h"
+
+#include <gtest/gtest.h>
+
+#include "isoveil/model/bind.h"
+
+namespace isoveil {
+namespace {
+
+constexpr Graph::Norms kBoth[] = {Graph::Norms::kKept, Graph::Norms::kFolded};
+
+TEST(RulesTest, EmbeddingAndHeadPermuteTheVocabulary) {
+  Graph graph(Graph::Norms::kKept);
+  const SpaceId vocab = graph.AddSpace("vocab", 10);
+  const SpaceId residual = graph.AddSpace("residual", 4);
+  graph.Embedding("embedding", vocab, residual);
+  EXPECT_EQ(graph.space(vocab).group, Group::Permutation());
+  EXPECT_EQ(graph.space(residual).group, Group::General());
+  EXPECT_EQ(graph.FindWeight("embedding")->shape, (Shape{10, 4}));
+  graph.Head("head", {residual}, vocab, std::nullopt);
+  EXPECT_EQ(graph.space(residual).group, Group::General()) << "an untied head is a free linear map";
+  EXPECT_EQ(graph.FindWeight("head")->axes[1].view, View::kDual);
+}
+
+TEST(RulesTest, RmsNormIsOrthogonalWhenItsGainFolds) {
+  for (const Graph::Norms norms : kBoth) {
+    Graph graph(norms);
+    const SpaceId x = graph.AddSpace("x", 4);
+    const SpaceId y = graph.AddSpace("y", 6);
+    const Reader reader = graph.RmsNorm("gain", x);
+    graph.Linear("w", "", reader, {y});
+    const bool folded = norms == Graph::Norms::kFolded;
+    EXPECT_EQ(graph.space(x).group, folded ? Group::Orthogonal() : Group::SignedPermutation());
+    EXPECT_EQ(graph.space(y).group, Group::General());
+    EXPECT_EQ(graph.FindWeight("w")->gain, folded ? "gain" : "");
+    EXPECT_EQ(graph.FindWeight("gain")->constant.has_value(), folded);
+    EXPECT_EQ(graph.FindWeight("gain")->axes[0].view, View::kPermutation);
+  }
+}
+
+TEST(RulesTest, LayerNormFixesOnesAndMovesItsBias) {
+  for (const Graph::Norms norms : kBoth) {
+    Graph graph(norms);
+    const SpaceId x = graph.AddSpace("x", 4);
+    graph.Linear("w", "b", graph.LayerNorm("gain", "beta", x), {graph.AddSpace("y", 6)});
+    const bool folded = norms == Graph::Norms::kFolded;
+    EXPECT_EQ(graph.space(x).group, folded ? Group::OrthogonalFixingOnes() : Group::Permutation());
+    EXPECT_EQ(graph.FindWeight("b")->plus_vector, folded ? "beta" : "");
+    EXPECT_EQ(graph.FindWeight("b")->plus_matrix, folded ? "w" : "");
+  }
+}
+
+TEST(RulesTest, AFinalLayerNormKeepsItsBiasDividedByTheGain) {
+  Graph graph(Graph::Norms::kFolded);
+  const SpaceId x = graph.AddSpace("x", 4);
+  graph.Head("head", graph.FinalLayerNorm("gain", "beta", x), graph.AddSpace("vocab", 9), "embedding");
+  EXPECT_EQ(graph.FindWeight("beta")->divisor, "gain");
+  EXPECT_EQ(graph.FindWeight("beta")->axes[0].view, View::kDirect);
+  EXPECT_FALSE(graph.FindWeight("beta")->constant);
+  EXPECT_EQ(graph.FindWeight("head")->source, "embedding");
+  EXPECT_EQ(graph.FindWeight("head")->gain, "gain");
+}
+
+TEST(RulesTest, ATiedHeadStaysTiedUnlessAGainIsFolded) {
+  Graph graph(Graph::Norms::kKept);
+  const SpaceId x = graph.AddSpace("x", 4);
+  graph.Head("head", graph.RmsNorm("gain", x), graph.AddSpace("vocab", 9), "embedding");
+  EXPECT_EQ(graph.FindWeight("head"), nullptr);
+  EXPECT_TRUE(graph.space(x).group.IsSubgroupOf(Group::Orthogonal()));
+}
+
+TEST(RulesTest, ElementwiseAndGatedProducts) {
+  Graph graph(Graph::Norms::kKept);
+  const SpaceId gelu = graph.AddSpace("gelu", 8);
+  graph.Elementwise(gelu);
+  EXPECT_EQ(graph.space(gelu).group, Group::Permutation());
+  const SpaceId gated = graph.AddSpace("gated", 8);
+  const Graph::GatedAxes axes = graph.GatedProduct(gated);
+  EXPECT_EQ(graph.space(gated).group, Group::Monomial());
+  EXPECT_EQ(axes.gate.view, View::kPermutation);
+  EXPECT_EQ(axes.value.view, View::kDirect);
+}
+
+TEST(RulesTest, AttentionSharesHeadsAndPairsQueryWithKeyDually) {
+  Graph graph(Graph::Norms::kKept);
+  const AttentionAxes axes =
+      graph.Attention("layer.0", {.n_heads = 8, .kv_heads = 2, .head_dim = 6, .rotary_dim = 4});
+  EXPECT_EQ(axes.query.space, axes.key.space);
+  EXPECT_EQ(axes.query.view, View::kDirect);
+  EXPECT_EQ(axes.key.view, View::kDual);
+  EXPECT_EQ(graph.AxisDim(axes.query), 48U);
+  EXPECT_EQ(graph.AxisDim(axes.key), 12U);
+  EXPECT_EQ(axes.value.space, axes.output.space);
+  EXPECT_EQ(axes.output.copies, Copies::kPerQueryHead);
+  EXPECT_EQ(graph.space(axes.query.space).heads, graph.space(axes.value.space).heads);
+  EXPECT_EQ(graph.space(axes.query.space).rotary_dim, 4U);
+}
+
+struct Stored {
+  Graph graph{Graph::Norms::kKept};
+  SpaceId rows = graph.AddSpace("rows", 64);
+  SpaceId cols = graph.AddSpace("cols", 512);
+  Stored() { graph.Linear("w", "", {cols}, {rows}); }
+};
+
+TEST(StorageTest, BlockFormatsMoveRowsAndWholeBlocks) {
+  Stored s;
+  NarrowToStorage(*s.graph.FindWeight("w"), DType::kQ4_K, s.graph);
+  EXPECT_EQ(s.graph.space(s.rows).group, Group::Permutation());
+  EXPECT_EQ(s.graph.space(s.cols).group, Group::BlockPermutation(256));
+}
+
+TEST(StorageTest, HalfFloatsAreNotScaledByPowersOfTwo) {
+  Stored s;
+  NarrowToStorage(*s.graph.FindWeight("w"), DType::kF16, s.graph);
+  EXPECT_FALSE(s.graph.space(s.rows).group.Has(Move::kPowerOfTwo));
+  EXPECT_TRUE(s.graph.space(s.rows).group.Has(Move::kMix));
+  Stored plain;
+  NarrowToStorage(*plain.graph.FindWeight("w"), DType::kBF16, plain.graph);
+  EXPECT_EQ(plain.graph.space(plain.rows).group, Group::General());
+}
+
+TEST(StorageTest, BlocksThatSpanHeadsHoldThemTogether) {
+  for (const uint64_t head_dim : {64, 32}) {
+    Graph graph(Graph::Norms::kKept);
+    const AttentionAxes axes = graph.Attention("a", {.n_heads = 16, .kv_heads = 4, .head_dim = head_dim});
+    graph.Linear("o", "", axes.output, {graph.AddSpace("residual", 8)});
+    NarrowToStorage(*graph.FindWeight("o"), DType::kQ6_K, graph);
+    EXPECT_FALSE(graph.head_sets()[0].queries_move);
+    // Four queries of 64 fill a block of 256; four of 32 do not.
+    EXPECT_EQ(graph.head_sets()[0].groups_move, head_dim == 64);
+    EXPECT_EQ(graph.space(axes.output.space).group, Group::Trivial());
+  }
+}
+
+}  // namespace
+}  // namespace isoveil
