@@ -1,0 +1,86 @@
+"""A kill at every write and rename, and a disk that is full from any moment on."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+
+MOST = 150
+
+
+def sample(count, most):
+    step = max(1, -(-count // most))
+    return sorted({*range(1, count + 1, step), count})
+
+
+class Encryption:
+    def __init__(self, isoveil, library, key, model, folder):
+        self.command = [isoveil, "encrypt", str(model), "-k", str(key), "-o", str(folder / "out"), "--threads", "1"]
+        self.library, self.folder = library, folder
+
+    def run(self, **faults):
+        environment = dict(os.environ, **({"LD_PRELOAD": self.library} if faults else {}), **faults)
+        return subprocess.run(self.command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+
+    def published(self):
+        """{path: bytes} of what stands under its final name, or None"""
+        out = self.folder / "out"
+        return {p.relative_to(out): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()} if out.exists() else None
+
+    def clean(self):
+        subprocess.run(["rm", "-rf", self.folder / "out", self.folder / "out.partial"], check=True)
+
+
+@pytest.fixture(params=["llama-gqa", "llama-sharded"])
+def encryption(request, isoveil, fault_library, runner, model_folder, tmp_path):
+    return Encryption(isoveil, fault_library, runner.key, model_folder(request.param), tmp_path)
+
+
+@pytest.fixture
+def reference(encryption):
+    """The undisturbed result and the number of calls that made it."""
+    counter = encryption.folder / "count"
+    done = encryption.run(FAULT_COUNT_FILE=str(counter))
+    assert done.returncode == 0, done.stderr
+    published = encryption.published()
+    encryption.clean()
+    count = int(counter.read_text())
+    assert published and count > 60
+    return published, count
+
+
+def test_a_kill_at_any_moment_leaves_nothing_or_everything(encryption, reference):
+    expected, count = reference
+    resumed = 0
+    for n in sample(count, MOST):
+        killed = encryption.run(FAULT_KILL_AT=str(n))
+        assert killed.returncode == -signal.SIGKILL, (n, killed.stderr)
+        left = encryption.published()
+        if left is None:
+            again = encryption.run()
+            assert again.returncode == 0, (n, again.stderr)
+            resumed += 1
+        assert encryption.published() == expected, n
+        assert not (encryption.folder / "out.partial").exists()
+        encryption.clean()
+    assert resumed > 50
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(encryption, reference):
+    expected, count = reference
+    failures = 0
+    for n in sample(count, 40):
+        done = encryption.run(FAULT_ENOSPC_AT=str(n))
+        if done.returncode == 0:
+            # Only calls that need no space came after.
+            assert encryption.published() == expected
+        else:
+            failures += 1
+            assert done.returncode == 1
+            assert done.stderr.count("isoveil: error:") == 1 and "No space left" in done.stderr, done.stderr
+            assert encryption.published() is None
+            assert encryption.run().returncode == 0
+            assert encryption.published() == expected
+        encryption.clean()
+    assert failures > 20
