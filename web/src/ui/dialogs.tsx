@@ -51,9 +51,9 @@ function Modal({ title, close, onSubmit, children, class: name = '' }: ModalProp
 interface DialogProps { app: App; state: State; close: () => void }
 
 const NUMBERS = [
-  { name: 'temperature', label: 'Temperature', hint: '0 always takes the likeliest token', step: '0.05', placeholder: 'server’s' },
-  { name: 'top_p', label: 'Top p', hint: 'share of likely tokens to draw from', step: '0.01', placeholder: 'server’s' },
-  { name: 'max_tokens', label: 'Longest answer', hint: 'in tokens', step: '1', placeholder: 'no limit' },
+  { name: 'temperature', label: 'Temperature', hint: '0 always takes the likeliest token', step: '0.05', placeholder: 'server default' },
+  { name: 'top_p', label: 'Top p', hint: 'share of likely tokens to draw from', step: '0.01', placeholder: 'server default' },
+  { name: 'max_tokens', label: 'Longest answer', hint: 'in tokens', step: '1', placeholder: 'server default' },
   { name: 'seed', label: 'Seed', hint: 'repeats a draw under the same key', step: '1', placeholder: 'random' },
 ] as const;
 

@@ -69,10 +69,7 @@ export function Ledger(props: LedgerProps): JSX.Element {
     list.map((row) => <RowView key={`${replyId} ${kind} ${row.start} ${limits.ids}`} row={row} offset={offset} vocab={vocab} />);
   return (
     <div class={`ledger ${veiled ? 'veiled' : ''} ${digits}`}>
-      <div class="ledger-head">
-        <div><Icon name="laptop" /><span>This computer<small>has the words</small></span></div>
-        <div><Icon name="server" /><span>The server<small>has only ids</small></span></div>
-      </div>
+      <LedgerHead />
       <div class="ledger-rows" ref={place} tabIndex={0} role="group" onScroll={onScroll} onPointerOver={light}
            onPointerLeave={() => setLit(null)} onKeyDown={walk} onBlur={() => setLit(null)}
            aria-label="Words and ids. Use the arrow keys to go from token to token.">
@@ -89,8 +86,17 @@ export function Ledger(props: LedgerProps): JSX.Element {
         {lit
           ? <><q>{showPiece(lit.piece)}</q><Icon name={lit.n < record.prompt.length ? 'right' : 'left'} /><code>{showId(lit.id, vocab)}</code>
               <span>{times(counts.get(lit.id) ?? 0)}</span></>
-          : <span>Point at a word, or walk with the arrow keys, to find its id.</span>}
+          : <span>Point at a word to find its id.</span>}
       </p>
+    </div>
+  );
+}
+
+export function LedgerHead(): JSX.Element {
+  return (
+    <div class="ledger-head">
+      <div><Icon name="laptop" /><span>This computer<small>has the words</small></span></div>
+      <div><Icon name="server" /><span>The server<small>has only ids</small></span></div>
     </div>
   );
 }
@@ -112,7 +118,7 @@ const RowView = memo(function RowView({ row, offset, vocab }: RowProps): JSX.Ele
     <span class={kind} data-id={pair[1]} data-n={offset + row.start + index} key={index}>{content}</span>;
   return (
     <div class="row">
-      <div class="words">{row.pairs.map((pair, i) => token(pair, i, showPiece(pair[0]), `tok ${pieceKind(pair[0])}`))}</div>
+      <div class="words">{row.pairs.map((pair, i) => token(pair, i, showPiece(pair[0]), `tok ${pieceKind(pair[0])}${i === 0 && pair[0].startsWith(' ') ? ' lead' : ''}`))}</div>
       <div class="ids">{row.pairs.map((pair, i) => token(pair, i, showId(pair[1], vocab), 'id'))}</div>
     </div>
   );
@@ -133,7 +139,7 @@ function useRowLimits(place: { current: HTMLElement | null }, vocab: number): Ro
     return () => observer.disconnect();
   }, []);
   return useMemo(() => {
-    const column = Math.max(width / 2 - 44, 90);
+    const column = Math.max(width / 2 - 46, 90);
     const idWidth = showId(0, vocab).length * 7.3 + 9;
     return { ids: Math.max(2, Math.floor(column / idWidth)), characters: Math.max(12, Math.floor(column / 8.2)) };
   }, [width, vocab]);

@@ -38,7 +38,7 @@ export function Sidebar({ app, state }: { app: App; state: State }): JSX.Element
       <div class="sidebar-foot">
         <button type="button" disabled={state.chats.length === 0} onClick={() => app.exportAll()}><Icon name="export" />Export</button>
         <button type="button" onClick={() => file.current?.click()}><Icon name="import" />Import</button>
-        <button type="button" class="danger" onClick={() => app.set({ dialog: { kind: 'wipe' } })}><Icon name="trash" />Erase all</button>
+        <button type="button" class="danger" onClick={() => app.set({ dialog: { kind: 'wipe' } })}><Icon name="trash" />Erase</button>
         <IconButton icon="keyboard" label="Keyboard shortcuts" keys="?" onClick={() => app.set({ dialog: { kind: 'help' } })} />
         <input ref={file} id="import-file" type="file" accept="application/json,.json" hidden aria-label="File of chats"
                onChange={(event) => {

@@ -61,8 +61,8 @@ function Welcome({ app }: { app: App }): JSX.Element {
       <Icon name="logo" />
       <h2>Your words stay here.<br /><span>Only encrypted ids travel.</span></h2>
       <p>
-        This page runs on your computer. The server computes the answer on ids whose meaning it was never given;
-        the pane beside shows exactly what reaches it.
+        The server computes the answer on ids whose meaning it was never given. “What the server sees” shows,
+        word for word, what reaches it and what comes back.
       </p>
       <ul>
         {EXAMPLES.map((text) => (

@@ -6,7 +6,7 @@ import type { GatewayStatus, Message } from '../core/types.ts';
 import { countIds, wireStats, type WireStats } from '../core/wire.ts';
 import { wideWindow } from '../platform.ts';
 import { Icon, IconButton } from './controls.tsx';
-import { Ledger } from './ledger.tsx';
+import { Ledger, LedgerHead } from './ledger.tsx';
 
 export function WirePane({ app, state }: { app: App; state: State }): JSX.Element {
   const [veiled, setVeiled] = useState(false);
@@ -73,6 +73,7 @@ function Count({ stats, sent, received }: { stats: WireStats; sent: number; rece
 function Ghost({ text }: { text: string }): JSX.Element {
   return (
     <div class="ghost">
+      <LedgerHead />
       <div class="ghost-rows" aria-hidden="true">
         {[64, 82, 47, 73, 58, 36].map((width) => <div key={width}><i class={`w${width}`} /><i /></div>)}
       </div>

@@ -15,7 +15,7 @@ export class MockTokenizer {
   private partial = 0;
 
   tokens(text: string): MockToken[] {
-    const pieces = text.match(/<\|[^|]*\|>|\r?\n|\p{Extended_Pictographic}(?:\u200d?\p{Extended_Pictographic}|\ufe0f)*| ?[\p{L}\p{M}]{1,7}| ?\p{N}{1,3}| ?[^\s\p{L}\p{N}]{1,2}|\s+/gu) ?? [];
+    const pieces = text.match(/<\|[^|]*\|>|\r?\n|\p{Extended_Pictographic}(?:\u200d?\p{Extended_Pictographic}|\ufe0f)*| ?[\p{L}\p{M}]{1,9}| ?\p{N}{1,3}| ?[^\s\p{L}\p{N}<]{1,2}|<|\s+/gu) ?? [];
     return pieces.map((piece) => ({
       text: piece,
       // An emoji is several byte tokens, none of which is a character by itself.
