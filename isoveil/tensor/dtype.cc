@@ -70,6 +70,7 @@ ggml_type Ggml(DType type) { return static_cast<ggml_type>(RowOf(type).ggml); }
 // ggml's rows count with int, and its blocks must lie at their natural alignment, which a file does not
 // promise: rows go through in pieces of this many elements, a multiple of every block.
 constexpr size_t kPiece = 1 << 16;
+static_assert(kPiece % 256 == 0);
 
 bool IsAligned(DType type, const std::byte* address) {
   const uint64_t bytes = BlockBytes(type);
