@@ -8,6 +8,8 @@ const CONFIG = {
   ALLOWED_ATTR: ['href', 'title', 'target', 'rel', 'class', 'start', 'type', 'tabindex', 'role', 'aria-label',
                  'data-copy'],
   ALLOWED_URI_REGEXP: /^(https?:\/\/|mailto:)/i,
+  // Their values are no addresses, so the pattern for addresses is not for them.
+  ADD_URI_SAFE_ATTR: ['target', 'rel', 'start', 'type', 'tabindex', 'aria-label', 'data-copy'],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   RETURN_TRUSTED_TYPE: true,

@@ -1,5 +1,6 @@
 // Icons and buttons.
 import type { ComponentChildren, JSX } from 'preact';
+import type { Action } from '../core/shortcuts.ts';
 
 export function Icon({ name }: { name: string }): JSX.Element {
   return <svg class={`icon icon-${name}`} aria-hidden="true"><use href={`#i-${name}`} /></svg>;
@@ -13,12 +14,12 @@ interface IconButtonProps {
   class?: string;
   pressed?: boolean;
   disabled?: boolean;
-  id?: string;
+  action?: Action;  // the shortcut on a message that presses it
 }
 
 export function IconButton(props: IconButtonProps): JSX.Element {
   return (
-    <button type="button" id={props.id} class={`icon-button ${props.class ?? ''}`} aria-label={props.label}
+    <button type="button" data-action={props.action} class={`icon-button ${props.class ?? ''}`} aria-label={props.label}
             title={props.keys ? `${props.label} (${props.keys})` : props.label}
             aria-pressed={props.pressed} disabled={props.disabled} onClick={props.onClick}>
       <Icon name={props.icon} />

@@ -42,10 +42,10 @@ export const MessageView = memo(function MessageView(props: MessageProps): JSX.E
         <footer class="message-foot">
           {!user && <Figures message={message} />}
           <span class="message-actions">
-            {user && <IconButton icon="edit" label="Edit and send again" keys="E" onClick={() => app.set({ editing: message.id })} />}
-            <IconButton icon={copied ? 'check' : 'copy'} label={copied ? 'Copied' : 'Copy'} keys="C" onClick={() => copy(message.content)} />
-            {!user && <IconButton icon="again" label="Answer again" keys="R" onClick={() => app.regenerate(message.id)} />}
-            {wireOf && props.hasWire && <IconButton icon="veil" label="What crossed the wire" keys="W" onClick={() => app.showWire(wireOf)} />}
+            {user && <IconButton icon="edit" label="Edit and send again" keys="E" action="edit" onClick={() => app.set({ editing: message.id })} />}
+            <IconButton icon={copied ? 'check' : 'copy'} label={copied ? 'Copied' : 'Copy'} keys="C" action="copy" onClick={() => copy(message.content)} />
+            {!user && <IconButton icon="again" label="Answer again" keys="R" action="regenerate" onClick={() => app.regenerate(message.id)} />}
+            {wireOf && props.hasWire && <IconButton icon="veil" label="What crossed the wire" keys="W" action="wire" onClick={() => app.showWire(wireOf)} />}
           </span>
         </footer>
       )}

@@ -117,13 +117,14 @@ function Notices({ app, state }: { app: App; state: State }): JSX.Element | null
 function useDrawerFocus(drawer: State['drawer']): { current: HTMLDivElement | null } {
   const shell = useRef<HTMLDivElement>(null);
   const before = useRef<Element | null>(null);
+  // Noted while rendering: what lies under an open drawer becomes inert, and loses the focus with that.
+  if (drawer !== 'none') before.current ??= document.activeElement;
   useEffect(() => {
     if (drawer === 'none') {
       if (before.current instanceof HTMLElement && before.current.isConnected) before.current.focus();
       before.current = null;
       return;
     }
-    before.current ??= document.activeElement;
     const place = shell.current?.querySelector(drawer === 'pane' ? '.shell-pane' : '.shell-side');
     place?.querySelector<HTMLElement>('button, input')?.focus();
   }, [drawer]);
@@ -191,7 +192,9 @@ function press(message: HTMLElement | null, action: string): boolean {
   return button !== null && button !== undefined;
 }
 
-// What just appears has no element yet, so the focus waits a frame.
+// What just appears has no element yet; then the focus waits until it is drawn.
 function focusOn(selector: string): void {
-  requestAnimationFrame(() => requestAnimationFrame(() => document.querySelector<HTMLElement>(selector)?.focus()));
+  const element = document.querySelector<HTMLElement>(selector);
+  if (element) element.focus();
+  else requestAnimationFrame(() => requestAnimationFrame(() => document.querySelector<HTMLElement>(selector)?.focus()));
 }

@@ -4,6 +4,7 @@
 // ISOVEIL_BASE_URL names a real gateway to test instead of the mock; ISOVEIL_CHROMIUM another browser.
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 
+const real = process.env.ISOVEIL_BASE_URL !== undefined;
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
                '--disable-component-update', '--disable-sync'];
 
@@ -33,6 +34,7 @@ export async function open(browser: Browser, baseUrl: string, view: View = {}): 
     permissions: ['clipboard-read', 'clipboard-write'],
   });
   const watched: Watched = { page: await context.newPage(), context, foreign: [], requests: [], problems: [] };
+  context.setDefaultTimeout(real ? 60_000 : 8_000);
   const origin = new URL(baseUrl).origin;
   context.on('request', (request) => {
     const url = new URL(request.url());
@@ -44,6 +46,8 @@ export async function open(browser: Browser, baseUrl: string, view: View = {}): 
   watched.page.on('console', (message) => {
     if (message.type() === 'error' && !/Failed to load resource/.test(message.text())) watched.problems.push(message.text());
   });
+  // The loader of these tests names inner functions by a helper, which functions sent to the page need, too.
+  await context.addInitScript({ content: 'globalThis.__name = (value) => value;' });
   await context.addInitScript(() => {
     const log: string[] = [];
     (globalThis as unknown as { violations: string[] }).violations = log;
@@ -60,9 +64,10 @@ export function violations(page: Page): Promise<string[]> {
 
 // Sends a message with the keyboard and waits until its answer is complete.
 export async function say(page: Page, text: string): Promise<void> {
+  await page.locator('dialog').waitFor({ state: 'detached' });
   const before = await page.locator('.message.assistant').count();
   await page.locator('#compose').fill(text);
-  await page.keyboard.press('Enter');
+  await page.locator('#compose').press('Enter');
   await page.locator('.message.assistant').nth(before).waitFor();
   await settled(page);
 }

@@ -91,7 +91,7 @@ describe('talking', () => {
     await page.locator('.message.user').first().hover();
     await page.locator('.message.user').first().getByRole('button', { name: 'Edit' }).click();
     await page.locator('.editor textarea').fill('a better question');
-    await page.getByRole('button', { name: 'Send again' }).click();
+    await page.getByRole('button', { name: 'Send again', exact: true }).click();
     await settled(page);
     assert.deepEqual(await userTexts(), ['a better question']);
     assert.equal(await answers(), 1);
@@ -146,9 +146,9 @@ describe('failures', () => {
   test('a gateway that asks for a key gets it, and the tab keeps it', mockOnly, async () => {
     mock.options = { apiKey: 'secret-key' };
     await page.reload();
-    await page.getByLabel('API key').fill('wrong');
+    await page.getByLabel('API key', { exact: true }).fill('wrong');
     await page.keyboard.press('Enter');
-    await page.getByLabel('API key').fill('secret-key');
+    await page.getByLabel('API key', { exact: true }).fill('secret-key');
     await page.keyboard.press('Enter');
     await page.locator('.badge.good').first().waitFor();
     await say(page, 'hello');
@@ -252,7 +252,7 @@ describe('chats', () => {
     await page.locator('#search').fill('');
 
     await page.locator('.topbar-title').click();
-    await page.getByLabel('Name').fill('Fruit <b>');
+    await page.getByLabel('Name', { exact: true }).fill('Fruit <b>');
     await page.keyboard.press('Enter');
     await page.locator('.chat-title', { hasText: 'Fruit <b>' }).waitFor();
 
@@ -300,11 +300,12 @@ describe('chats', () => {
 
   test('erasing asks first, and then leaves nothing', async () => {
     await say(page, 'to be erased');
-    await page.getByRole('button', { name: 'Erase' }).click();
-    assert.equal(await page.locator(':focus').innerText(), 'Cancel');
+    await page.getByRole('button', { name: 'Erase', exact: true }).click();
+    await page.locator('dialog :focus', { hasText: 'Cancel' }).waitFor();
     await page.keyboard.press('Enter');
+    await page.locator('dialog').waitFor({ state: 'detached' });
     assert.deepEqual(await titles(), ['to be erased']);
-    await page.getByRole('button', { name: 'Erase' }).click();
+    await page.getByRole('button', { name: 'Erase', exact: true }).click();
     await page.getByRole('button', { name: 'Erase everything' }).click();
     await page.locator('.welcome').waitFor();
     await page.locator('.toast', { hasText: 'erased' }).waitFor();

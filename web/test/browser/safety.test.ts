@@ -58,7 +58,8 @@ describe('a hostile answer', () => {
           outcomes.push(`${name} refused`);
         }
       };
-      note('eval', () => (0, eval)('1'));
+      // The policy does not hold for what the test itself sends, but for what that leaves behind.
+      await new Promise<void>((resolve) => setTimeout(() => { note('eval', () => (0, eval)('1')); resolve(); }));
       note('innerHTML', () => { document.createElement('div').innerHTML = '<b>x</b>'; });
       const script = document.createElement('script');
       note('script text', () => { script.text = 'window.pwned = 1'; });
@@ -176,14 +177,17 @@ describe('looks', () => {
     const ground = (): Promise<string> => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const dark = await ground();
     await page.emulateMedia({ colorScheme: 'light' });
+    const settle = (was: string): Promise<unknown> => page.waitForFunction((color) => getComputedStyle(document.body).backgroundColor !== color, was);
+    await settle(dark);
     const light = await ground();
-    assert.notEqual(dark, light);
     await page.locator('.theme-button').click();
     await page.locator('html.theme-light').waitFor();
     await page.emulateMedia({ colorScheme: 'dark' });
+    await page.waitForTimeout(500);
     assert.equal(await ground(), light);
     await page.locator('.theme-button').click();
     await page.locator('html.theme-dark').waitFor();
+    await settle(light);
     assert.equal(await ground(), dark);
     await page.emulateMedia({ colorScheme: 'light' });
     await page.reload();
@@ -209,7 +213,7 @@ describe('looks', () => {
           .map((value) => value / 255)
           .map((value) => (value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
           .reduce((sum, value, i) => sum + value * [0.2126, 0.7152, 0.0722][i]!, 0);
-        const night = getComputedStyle(document.documentElement).getPropertyValue('--night');
+        const night = getComputedStyle(document.querySelector('.pane-toggle')!).backgroundColor;
         const background = (element: Element): number[] => {
           const chain: Element[] = [];
           for (let at: Element | null = element; at; at = at.parentElement) chain.unshift(at);
@@ -255,7 +259,7 @@ describe('looks', () => {
     const { page, context } = await open(browser, url);
     await say(page, 'hello');
     const longest = await page.evaluate(() => Math.max(...[...document.querySelectorAll('*')].map((element) => parseFloat(getComputedStyle(element).animationDuration) || 0)));
-    assert.ok(longest <= 0.001);
+    assert.equal(longest, 0);
     await context.close();
   });
 });
