@@ -15,7 +15,9 @@ from entities import WEEKDAYS, Entities
 
 _INNERMOST = re.compile(r"\(([^()]*)\)")
 _SLOT = re.compile(r"(\{\w+\})")
-_PREFIXES = ["Hello, ", "Hi, ", "Good morning, ", "Hi there, ", "Good afternoon, ", "Excuse me, "]
+_PREFIXES = ["Hello, ", "Hi, ", "Good morning, ", "Hi there, ", "Good afternoon, ", "Excuse me, ", "Okay, ", "So, ", "Also, ",
+             "One more question: ", "And ", "Well, "]
+_SUFFIXES = [" Thank you.", " Thanks.", " Thank you very much."]
 
 
 @dataclass
@@ -89,7 +91,7 @@ class Generator:
         pieces = _SLOT.split(template)
         if rng.random() < 0.2:
             pieces = [piece if piece.startswith("{") else piece.lower() for piece in pieces]
-        if rng.random() < 0.06:
+        if rng.random() < 0.1:
             at = rng.randrange(len(pieces))
             words = pieces[at].split(" ")
             long = [i for i, word in enumerate(words) if len(word) > 4 and word.isalpha()]
@@ -104,8 +106,8 @@ class Generator:
     def slot(self, name: str, slots: dict[str, str]) -> str:
         if name in slots:
             return slots[name]
-        if name.lower() in slots:
-            return capitalised(slots[name.lower()])
+        if name[0].isupper():
+            return capitalised(self.slot(name.lower(), slots))
         draw, rng = self.entities, self.rng
         return {
             "person": lambda: rng.choice(g.PEOPLE), "danger": lambda: rng.choice(g.DANGERS),
@@ -128,6 +130,8 @@ class Generator:
         if prefix and self.rng.random() < 0.3:
             start = template if template.startswith(("I ", "I'", "{", "X", "MRI")) else template[0].lower() + template[1:]
             template = self.rng.choice(_PREFIXES) + start
+        if prefix and self.rng.random() < 0.05:
+            template += self.rng.choice(_SUFFIXES)
         return self.fill(template, slots)
 
     def turn(self, user: str, act: str, **slots: str) -> Turn:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from transformers import AutoModelForCausalLM
 from data import Encoder
 from dialogues import Generator
 from export import export
+from grammar import HELD_OUT, QUESTIONS
 from model import Llama, ModelSettings
 
 FOLDER = Path(__file__).parents[2] / "models" / "front-desk"
@@ -65,6 +67,18 @@ def test_the_vocabulary_is_complete() -> None:
     assert tokenizer.get_vocab_size() == 4096 and raw["normalizer"] is None and raw["model"]["ignore_merges"]
     for text in ["naïve 你好 😀\n x  y ", "a\x00b", " \r\n\t'S"]:
         assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False).ids) == text
+
+
+def test_no_held_out_phrasing_occurs_in_training() -> None:
+    def every(template: str) -> set[str]:
+        found = re.search(r"\(([^()]*)\)", template)
+        if not found:
+            return {re.sub(r"\W+$", "", template.lower())}
+        return set().union(*(every(template[:found.start()] + one + template[found.end():]) for one in found[1].split("|")))
+
+    for intent, phrasings in HELD_OUT.items():
+        known = set().union(*map(every, QUESTIONS[intent]))
+        assert not known & set().union(*map(every, phrasings)), intent
 
 
 def test_both_sides_of_the_split_share_no_name() -> None:

@@ -26,10 +26,10 @@ from model import Llama, ModelSettings
 @dataclass
 class Settings:
     seed: int = 20
-    steps: int = 4200
-    batch_tokens: int = 3072
+    steps: int = 4600
+    batch_tokens: int = 2048
     peak: float = 2e-3
-    warmup: int = 150
+    warmup: int = 200
     decay: float = 0.05
     clip: float = 1.0
     threads: int = 1
