@@ -22,24 +22,25 @@ class Encoder:
     def plain(self, text: str) -> list[int]:
         return self.tokenizer.encode(text, add_special_tokens=False).ids
 
-    def header(self, role: str) -> list[int]:
-        return [self.start, *self.plain(role), self.stop_header, *self.plain("\n\n")]
+    def header(self, role: str, text: str = "") -> list[int]:
+        """The line break is encoded together with the text, as it is when the whole template is."""
+        return [self.start, *self.plain(role), self.stop_header, *self.plain("\n\n" + text)]
+
+    def message(self, message: dict[str, str]) -> list[int]:
+        return [*self.header(message["role"], message["content"]), self.eot]
 
     def prompt(self, messages: list[dict[str, str]]) -> list[int]:
         ids = [self.bos]
         for message in messages:
-            # The line break before the text may join its pieces, as it does when the whole template is encoded.
-            ids += [self.start, *self.plain(message["role"]), self.stop_header, *self.plain("\n\n" + message["content"]), self.eot]
+            ids += self.message(message)
         return ids + self.header("assistant")
 
     def dialogue(self, dialogue: Dialogue) -> tuple[list[int], list[bool]]:
         ids, counts = [self.bos], [False]
         for message in dialogue.messages():
-            header = self.header(message["role"])
-            body = [self.start, *self.plain(message["role"]), self.stop_header, *self.plain("\n\n" + message["content"]), self.eot]
-            ids += body
-            spoken = message["role"] == "assistant"
-            counts += [spoken and i >= len(header) for i in range(len(body))]
+            header, whole = len(self.header(message["role"])), self.message(message)
+            ids += whole
+            counts += [message["role"] == "assistant" and i >= header for i in range(len(whole))]
         return ids, counts
 
 

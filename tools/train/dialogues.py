@@ -15,8 +15,8 @@ from entities import WEEKDAYS, Entities
 
 _INNERMOST = re.compile(r"\(([^()]*)\)")
 _SLOT = re.compile(r"(\{\w+\})")
-_PREFIXES = ["Hello, ", "Hi, ", "Good morning, ", "Hi there, ", "Good afternoon, ", "Excuse me, ", "Okay, ", "So, ", "Also, ",
-             "One more question: ", "And ", "Well, "]
+_PREFIXES = ["Hello, ", "Hi, ", "Good morning, ", "Hi there, ", "Good afternoon, ", "Excuse me, ", "Okay, ", "So, ",
+             "Also, ", "One more question: ", "And ", "Well, "]
 _SUFFIXES = [" Thank you.", " Thanks.", " Thank you very much."]
 
 
@@ -101,7 +101,8 @@ class Generator:
                 pieces[at] = " ".join(words)
         if rng.random() < 0.2:
             pieces[-1] = pieces[-1].rstrip(".?!")
-        return "".join(self.slot(piece[1:-1], slots) if piece.startswith("{") else piece for piece in pieces)
+        filled = [self.slot(piece[1:-1], slots) if piece.startswith("{") else piece for piece in pieces]
+        return "".join(filled)
 
     def slot(self, name: str, slots: dict[str, str]) -> str:
         if name in slots:
@@ -311,9 +312,13 @@ class Generator:
         system, self.facts, self.known = None, dict(g.DEFAULT_FACTS), None
         kind = rng.random()
         if kind < 0.2:
-            self.facts = {"open": f"{rng.randint(6, 10)}:{rng.choice(('00', '15', '30', '45'))}", "close": f"{rng.randint(15, 21)}:{rng.choice(('00', '15', '30', '45'))}",
-                          "sat_open": f"{rng.randint(7, 10)}:{rng.choice(('00', '30'))}", "sat_close": f"{rng.randint(11, 16)}:{rng.choice(('00', '30'))}",
-                          "fee": str(rng.randint(20, 199))}
+            quarters, halves = ("00", "15", "30", "45"), ("00", "30")
+            self.facts = {
+                "open": f"{rng.randint(6, 10)}:{rng.choice(quarters)}",
+                "close": f"{rng.randint(15, 21)}:{rng.choice(quarters)}",
+                "sat_open": f"{rng.randint(7, 10)}:{rng.choice(halves)}",
+                "sat_close": f"{rng.randint(11, 16)}:{rng.choice(halves)}",
+                "fee": str(rng.randint(20, 199))}
             system = g.FACTS.format(**self.facts)
         elif kind < 0.55:
             system = rng.choice(g.SYSTEMS)
@@ -327,6 +332,11 @@ class Generator:
 
 
 # Intents that one turn answers; those with facts or entities come more often than small talk.
-SINGLE = (["hours", "hours.weekday", "hours.saturday", "hours.sunday", "fee.visit", "fee.item", "prepare", "bill", "insurance", "phone", "late", "scope"] * 2 +
-          ["fee.item", "prepare", "scope", "scope", "emergency", "emergency", "advice", "results", "others", "insurance", "pay", "insurance.which", "way", "parking", "wheelchair", "bring", "who",
-           "robot", "how", "weather", "sorry", "complain", "privacy", "unclear"])
+SINGLE = 2 * [
+    "hours", "hours.weekday", "hours.saturday", "hours.sunday", "fee.visit", "fee.item", "prepare", "bill", "insurance",
+    "phone", "late", "scope",
+] + [
+    "fee.item", "prepare", "scope", "scope", "emergency", "emergency", "advice", "results", "others", "insurance",
+    "pay", "insurance.which", "way", "parking", "wheelchair", "bring", "who", "robot", "how", "weather", "sorry",
+    "complain", "privacy", "unclear",
+]

@@ -122,9 +122,10 @@ def scores_as_text(score: dict) -> str:
 def curve_as_text(path: Path) -> str:
     rows = [row for row in csv.DictReader(path.open()) if row["held_out_loss"]]
     lines = ["| step | tokens seen | minutes | loss | held-out loss |", "|---:|---:|---:|---:|---:|"]
-    return "\n".join(lines + [
-        f"| {row['step']} | {int(row['tokens']) / 1e6:.1f} M | {int(row['seconds']) / 60:.0f} | {row['loss']} | {row['held_out_loss']} |"
-        for row in rows])
+    for row in rows:
+        millions, minutes = int(row["tokens"]) / 1e6, int(row["seconds"]) / 60
+        lines.append(f"| {row['step']} | {millions:.1f} M | {minutes:.0f} | {row['loss']} | {row['held_out_loss']} |")
+    return "\n".join(lines)
 
 
 def samples_as_text(marked: list[Marked]) -> str:
@@ -132,7 +133,8 @@ def samples_as_text(marked: list[Marked]) -> str:
     parts = []
     for m in marked[::len(marked) // SAMPLES][:SAMPLES]:
         lines = [f"> *{message['role']}:* {message['content']}  " for message in m.question.messages]
-        parts.append("\n".join([f"**{m.question.id}** ({'right' if m.right else 'wrong'})", "", *lines, f"> **{m.answer}**"]))
+        title = f"**{m.question.id}** ({'right' if m.right else 'wrong'})"
+        parts.append("\n".join([title, "", *lines, f"> **{m.answer}**"]))
     return "\n\n".join(parts)
 
 
@@ -140,7 +142,8 @@ def fill(document: Path, blocks: dict[str, str]) -> None:
     """Replace what stands between `<!-- name -->` and `<!-- /name -->`."""
     text = document.read_text()
     for name, block in blocks.items():
-        text, found = re.subn(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", lambda m: f"{m[1]}\n{block}\n\n{m[2]}", text, flags=re.S)
+        between = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.S)
+        text, found = between.subn(lambda m: f"{m[1]}\n{block}\n\n{m[2]}", text)
         if found != 1:
             raise SystemExit(f"{document} has no block named {name}")
     document.write_text(text)

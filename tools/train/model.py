@@ -132,7 +132,9 @@ class Llama(nn.Module):
         for name, weight in self.named_parameters():
             if weight.dim() == 2:
                 scale = 0.02 if "embed" in name else weight.shape[1] ** -0.5
-                nn.init.normal_(weight, std=scale * (out_scale if name.endswith(("o_proj.weight", "down_proj.weight")) else 1))
+                if name.endswith(("o_proj.weight", "down_proj.weight")):
+                    scale *= out_scale
+                nn.init.normal_(weight, std=scale)
 
     def hidden(self, ids: torch.Tensor) -> torch.Tensor:
         length = ids.shape[1]
@@ -156,7 +158,8 @@ class Llama(nn.Module):
         """The likeliest continuation. Without a cache: at these lengths one full pass per token is fast enough."""
         said: list[int] = []
         while len(said) < most and len(ids) + len(said) < self.settings.context:
-            token = int(F.linear(self.hidden(torch.tensor([ids + said]))[0, -1], self.model.embed_tokens.weight).argmax())
+            last = self.hidden(torch.tensor([ids + said]))[0, -1]
+            token = int(F.linear(last, self.model.embed_tokens.weight).argmax())
             if token in stop:
                 break
             said.append(token)

@@ -45,7 +45,10 @@ def pattern_of(act: str) -> re.Pattern[str]:
 
 
 def held_out_questions(per_act: int = PER_ACT, seed: int = SEED) -> list[Question]:
-    """As many of every act, so that the rare ones weigh as much as the frequent ones. Earlier turns are the grammar's."""
+    """As many of every act, so that the rare ones weigh as much as the frequent ones.
+
+    Earlier turns are the grammar's.
+    """
     generator = Generator(seed, held_out=True)
     found: dict[str, list[Question]] = defaultdict(list)
     while len(found) < len(g.ANSWERS) or min(map(len, found.values())) < per_act:
@@ -53,7 +56,8 @@ def held_out_questions(per_act: int = PER_ACT, seed: int = SEED) -> list[Questio
         for i, turn in enumerate(dialogue.turns[:TURNS]):
             if len(found[turn.act]) < per_act:
                 found[turn.act].append(Question(
-                    f"{turn.act}-{len(found[turn.act]) + 1}", dialogue.messages(i), turn.act, turn.entities, accepted(turn.answers)))
+                    f"{turn.act}-{len(found[turn.act]) + 1}", dialogue.messages(i), turn.act, turn.entities,
+                    accepted(turn.answers)))
     return [question for act in g.ANSWERS for question in found[act]]
 
 

@@ -74,7 +74,8 @@ def test_no_held_out_phrasing_occurs_in_training() -> None:
         found = re.search(r"\(([^()]*)\)", template)
         if not found:
             return {re.sub(r"\W+$", "", template.lower())}
-        return set().union(*(every(template[:found.start()] + one + template[found.end():]) for one in found[1].split("|")))
+        before, after = template[:found.start()], template[found.end():]
+        return set().union(*(every(before + one + after) for one in found[1].split("|")))
 
     for intent, phrasings in HELD_OUT.items():
         known = set().union(*map(every, QUESTIONS[intent]))
@@ -85,5 +86,6 @@ def test_both_sides_of_the_split_share_no_name() -> None:
     sides = []
     for held_out in (False, True):
         entities = Generator(5, held_out).entities
-        sides.append({entities.last() for _ in range(3000)} | {entities.first() for _ in range(3000)} | {entities.medicine() for _ in range(3000)})
+        kinds = entities.first, entities.last, entities.medicine
+        sides.append({draw() for draw in kinds for _ in range(3000)})
     assert not sides[0] & sides[1]

@@ -147,7 +147,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--settings", type=Path, default=here / "settings.json")
-    parser.add_argument("--vocabulary", type=Path, default=here.parent.parent / "models" / "front-desk" / "tokenizer.json")
+    parser.add_argument("--vocabulary", type=Path,
+                        default=here.parents[1] / "models" / "front-desk" / "tokenizer.json")
     options = parser.parse_args()
     options.state.mkdir(parents=True, exist_ok=True)
     (options.state / "pid").write_text(str(os.getpid()))
