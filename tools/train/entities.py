@@ -32,8 +32,11 @@ Brandt Iyer Pemberton Salazar Tremblay Yamada Dunbar""".split()
 _LISTED_HELD_OUT = {*FIRST_HELD_OUT, *LAST_HELD_OUT}
 _LISTED = {*FIRST, *LAST} | _LISTED_HELD_OUT
 
-_ONSETS = "b br c ch cl d dr f fl g gr h j k kl l m n p pr r s sh sl st t th tr v w z".split()
-_VOWELS = "a e i o u ai ea ee ia o a e i ou".split()
+_ONSETS = """b br c ch cl d dr f fl g gr h j k kl l m n p pr r s sh sl st t th tr v w z bl cr gl gw kh kr kw ph pl qu rh sc sk
+sm sn sp sw ts wh x y zh""".split()
+_MIDDLES = "b c d g k l m n p r s t v z bb dd ff ll mm nn pp rr ss tt ck nd ng nt rd rk rl rn rt sk st lb ld lm ndr mb x y".split()
+_VOWELS = "a e i o u a e i o u a e i o ai ea ee ia ou au ae eu oo io ie ue oa ei y".split()
+_LETTERS = "aaabcdeeefghiiijklmnooopqrstuuvwxyz"
 _ENDS = ["", "", "n", "r", "l", "s", "nd", "ck", "th", "m", "rt", "x", "ll", "ff", "ng", "lt", "ston", "man", "ford",
          "son", "ley", "ton", "ski", "ez", "wood", "berg", "well", "by", "ham", "dale"]
 _MEDICINE_ENDS = "ol in ide one ate pril statin zole mycin pam lol ine vir tan".split()
@@ -74,11 +77,17 @@ class Entities:
                 return word
 
     def _stem(self, syllables: int) -> str:
+        """Syllables; a quarter begin with a vowel."""
         choice = self.rng.choice
-        return "".join(choice(_ONSETS) + choice(_VOWELS) for _ in range(syllables))
+        start = "" if self.rng.random() < 0.25 else choice(_ONSETS)
+        return start + choice(_VOWELS) + "".join(choice(_MIDDLES) + choice(_VOWELS) for _ in range(syllables - 1))
 
     def _built_name(self) -> str:
-        return self._own(lambda: (self._stem(self.rng.choice((1, 1, 2, 2, 3))) + self.rng.choice(_ENDS)).capitalize())
+        """A fifth are letters without any rule: whatever the vocabulary cuts a name into must be copied."""
+        choice = self.rng.choice
+        if self.rng.random() < 0.2:
+            return self._own(lambda: "".join(choice(_LETTERS) for _ in range(self.rng.randint(3, 8))).capitalize())
+        return self._own(lambda: (self._stem(choice((1, 1, 2, 2, 3))) + choice(_ENDS)).capitalize())
 
     def first(self) -> str:
         if self.rng.random() < 0.5:

@@ -151,7 +151,7 @@ class Llama(nn.Module):
         """Mean cross-entropy of the tokens with `counts` set, each predicted from those before it."""
         wanted = counts[:, 1:]
         hidden = self.hidden(ids[:, :-1])[wanted]
-        return F.cross_entropy(F.linear(hidden, self.model.embed_tokens.weight), ids[:, 1:][wanted])
+        return F.cross_entropy(F.linear(hidden, self.model.embed_tokens.weight).float(), ids[:, 1:][wanted])
 
     @torch.no_grad()
     def greedy(self, ids: list[int], stop: set[int], most: int = 96) -> list[int]:
