@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdlib>
 #include <cstring>
@@ -160,6 +161,18 @@ Result<Path> FindLlamaServer(const Path& explicit_path) {
   }
   return Fail(ErrorCode::kNotFound, "llama-server", "is not installed",
               "run scripts/llama, or name one with --engine or ISOVEIL_LLAMA_SERVER");
+}
+
+Result<Path> FindGguf(const Path& path) {
+  if (!std::filesystem::is_directory(path)) return path;
+  std::vector<Path> found;
+  for (const auto& entry : std::filesystem::directory_iterator(path)) {
+    if (entry.path().extension() == ".gguf") found.push_back(entry.path());
+  }
+  std::sort(found.begin(), found.end());
+  if (!found.empty()) return found.front();
+  return Fail(ErrorCode::kNotFound, path.string(), "holds no GGUF file, which is what llama-server reads",
+              "encrypt with --to gguf, or serve this folder with vLLM: vllm serve " + path.string());
 }
 
 std::vector<std::string> ServerCommand(const Path& binary, const ServerOptions& options, uint16_t port) {

@@ -41,6 +41,9 @@ struct ServerOptions {
 // kNotFound if there is none, or the given one cannot be executed; the hint says what to run.
 Result<Path> FindLlamaServer(const Path& explicit_path = {});
 
+// A GGUF file as it is; of a folder the one in it, or its first shard. kNotFound if there is none.
+Result<Path> FindGguf(const Path& path);
+
 // The whole command line, program first.
 std::vector<std::string> ServerCommand(const Path& binary, const ServerOptions& options, uint16_t port);
 

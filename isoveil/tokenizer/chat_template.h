@@ -61,6 +61,8 @@ struct RenderedPrompt {
   bool has_bos = false;                  // the text begins with the BOS token: do not add another
   std::vector<std::string> stops;        // further texts that end the answer
   std::vector<std::string> kept_tokens;  // control tokens that the parser needs to see in the answer
+  // The template gives answers no form of their own (no tools, no thoughts): the text is the content.
+  bool verbatim = false;
   ChatParser parser;
 };
 

@@ -4,10 +4,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <exception>
 
+#include "isoveil/tokenizer/deep_stack.h"
 #include "isoveil/tokenizer/llama_runtime.h"
+#include "isoveil/tokenizer/own_keys.h"
+#include "isoveil/tokenizer/text_rules.h"
 #include "isoveil/tokenizer/utf8.h"
+#include "isoveil/tokenizer/vocabulary_check.h"
 
 namespace isoveil {
 namespace {
@@ -66,12 +72,21 @@ bool AddsSpacePrefix(const GgufMetadata& metadata, VocabularyKind kind) {
   return flag ? *flag : kind == VocabularyKind::kSentencePiece;
 }
 
+// llama.cpp looks at these outside of "tokenizer.*": some tokenizers behave by the name of their model.
+bool IsOfInterest(std::string_view key) { return key == "general.name" || key.starts_with("tokenizer."); }
+
+// Every other architecture gives the same vocabulary as "llama" does.
+std::string ArchitectureFor(const GgufMetadata& metadata) {
+  const auto name = metadata.GetString("general.architecture");
+  return name && (*name == "nomic-bert-moe" || *name == "jina-bert-v3") ? *name : "llama";
+}
+
 // An anonymous file that holds the metadata alone.
 Result<std::FILE*> WriteAnonymous(const GgufMetadata& metadata, const std::string& where) {
   GgufMetadata all;
-  all.Set("general.architecture", std::string("llama"));
+  all.Set("general.architecture", ArchitectureFor(metadata));
   for (const auto& [key, value] : metadata) {
-    if (key.starts_with("general.") || key.starts_with("tokenizer.")) all.Set(key, value);
+    if (IsOfInterest(key)) all.Set(key, value);
   }
   ISOVEIL_ASSIGN_OR_RETURN(const FileLayout layout, LayOutGguf(all, {}));
   const int fd = ::memfd_create("vocabulary", MFD_CLOEXEC);
@@ -92,59 +107,33 @@ struct Vocabulary::Impl {
   const llama_vocab* vocab = nullptr;
   VocabularyKind kind = VocabularyKind::kOther;
   bool adds_space_prefix = false;
+  TextRules rules;
   std::string chat_template;
   SpecialIds special;
   std::vector<std::string> pieces;          // control tokens empty
   std::vector<std::string> special_pieces;  // control tokens by name
+
+  void ReadSpecialIds(const GgufMetadata& metadata);
+  void ReadPieces();
+  Status ReadRenamed(const GgufMetadata& metadata, const std::string& where);
+  Status ReadTextRules(const GgufMetadata& metadata, const std::string& where);
+  Status CheckSpecialIds(const std::string& where) const;
 };
 
-Result<Vocabulary> Vocabulary::Load(const Path& path) {
-  ISOVEIL_ASSIGN_OR_RETURN(const GgufFile file, GgufFile::Open(path));
-  return FromMetadata(file.metadata(), path.string());
-}
-
-Result<Vocabulary> Vocabulary::FromMetadata(const GgufMetadata& metadata, std::string where) {
-  StartLlama();
-  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<std::string> tokens,
-                           metadata.GetStrings("tokenizer.ggml.tokens"));
-  if (tokens.empty() || tokens.size() > kMaxVocabulary) {
-    return Fail(ErrorCode::kFormat, where + ": tokenizer.ggml.tokens",
-                fmt::format("expected 1 to {} tokens, found {}", kMaxVocabulary, tokens.size()));
-  }
-  for (const char* key : {"tokenizer.ggml.scores", "tokenizer.ggml.token_type"}) {
-    const GgufValue* list = metadata.Find(key);
-    const size_t size = list == nullptr ? tokens.size()
-                                        : std::visit(
-                                              [](const auto& v) -> size_t {
-                                                if constexpr (requires { v.size(); }) return v.size();
-                                                return 0;
-                                              },
-                                              *list);
-    if (size != tokens.size()) {
-      return Fail(ErrorCode::kFormat, fmt::format("{}: {}", where, key),
-                  fmt::format("expected {} entries, one for each token, found {}", tokens.size(), size));
-    }
-  }
-  ISOVEIL_ASSIGN_OR_RETURN(std::FILE * file, WriteAnonymous(metadata, where));
-  TakeLlamaErrors();
-  auto impl = std::make_shared<Impl>();
-  impl->model.reset(llama_model_load_from_file_ptr(file, VocabularyOnly()));
-  std::fclose(file);
-  if (impl->model == nullptr) {
-    return Fail(ErrorCode::kFormat, where,
-                fmt::format("llama.cpp cannot load the vocabulary: {}", TakeLlamaErrors()));
-  }
-  const llama_vocab* vocab = impl->vocab = llama_model_get_vocab(impl->model.get());
-  impl->kind = KindOf(llama_vocab_type(vocab));
-  if (impl->kind == VocabularyKind::kOther) {
-    return Fail(ErrorCode::kUnsupported, where, "the vocabulary holds no text");
-  }
-  impl->adds_space_prefix = AddsSpacePrefix(metadata, impl->kind);
-  if (const auto text = metadata.GetString("tokenizer.chat_template")) impl->chat_template = *text;
-  SpecialIds& special = impl->special;
-  special.bos = Present(llama_vocab_bos(vocab));
-  special.eos = Present(llama_vocab_eos(vocab));
+// Where a key is missing, llama.cpp takes token 11 for both ends of a text: a comma in GPT-2's vocabulary.
+void Vocabulary::Impl::ReadSpecialIds(const GgufMetadata& metadata) {
+  const auto given = [&](const char* key) { return metadata.Find(key) != nullptr; };
+  const auto configured = [&](const char* key) -> std::optional<TokenId> {
+    const auto id = metadata.GetUnsigned(key);
+    if (!id || *id >= pieces.size()) return std::nullopt;
+    return static_cast<TokenId>(*id);
+  };
+  const bool guesses = kind == VocabularyKind::kBytePair;
+  if (!guesses || given("tokenizer.ggml.bos_token_id")) special.bos = Present(llama_vocab_bos(vocab));
+  if (!guesses || given("tokenizer.ggml.eos_token_id")) special.eos = Present(llama_vocab_eos(vocab));
   special.eot = Present(llama_vocab_eot(vocab));
+  special.eom = configured("tokenizer.ggml.eom_token_id");
+  special.unk = configured("tokenizer.ggml.unknown_token_id");
   special.sep = Present(llama_vocab_sep(vocab));
   special.pad = Present(llama_vocab_pad(vocab));
   special.mask = Present(llama_vocab_mask(vocab));
@@ -154,40 +143,157 @@ Result<Vocabulary> Vocabulary::FromMetadata(const GgufMetadata& metadata, std::s
   special.fim_pad = Present(llama_vocab_fim_pad(vocab));
   special.fim_repo = Present(llama_vocab_fim_rep(vocab));
   special.fim_separator = Present(llama_vocab_fim_sep(vocab));
-  for (TokenId id = 0; id < llama_vocab_n_tokens(vocab); ++id) {
-    if (llama_vocab_is_eog(vocab, id)) special.end_of_generation.push_back(id);
-    impl->pieces.push_back(PieceOf(vocab, id, false));
-    impl->special_pieces.push_back(PieceOf(vocab, id, true));
+  for (TokenId id = 0; id < static_cast<TokenId>(pieces.size()); ++id) {
+    if (!llama_vocab_is_eog(vocab, id)) continue;
+    const bool guessed = !special.eos && id == llama_vocab_eos(vocab) &&
+                         (llama_vocab_get_attr(vocab, id) & LLAMA_TOKEN_ATTR_CONTROL) == 0;
+    if (!guessed) special.end_of_generation.push_back(id);
   }
+}
+
+void Vocabulary::Impl::ReadPieces() {
+  for (TokenId id = 0; id < llama_vocab_n_tokens(vocab); ++id) {
+    pieces.push_back(PieceOf(vocab, id, false));
+    special_pieces.push_back(PieceOf(vocab, id, true));
+  }
+}
+
+Status Vocabulary::Impl::ReadRenamed(const GgufMetadata& metadata, const std::string& where) {
+  if (metadata.Find(kRenamedIdsKey) == nullptr) return Ok();
+  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<int64_t> ids, metadata.GetIntegers(kRenamedIdsKey));
+  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<std::string> names, metadata.GetStrings(kRenamedPiecesKey));
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (ids.size() != names.size() || ids[i] < 0 || static_cast<uint64_t>(ids[i]) >= pieces.size()) {
+      return Fail(ErrorCode::kFormat, fmt::format("{}: {}", where, kRenamedIdsKey),
+                  fmt::format("expected {} ids below {}", names.size(), pieces.size()));
+    }
+    pieces[static_cast<size_t>(ids[i])] = special_pieces[static_cast<size_t>(ids[i])] = names[i];
+  }
+  return Ok();
+}
+
+Status Vocabulary::Impl::ReadTextRules(const GgufMetadata& metadata, const std::string& where) {
+  const auto rule = [&](const char* key, std::string_view known) -> Result<bool> {
+    if (metadata.Find(key) == nullptr) return false;
+    ISOVEIL_ASSIGN_OR_RETURN(const std::string value, metadata.GetString(key));
+    if (value == known) return true;
+    return Fail(ErrorCode::kUnsupported, fmt::format("{}: {}", where, key),
+                fmt::format("expected {}, found {}", Quoted(known), Quoted(value)));
+  };
+  ISOVEIL_ASSIGN_OR_RETURN(rules.nfc, rule(kNormalizerKey, "nfc"));
+  ISOVEIL_ASSIGN_OR_RETURN(rules.space_before_text, rule(kSpacePrefixKey, "first"));
+  if (!rules.nfc && !rules.space_before_text) return Ok();
+  for (TokenId id = 0; id < static_cast<TokenId>(pieces.size()); ++id) {
+    const TokenKind token_kind = KindOf(llama_vocab_get_attr(vocab, id));
+    const char* text = llama_vocab_get_text(vocab, id);
+    if (token_kind == TokenKind::kUserDefined) rules.AddSpecial(text, true);
+    if (token_kind == TokenKind::kControl || token_kind == TokenKind::kUnknown) rules.AddSpecial(text, false);
+  }
+  return Ok();
+}
+
+// llama.cpp ends the process when it is to add a token that it does not have.
+Status Vocabulary::Impl::CheckSpecialIds(const std::string& where) const {
+  const bool word_piece = kind == VocabularyKind::kWordPiece;
+  const auto require = [&](bool needed, llama_token id, const char* key) -> Status {
+    if (!needed || id >= 0) return Ok();
+    return Fail(ErrorCode::kFormat, fmt::format("{}: {}", where, key), "is added to texts, but missing");
+  };
+  ISOVEIL_RETURN_IF_ERROR(require(word_piece || llama_vocab_get_add_bos(vocab), llama_vocab_bos(vocab),
+                                  "tokenizer.ggml.bos_token_id"));
+  ISOVEIL_RETURN_IF_ERROR(
+      require(llama_vocab_get_add_eos(vocab), llama_vocab_eos(vocab), "tokenizer.ggml.eos_token_id"));
+  return require(word_piece, llama_vocab_sep(vocab), "tokenizer.ggml.seperator_token_id");
+}
+
+Result<Vocabulary> Vocabulary::Load(const Path& path) {
+  ISOVEIL_ASSIGN_OR_RETURN(const GgufFile file, GgufFile::Open(path));
+  return FromMetadata(file.metadata(), path.string());
+}
+
+Result<Vocabulary> Vocabulary::FromMetadata(const GgufMetadata& metadata, std::string where) {
+  StartLlama();
+  ISOVEIL_RETURN_IF_ERROR(CheckVocabularyMetadata(metadata, where));
+  ISOVEIL_ASSIGN_OR_RETURN(std::FILE * file, WriteAnonymous(metadata, where));
+  TakeLlamaErrors();
+  auto impl = std::make_shared<Impl>();
+  impl->model.reset(llama_model_load_from_file_ptr(file, VocabularyOnly()));
+  std::fclose(file);
+  if (impl->model == nullptr) {
+    return Fail(ErrorCode::kFormat, where,
+                fmt::format("llama.cpp cannot load the vocabulary: {}", TakeLlamaErrors()));
+  }
+  impl->vocab = llama_model_get_vocab(impl->model.get());
+  impl->kind = KindOf(llama_vocab_type(impl->vocab));
+  ISOVEIL_RETURN_IF_ERROR(impl->CheckSpecialIds(where));
+  impl->adds_space_prefix = AddsSpacePrefix(metadata, impl->kind);
+  if (const auto text = metadata.GetString("tokenizer.chat_template")) impl->chat_template = *text;
+  impl->ReadPieces();
+  impl->ReadSpecialIds(metadata);
+  ISOVEIL_RETURN_IF_ERROR(impl->ReadRenamed(metadata, where));
+  ISOVEIL_RETURN_IF_ERROR(impl->ReadTextRules(metadata, where));
   return Vocabulary(std::move(impl));
 }
 
 uint64_t Vocabulary::n_tokens() const { return impl_->pieces.size(); }
 VocabularyKind Vocabulary::kind() const { return impl_->kind; }
 const SpecialIds& Vocabulary::special_ids() const { return impl_->special; }
-bool Vocabulary::IsEndOfGeneration(TokenId id) const { return llama_vocab_is_eog(impl_->vocab, id); }
+bool Vocabulary::IsEndOfGeneration(TokenId id) const {
+  const std::vector<TokenId>& ends = impl_->special.end_of_generation;
+  return std::binary_search(ends.begin(), ends.end(), id);
+}
 bool Vocabulary::adds_bos() const { return llama_vocab_get_add_bos(impl_->vocab); }
 bool Vocabulary::adds_eos() const { return llama_vocab_get_add_eos(impl_->vocab); }
-bool Vocabulary::adds_space_prefix() const { return impl_->adds_space_prefix; }
+bool Vocabulary::adds_space_prefix() const {
+  return impl_->adds_space_prefix || impl_->rules.space_before_text;
+}
 const std::string& Vocabulary::chat_template() const { return impl_->chat_template; }
 
-Result<std::vector<TokenId>> Vocabulary::Tokenize(std::string_view text, TokenizeOptions options) const {
-  constexpr size_t kMaxText = size_t{1} << 30;
-  if (text.size() >= kMaxText || !IsUtf8(text)) {
-    return Fail(ErrorCode::kInvalidArgument, "text", "expected well-formed UTF-8 of less than 1 GiB");
-  }
+namespace {
+
+// llama.cpp's splitting takes 650 bytes of stack for every character of a long run, measured with GCC 12.
+constexpr size_t kStackPerByte = 1024;
+constexpr size_t kShortText = 2048;
+
+// One call of llama.cpp; a missing byte token is an exception there.
+Result<std::vector<TokenId>> CallTokenize(const llama_vocab* vocab, std::string_view text,
+                                          TokenizeOptions options) {
   std::vector<TokenId> ids(text.size() / 2 + 16);
   const auto tokenize = [&] {
-    return llama_tokenize(impl_->vocab, text.data(), static_cast<int32_t>(text.size()), ids.data(),
+    return llama_tokenize(vocab, text.data(), static_cast<int32_t>(text.size()), ids.data(),
                           static_cast<int32_t>(ids.size()), options.add_special, options.parse_special);
   };
-  int32_t count = tokenize();
-  if (count < 0) {
-    ids.resize(static_cast<size_t>(-static_cast<int64_t>(count)));
-    count = tokenize();
+  try {
+    int32_t count = tokenize();
+    if (count < 0) {
+      ids.resize(static_cast<size_t>(-static_cast<int64_t>(count)));
+      count = tokenize();
+    }
+    ids.resize(static_cast<size_t>(std::max(count, 0)));
+  } catch (const std::exception&) {
+    return Fail(ErrorCode::kFormat, "vocabulary", "has no token for a part of the text");
   }
-  if (count < 0) return Fail(ErrorCode::kInvalidArgument, "text", "is too long to be tokenized");
-  ids.resize(static_cast<size_t>(count));
+  const auto n_tokens = llama_vocab_n_tokens(vocab);
+  if (std::any_of(ids.begin(), ids.end(), [&](TokenId id) { return id < 0 || id >= n_tokens; })) {
+    return Fail(ErrorCode::kFormat, "vocabulary", "has no token for a part of the text");
+  }
+  return ids;
+}
+
+}  // namespace
+
+Result<std::vector<TokenId>> Vocabulary::Tokenize(std::string_view text, TokenizeOptions options) const {
+  if (text.size() > kMaxTextBytes || !IsUtf8(text)) {
+    return Fail(ErrorCode::kInvalidArgument, "text",
+                fmt::format("expected well-formed UTF-8 of at most {} bytes", kMaxTextBytes));
+  }
+  ISOVEIL_ASSIGN_OR_RETURN(const std::string ready, impl_->rules.Apply(text, options.parse_special));
+  if (impl_->kind != VocabularyKind::kBytePair || ready.size() <= kShortText) {
+    return CallTokenize(impl_->vocab, ready, options);
+  }
+  Result<std::vector<TokenId>> ids;
+  ISOVEIL_RETURN_IF_ERROR(RunOnStack(ready.size() * kStackPerByte + (size_t{1} << 20),
+                                     [&] { ids = CallTokenize(impl_->vocab, ready, options); }));
   return ids;
 }
 
@@ -200,7 +306,7 @@ Result<std::string_view> Vocabulary::Piece(TokenId id, bool special) const {
 }
 
 std::string_view Vocabulary::StripStart(std::string_view piece, TextStart start) const {
-  const bool strip = start == TextStart::kWholeText && impl_->adds_space_prefix && piece.starts_with(' ');
+  const bool strip = start == TextStart::kWholeText && adds_space_prefix() && piece.starts_with(' ');
   return strip ? piece.substr(1) : piece;
 }
 

@@ -65,11 +65,12 @@ struct SpecialIds {
 class Vocabulary {
  public:
   // Reads the tokenizer of a GGUF file, with or without weights. kFormat for what llama.cpp cannot
-  // load, or for tables that contradict each other; kUnsupported for vocabularies without text.
+  // load, or for tables that contradict each other; kUnsupported for vocabularies without text and for
+  // tokenizers other than SentencePiece's BPE, byte-level BPE, WordPiece and Unigram.
   static Result<Vocabulary> Load(const Path& path);
 
-  // The same from metadata in memory; `where` names it in errors. Only the "general.*" and
-  // "tokenizer.*" keys are looked at.
+  // The same from metadata in memory; `where` names it in errors. Only the "tokenizer.*"
+  // keys, general.name and general.architecture are looked at.
   static Result<Vocabulary> FromMetadata(const GgufMetadata& metadata, std::string where);
 
   uint64_t n_tokens() const;
@@ -86,7 +87,11 @@ class Vocabulary {
   // The model's own chat template, or empty.
   const std::string& chat_template() const;
 
-  // kInvalidArgument unless `text` is well-formed UTF-8 of less than 1 GiB. Errors never quote it.
+  // Some tokenizers need 1 KiB of stack for every byte; it is taken from a thread made for the purpose.
+  static constexpr size_t kMaxTextBytes = size_t{16} << 20;
+
+  // kInvalidArgument unless `text` is well-formed UTF-8 of at most kMaxTextBytes; kFormat if the vocabulary
+  // lacks a token for a part of it; kNoMemory. Errors never quote the text.
   Result<std::vector<TokenId>> Tokenize(std::string_view text, TokenizeOptions options = {}) const;
 
   // The bytes of one id, possibly a part of a character; they live as long as the vocabulary.

@@ -1,0 +1,72 @@
+// Hostile bytes from a server: the event stream, every decoder, error bodies and URLs.
+#include <fuzzer/FuzzedDataProvider.h>
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "isoveil/engine/http_client.h"
+#include "isoveil/engine/llama_server.h"
+#include "isoveil/engine/sglang.h"
+#include "isoveil/engine/sse.h"
+#include "isoveil/engine/vllm.h"
+
+namespace isoveil {
+namespace {
+
+void Require(bool holds) {
+  if (!holds) std::abort();
+}
+
+struct Parsed {
+  std::vector<std::pair<std::string, std::string>> events;
+  bool failed = false;
+
+  bool operator==(const Parsed&) const = default;
+};
+
+Parsed Parse(std::string_view text, size_t chunk) {
+  constexpr size_t kMaxEvent = 1 << 12;
+  Parsed parsed;
+  SseParser parser(kMaxEvent);
+  for (; !text.empty() && !parsed.failed; text.remove_prefix(std::min(chunk, text.size()))) {
+    const Status status = parser.Feed(text.substr(0, chunk), [&](const SseEvent& event) -> Status {
+      Require(event.data.size() <= kMaxEvent);
+      parsed.events.emplace_back(event.type, event.data);
+      return Ok();
+    });
+    parsed.failed = !status;
+  }
+  if (!parsed.failed) parsed.failed = !parser.Finish();
+  return parsed;
+}
+
+void Decode(const Dialect& dialect, const Parsed& parsed) {
+  const auto decoder = dialect.NewDecoder();
+  for (const auto& [type, data] : parsed.events) {
+    const auto event = nlohmann::json::parse(data, nullptr, /*allow_exceptions=*/false);
+    (void)dialect.DecodeEmbedding(event).has_value();
+    UpstreamInfo info;
+    for (const std::string& path : dialect.InfoPaths()) dialect.ReadInfo(path, event, &info);
+    const auto delta = decoder->Decode(event);
+    if (!delta) return;
+    for (const GeneratedToken& token : delta->tokens) Require(token.id >= 0);
+  }
+}
+
+}  // namespace
+}  // namespace isoveil
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace isoveil;
+  FuzzedDataProvider provider(data, size);
+  const auto chunk = provider.ConsumeIntegralInRange<size_t>(1, 64);
+  const std::string text = provider.ConsumeRemainingBytesAsString();
+  const Parsed whole = Parse(text, text.size() + 1);
+  Require(whole == Parse(text, chunk));
+  Decode(*LlamaServerDialect(), whole);
+  Decode(*VllmDialect(), whole);
+  Decode(*SglangDialect(), whole);
+  for (const char c : ErrorBodyText(text)) Require(c >= ' ' && c < 0x7f);
+  if (const auto url = Url::Parse(text)) Require(Url::Parse(url->ToString())->ToString() == url->ToString());
+  return 0;
+}

@@ -1,0 +1,60 @@
+#include "isoveil/gateway/api_error.h"
+
+namespace isoveil {
+namespace {
+
+std::string Sentence(const Error& error) {
+  std::string text = error.where.empty() ? error.problem : error.Message();
+  if (!error.hint.empty()) text += "; " + error.hint;
+  return text;
+}
+
+ApiError OfRequest(const Error& error, int status, std::string code) {
+  return {.status = status,
+          .type = "invalid_request_error",
+          .message = Sentence(error),
+          .param = error.where.empty() ? std::nullopt : std::optional(error.where),
+          .code = std::move(code)};
+}
+
+ApiError OfUpstream(const Error& error, int status, std::string code, std::optional<int> retry) {
+  return {.status = status,
+          .type = "upstream_error",
+          .message = "the model's server: " + Sentence(error),
+          .code = std::move(code),
+          .retry_after_seconds = retry};
+}
+
+}  // namespace
+
+nlohmann::ordered_json ApiError::ToJson() const {
+  const auto or_null = [](const std::optional<std::string>& text) -> nlohmann::ordered_json {
+    return text ? nlohmann::ordered_json(*text) : nlohmann::ordered_json(nullptr);
+  };
+  return {{"error", {{"message", message}, {"type", type}, {"param", or_null(param)}, {"code", or_null(code)}}}};
+}
+
+ApiError BadField(std::string param, std::string message, std::string code) {
+  return {.status = 400,
+          .type = "invalid_request_error",
+          .message = std::move(message),
+          .param = std::move(param),
+          .code = std::move(code)};
+}
+
+ApiError ToApiError(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kInvalidArgument: return OfRequest(error, 400, "invalid_value");
+    case ErrorCode::kUnsupported: return OfRequest(error, 400, "unsupported");
+    case ErrorCode::kNotFound: return OfRequest(error, 404, "not_found");
+    case ErrorCode::kUnavailable: return OfUpstream(error, 503, "upstream_unavailable", 1);
+    case ErrorCode::kAuth: return OfUpstream(error, 502, "upstream_refused", std::nullopt);
+    case ErrorCode::kFormat: return OfUpstream(error, 502, "upstream_garbled", std::nullopt);
+    case ErrorCode::kMismatch: return OfUpstream(error, 502, "upstream_mismatch", std::nullopt);
+    case ErrorCode::kCancelled:
+      return {.status = 499, .message = "the request was cancelled", .code = "cancelled"};
+    default: return {.status = 500, .message = Sentence(error), .code = std::string(ErrorCodeName(error.code))};
+  }
+}
+
+}  // namespace isoveil

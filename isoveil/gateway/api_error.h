@@ -1,0 +1,37 @@
+// Errors as OpenAI's clients understand them.
+//
+//   return ToApiError(error).ToJson();
+//   // {"error": {"message": ..., "type": ..., "param": ..., "code": ...}}
+//
+// Messages name fields and limits; they never hold a part of a prompt or an answer.
+// Source: the error object of OpenAI's API description; status codes that its clients retry: 408, 409, 429, 5xx.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "isoveil/base/result.h"
+
+namespace isoveil {
+
+struct ApiError {
+  int status = 500;
+  std::string type = "server_error";
+  std::string message;
+  std::optional<std::string> param = std::nullopt;
+  std::optional<std::string> code = std::nullopt;
+  // Sent as "retry-after"; absent where a retry would not help.
+  std::optional<int> retry_after_seconds = std::nullopt;
+
+  nlohmann::ordered_json ToJson() const;
+};
+
+// A field of the request that is wrong.
+ApiError BadField(std::string param, std::string message, std::string code = "invalid_value");
+
+// kInvalidArgument and kUnsupported are the client's (400, `where` is the field), kNotFound 404, a server that
+// is away 503, one that answers nonsense or refuses the gateway 502, kCancelled 499.
+ApiError ToApiError(const Error& error);
+
+}  // namespace isoveil

@@ -1,0 +1,21 @@
+// The endpoints. Each reads its request, and writes one answer or a stream of events.
+//
+// Source: OpenAI's API description; the forms of the chunks are those that the official clients read.
+#pragma once
+
+#include "isoveil/gateway/model_service.h"
+#include "isoveil/gateway/reply.h"
+
+namespace isoveil {
+
+void ChatCompletions(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
+void Completions(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
+void Responses(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
+void Embeddings(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
+void Tokenize(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
+void Detokenize(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
+void ListModels(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
+// kNotFound unless `id` is the name of the model.
+void GetModel(const ModelService& service, std::string_view id, ReplyWriter& reply);
+
+}  // namespace isoveil

@@ -1,0 +1,201 @@
+// POST /v1/chat/completions
+#include <ctime>
+#include <mutex>
+
+#include "isoveil/gateway/apis.h"
+#include "isoveil/gateway/chat_task.h"
+#include "isoveil/gateway/choices.h"
+#include "isoveil/gateway/token_json.h"
+
+namespace isoveil {
+namespace {
+
+struct Chat {
+  const ModelService& service;
+  const ApiRequest& request;
+  ChatTask task;
+  int n_top = 0;
+  std::string id = RandomId("chatcmpl-");
+  int64_t created = std::time(nullptr);
+
+  Json Head(const char* object) const {
+    return {{"id", id}, {"object", object}, {"created", created}, {"model", service.name},
+            {"system_fingerprint", nullptr}};
+  }
+  Json Logprobs(std::span<const PlainToken> tokens) const {
+    if (!task.options.logprobs) return nullptr;
+    Json content = Json::array();
+    for (const PlainToken& token : tokens) {
+      content.push_back(LogprobEntry(service.client.vocabulary, token, n_top));
+    }
+    return {{"content", std::move(content)}, {"refusal", nullptr}};
+  }
+};
+
+Result<Chat> ReadChat(const ModelService& service, const ApiRequest& request) {
+  ISOVEIL_ASSIGN_OR_RETURN(const Json body, ParseBody(request, service.limits.max_depth));
+  ISOVEIL_ASSIGN_OR_RETURN(GenerationOptions options, ReadOptions(body, ApiKind::kChat, service.limits));
+  ISOVEIL_ASSIGN_OR_RETURN(AnswerCheck check,
+                           AnswerCheck::FromFormat(Member(body, "response_format"), "response_format"));
+  ISOVEIL_ASSIGN_OR_RETURN(ChatRequest chat, ReadChatRequest(body, service.limits, check));
+  ISOVEIL_ASSIGN_OR_RETURN(const auto n_top,
+                           ReadInteger(body, "top_logprobs", 0, service.limits.max_top_logprobs));
+  ISOVEIL_ASSIGN_OR_RETURN(ChatTask task,
+                           MakeChatTask(service, std::move(chat), std::move(options), std::move(check)));
+  return Chat{service, request, std::move(task), static_cast<int>(n_top.value_or(0))};
+}
+
+// The prompt is counted once, the answers together.
+Usage Total(const std::vector<Result<Answer>>& answers) {
+  Usage total;
+  for (const auto& answer : answers) {
+    total.prompt_tokens = answer->usage.prompt_tokens;
+    total.completion_tokens += answer->usage.completion_tokens;
+    if (answer->usage.cached_tokens) total.cached_tokens = answer->usage.cached_tokens;
+  }
+  return total;
+}
+
+// The first error, if any choice failed.
+const Error* FirstError(const std::vector<Result<Answer>>& answers) {
+  for (const auto& answer : answers) {
+    if (!answer) return &answer.error();
+  }
+  return nullptr;
+}
+
+void AnswerAtOnce(const Chat& chat, ReplyWriter& reply) {
+  std::mutex mutex;
+  std::vector<std::vector<PlainToken>> tokens(static_cast<size_t>(chat.task.options.n));
+  const auto answers = RunChoices<Answer>(chat.task.options.n, [&](int index) {
+    const auto collect = [&](const AnswerPart& part) {
+      const std::lock_guard lock(mutex);
+      auto& list = tokens[static_cast<size_t>(index)];
+      list.insert(list.end(), part.tokens.begin(), part.tokens.end());
+      return true;
+    };
+    return RunChat(chat.service, chat.task, index, collect, chat.request.cancel);
+  });
+  if (const Error* error = FirstError(answers)) return reply.Fail(ToApiError(*error));
+  Json body = chat.Head("chat.completion");
+  body["choices"] = Json::array();
+  for (size_t i = 0; i < answers.size(); ++i) {
+    body["choices"].push_back({{"index", i},
+                               {"message", answers[i]->message},
+                               {"logprobs", chat.Logprobs(tokens[i])},
+                               {"finish_reason", answers[i]->finish_reason}});
+  }
+  body["usage"] = UsageJson(Total(answers));
+  if (chat.request.wants_wire) {
+    const ClientFolder& client = chat.service.client;
+    body["isoveil"] = {{"prompt", WirePairs(client.vocabulary, client.cipher, chat.task.ids)},
+                       {"tokens", WirePairs(client.vocabulary, tokens.front())}};
+  }
+  reply.SendJson(body);
+}
+
+// Writes the chunks of all choices, each beginning with the role.
+class ChunkWriter {
+ public:
+  ChunkWriter(const Chat& chat, ReplyWriter& reply)
+      : chat_(chat), reply_(reply), begun_(static_cast<size_t>(chat.task.options.n)) {}
+
+  bool Part(int index, const AnswerPart& part) {
+    const std::lock_guard lock(mutex_);
+    if (!Begin(index)) return false;
+    const bool shows_tokens = chat_.task.options.logprobs || chat_.request.wants_wire;
+    if (part.delta.empty() && !(shows_tokens && !part.tokens.empty())) return true;
+    Json chunk = Chunk(index, Delta(part.delta), nullptr);
+    if (chat_.task.options.logprobs) chunk["choices"][0]["logprobs"] = chat_.Logprobs(part.tokens);
+    if (chat_.request.wants_wire && !part.tokens.empty()) {
+      chunk["isoveil"] = {{"tokens", WirePairs(chat_.service.client.vocabulary, part.tokens)}};
+    }
+    return reply_.JsonEvent(chunk);
+  }
+
+  bool Finish(int index, const std::string& reason) {
+    const std::lock_guard lock(mutex_);
+    return Begin(index) && reply_.JsonEvent(Chunk(index, Json::object(), reason));
+  }
+
+  void UsageChunk(const Usage& usage) {
+    Json chunk = chat_.Head("chat.completion.chunk");
+    chunk["choices"] = Json::array();
+    chunk["usage"] = UsageJson(usage);
+    reply_.JsonEvent(chunk);
+  }
+
+ private:
+  bool Begin(int index) {
+    if (begun_[static_cast<size_t>(index)]) return true;
+    begun_[static_cast<size_t>(index)] = true;
+    Json chunk = Chunk(index, {{"role", "assistant"}, {"content", ""}}, nullptr);
+    if (chat_.request.wants_wire && index == 0) {
+      const ClientFolder& client = chat_.service.client;
+      chunk["isoveil"] = {{"prompt", WirePairs(client.vocabulary, client.cipher, chat_.task.ids)}};
+    }
+    return reply_.JsonEvent(chunk);
+  }
+
+  Json Chunk(int index, Json delta, Json finish_reason) const {
+    Json chunk = chat_.Head("chat.completion.chunk");
+    chunk["choices"] = Json::array({{{"index", index},
+                                     {"delta", std::move(delta)},
+                                     {"logprobs", nullptr},
+                                     {"finish_reason", std::move(finish_reason)}}});
+    if (chat_.task.options.include_usage) chunk["usage"] = nullptr;
+    return chunk;
+  }
+
+  static Json Delta(const MessageDelta& delta) {
+    Json json = Json::object();
+    if (!delta.content.empty()) json["content"] = delta.content;
+    if (!delta.reasoning.empty()) json["reasoning_content"] = delta.reasoning;
+    for (const ToolCallDelta& call : delta.calls) {
+      Json entry = {{"index", call.index}};
+      if (!call.name.empty()) {
+        entry["id"] = call.id;
+        entry["type"] = "function";
+        entry["function"] = {{"name", call.name}, {"arguments", call.arguments}};
+      } else {
+        entry["function"] = {{"arguments", call.arguments}};
+      }
+      json["tool_calls"].push_back(std::move(entry));
+    }
+    return json;
+  }
+
+  const Chat& chat_;
+  ReplyWriter& reply_;
+  std::mutex mutex_;
+  std::vector<bool> begun_;
+};
+
+void AnswerInChunks(const Chat& chat, ReplyWriter& reply) {
+  ChunkWriter chunks(chat, reply);
+  const auto answers = RunChoices<Answer>(chat.task.options.n, [&](int index) -> Result<Answer> {
+    ISOVEIL_ASSIGN_OR_RETURN(
+        const Answer answer,
+        RunChat(chat.service, chat.task, index,
+                [&](const AnswerPart& part) { return chunks.Part(index, part); }, chat.request.cancel));
+    chunks.Finish(index, answer.finish_reason);
+    return answer;
+  });
+  if (const Error* error = FirstError(answers)) return reply.Fail(ToApiError(*error));
+  if (chat.task.options.include_usage) chunks.UsageChunk(Total(answers));
+  reply.Event("", "[DONE]");
+}
+
+}  // namespace
+
+void ChatCompletions(const ModelService& service, const ApiRequest& request, ReplyWriter& reply) {
+  const auto chat = ReadChat(service, request);
+  if (!chat) return reply.Fail(ToApiError(chat.error()));
+  if (chat->task.options.stream) {
+    AnswerInChunks(*chat, reply);
+  } else {
+    AnswerAtOnce(*chat, reply);
+  }
+}
+
+}  // namespace isoveil

@@ -1,0 +1,51 @@
+// A conversation to an answer: template, ids, generation, parsing and checking. What chat completions and responses
+// have in common, in values of its own.
+//
+//   ISOVEIL_ASSIGN_OR_RETURN(ChatTask task, MakeChatTask(service, std::move(request), options, check));
+//   ISOVEIL_ASSIGN_OR_RETURN(Answer answer, RunChat(service, task, 0, [&](const AnswerPart& part) { ... return true; }));
+#pragma once
+
+#include <functional>
+#include <stop_token>
+
+#include "isoveil/gateway/answer_check.h"
+#include "isoveil/gateway/generator.h"
+#include "isoveil/gateway/message_builder.h"
+#include "isoveil/gateway/model_service.h"
+
+namespace isoveil {
+
+struct ChatTask {
+  RenderedPrompt prompt;
+  GenerationOptions options;
+  AnswerCheck check;
+  std::vector<TokenId> ids;   // plain
+  std::vector<TokenId> kept;
+};
+
+// One step of a stream.
+struct AnswerPart {
+  MessageDelta delta;
+  std::vector<PlainToken> tokens;
+};
+using PartCallback = std::function<bool(const AnswerPart&)>;
+
+struct Answer {
+  Json message;
+  std::string finish_reason;  // stop, length, tool_calls
+  Usage usage;
+  std::vector<PlainToken> tokens;  // only where log probabilities were asked for
+};
+
+// Members of a chat request that the template needs: messages, tools, tool_choice, reasoning and template arguments.
+Result<ChatRequest> ReadChatRequest(const Json& body, const RequestLimits& limits, AnswerCheck& check);
+
+Result<ChatTask> MakeChatTask(const ModelService& service, ChatRequest request, GenerationOptions options,
+                              AnswerCheck check);
+
+// Choice `index` of the answers. An answer that must be checked arrives as one part, after at most three attempts;
+// kInvalidArgument if none is as required.
+Result<Answer> RunChat(const ModelService& service, const ChatTask& task, int index, const PartCallback& on_part,
+                       std::stop_token cancel = {});
+
+}  // namespace isoveil

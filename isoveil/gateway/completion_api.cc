@@ -1,0 +1,213 @@
+// POST /v1/completions
+#include <ctime>
+#include <mutex>
+
+#include "isoveil/gateway/apis.h"
+#include "isoveil/gateway/choices.h"
+#include "isoveil/gateway/generator.h"
+#include "isoveil/gateway/message_builder.h"
+#include "isoveil/gateway/token_json.h"
+
+namespace isoveil {
+namespace {
+
+constexpr size_t kMaxPrompts = 64;
+
+struct Completion {
+  const ModelService& service;
+  const ApiRequest& request;
+  std::vector<std::vector<TokenId>> prompts;
+  GenerationOptions options;
+  bool echo = false;
+  std::string id = RandomId("cmpl-");
+  int64_t created = std::time(nullptr);
+
+  Json Head() const {
+    return {{"id", id}, {"object", "text_completion"}, {"created", created}, {"model", service.name}};
+  }
+  int n_choices() const { return static_cast<int>(prompts.size()) * options.n; }
+};
+
+struct Text {
+  std::string text;
+  std::string finish_reason;
+  Usage usage;
+  std::vector<PlainToken> tokens;
+};
+
+bool IsIds(const Json& value) { return value.is_array() && !value.empty() && value.front().is_number(); }
+
+Result<std::vector<TokenId>> ReadPrompt(const ModelService& service, const Json& prompt) {
+  if (prompt.is_string()) {
+    ISOVEIL_ASSIGN_OR_RETURN(auto ids, service.client.vocabulary.Tokenize(prompt.get_ref<const std::string&>(),
+                                                                         {.add_special = true}));
+    if (ids.empty()) return BadMember("prompt", "at least one token of text");
+    return ids;
+  }
+  std::vector<TokenId> ids;
+  for (const Json& id : prompt) {
+    if (!id.is_number_integer() || id < 0 || id >= static_cast<int64_t>(service.client.vocabulary.n_tokens())) {
+      return BadMember("prompt", "token ids of the model's vocabulary");
+    }
+    ids.push_back(id.get<TokenId>());
+  }
+  return ids;
+}
+
+// A text, ids, a list of texts, or a list of lists of ids.
+Result<std::vector<std::vector<TokenId>>> ReadPrompts(const ModelService& service, const Json& prompt) {
+  Json list = Json::array({prompt});
+  if (prompt.is_array() && !prompt.empty() && !IsIds(prompt)) list = prompt;
+  if (list.size() > kMaxPrompts) return BadMember("prompt", fmt::format("at most {} prompts", kMaxPrompts));
+  std::vector<std::vector<TokenId>> prompts;
+  for (const Json& entry : list) {
+    if (!entry.is_string() && !IsIds(entry)) return BadMember("prompt", "a string, token ids, or a list of those");
+    ISOVEIL_ASSIGN_OR_RETURN(auto ids, ReadPrompt(service, entry));
+    prompts.push_back(std::move(ids));
+  }
+  return prompts;
+}
+
+Result<Completion> ReadCompletion(const ModelService& service, const ApiRequest& request) {
+  ISOVEIL_ASSIGN_OR_RETURN(const Json body, ParseBody(request, service.limits.max_depth));
+  Completion completion{service, request};
+  ISOVEIL_ASSIGN_OR_RETURN(completion.options, ReadOptions(body, ApiKind::kCompletion, service.limits));
+  ISOVEIL_ASSIGN_OR_RETURN(completion.prompts, ReadPrompts(service, Member(body, "prompt")));
+  ISOVEIL_ASSIGN_OR_RETURN(const auto echo, ReadBool(body, "echo"));
+  completion.echo = echo.value_or(false);
+  if (completion.echo && completion.options.logprobs) {
+    return Fail(ErrorCode::kUnsupported, "echo", "log probabilities of a prompt are not given");
+  }
+  // OpenAI's default for this endpoint.
+  if (!completion.options.has_max_tokens) completion.options.sampling.max_tokens = 16;
+  completion.options.has_max_tokens = true;
+  for (const auto& prompt : completion.prompts) {
+    GenerationOptions fitted = completion.options;
+    ISOVEIL_RETURN_IF_ERROR(FitContext(service, prompt.size(), fitted));
+    completion.options.sampling.max_tokens =
+        std::min(completion.options.sampling.max_tokens, fitted.sampling.max_tokens);
+  }
+  return completion;
+}
+
+Result<Text> RunChoice(const Completion& completion, int index, const PieceCallback& on_piece) {
+  Text text;
+  const auto& prompt = completion.prompts[static_cast<size_t>(index / completion.options.n)];
+  Generation generation{prompt, completion.options.sampling, completion.options.stops};
+  if (generation.sampling.seed) *generation.sampling.seed += static_cast<uint32_t>(index % completion.options.n);
+  if (completion.echo) {
+    ISOVEIL_ASSIGN_OR_RETURN(text.text, completion.service.client.vocabulary.Detokenize(prompt));
+    if (!on_piece({text.text, {}})) return Fail(ErrorCode::kCancelled, "completion", "was cancelled");
+  }
+  const auto collect = [&](const Piece& piece) {
+    text.text += piece.text;
+    text.tokens.insert(text.tokens.end(), piece.tokens.begin(), piece.tokens.end());
+    return on_piece(piece);
+  };
+  const Generator generator(completion.service.client, completion.service.upstream);
+  ISOVEIL_ASSIGN_OR_RETURN(const Outcome outcome, generator.Run(generation, collect, completion.request.cancel));
+  if (outcome.finish == FinishReason::kCancelled) return Fail(ErrorCode::kCancelled, "completion", "was cancelled");
+  text.finish_reason = FinishReasonName(outcome.finish);
+  text.usage = outcome.usage;
+  return text;
+}
+
+Json Logprobs(const Completion& completion, std::span<const PlainToken> tokens, size_t& offset) {
+  if (!completion.options.logprobs) return nullptr;
+  Json out = {{"tokens", Json::array()}, {"token_logprobs", Json::array()}, {"top_logprobs", Json::array()},
+              {"text_offset", Json::array()}};
+  for (const PlainToken& token : tokens) {
+    const Vocabulary& vocabulary = completion.service.client.vocabulary;
+    const std::string text = TokenText(vocabulary, token.id);
+    Json top = Json::object();
+    for (const PlainLogprob& other : token.top) top[TokenText(vocabulary, other.id)] = other.logprob;
+    out["tokens"].push_back(text);
+    out["token_logprobs"].push_back(token.logprob.value_or(-9999.0F));
+    out["top_logprobs"].push_back(std::move(top));
+    out["text_offset"].push_back(offset);
+    offset += text.size();
+  }
+  return out;
+}
+
+template <typename T>
+const Error* FirstError(const std::vector<Result<T>>& results) {
+  for (const auto& result : results) {
+    if (!result) return &result.error();
+  }
+  return nullptr;
+}
+
+// Every prompt is counted once, every answer too.
+Usage Total(const Completion& completion, const std::vector<Result<Text>>& texts) {
+  Usage total;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (i % static_cast<size_t>(completion.options.n) == 0) total.prompt_tokens += texts[i]->usage.prompt_tokens;
+    total.completion_tokens += texts[i]->usage.completion_tokens;
+  }
+  return total;
+}
+
+void AnswerAtOnce(const Completion& completion, ReplyWriter& reply) {
+  const auto texts = RunChoices<Text>(completion.n_choices(), [&](int index) {
+    return RunChoice(completion, index, [](const Piece&) { return true; });
+  });
+  if (const Error* error = FirstError(texts)) return reply.Fail(ToApiError(*error));
+  Json body = completion.Head();
+  body["choices"] = Json::array();
+  for (size_t i = 0; i < texts.size(); ++i) {
+    size_t offset = 0;
+    body["choices"].push_back({{"index", i},
+                               {"text", texts[i]->text},
+                               {"logprobs", Logprobs(completion, texts[i]->tokens, offset)},
+                               {"finish_reason", texts[i]->finish_reason}});
+  }
+  body["usage"] = UsageJson(Total(completion, texts));
+  reply.SendJson(body);
+}
+
+void AnswerInChunks(const Completion& completion, ReplyWriter& reply) {
+  std::mutex mutex;
+  const auto chunk = [&](int index, const std::string& text, Json logprobs, Json finish_reason) {
+    Json body = completion.Head();
+    body["choices"] = Json::array({{{"index", index},
+                                    {"text", text},
+                                    {"logprobs", std::move(logprobs)},
+                                    {"finish_reason", std::move(finish_reason)}}});
+    if (completion.options.include_usage) body["usage"] = nullptr;
+    const std::lock_guard lock(mutex);
+    return reply.JsonEvent(body);
+  };
+  const auto texts = RunChoices<Text>(completion.n_choices(), [&](int index) -> Result<Text> {
+    size_t offset = 0;
+    const auto on_piece = [&](const Piece& piece) {
+      if (piece.text.empty() && !completion.options.logprobs) return !completion.request.cancel.stop_requested();
+      return chunk(index, piece.text, Logprobs(completion, piece.tokens, offset), nullptr);
+    };
+    ISOVEIL_ASSIGN_OR_RETURN(Text text, RunChoice(completion, index, on_piece));
+    chunk(index, "", nullptr, text.finish_reason);
+    return text;
+  });
+  if (const Error* error = FirstError(texts)) return reply.Fail(ToApiError(*error));
+  if (completion.options.include_usage) {
+    Json body = completion.Head();
+    body["choices"] = Json::array();
+    body["usage"] = UsageJson(Total(completion, texts));
+    reply.JsonEvent(body);
+  }
+  reply.Event("", "[DONE]");
+}
+
+}  // namespace
+
+void Completions(const ModelService& service, const ApiRequest& request, ReplyWriter& reply) {
+  const auto completion = ReadCompletion(service, request);
+  if (!completion) return reply.Fail(ToApiError(completion.error()));
+  if (completion->options.stream) {
+    AnswerInChunks(*completion, reply);
+  } else {
+    AnswerAtOnce(*completion, reply);
+  }
+}
+
+}  // namespace isoveil

@@ -1,0 +1,329 @@
+#include "isoveil/gateway/gateway.h"
+
+#include <httplib.h>
+
+#include <ctime>
+#include <thread>
+
+#include "isoveil/gateway/apis.h"
+#include "isoveil/gateway/exchange.h"
+#include "isoveil/gateway/message_builder.h"
+#include "isoveil/gateway/metrics.h"
+#include "isoveil/gateway/page.h"
+
+namespace isoveil {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kTick{250};        // how soon a client that left is noticed
+constexpr milliseconds kPingAfter{5'000};  // silence that proxies take for a broken connection
+constexpr time_t kReadSeconds = 30;
+constexpr time_t kWriteSeconds = 30;
+constexpr time_t kKeepAliveSeconds = 5;
+
+using Endpoint = void (*)(const ModelService&, const ApiRequest&, ReplyWriter&);
+
+Caller CallerOf(const httplib::Request& request) {
+  return {.host = request.get_header_value("Host"),
+          .origin = request.get_header_value("Origin"),
+          .fetch_site = request.get_header_value("Sec-Fetch-Site"),
+          .authorization = request.get_header_value("Authorization")};
+}
+
+void Write(const ApiError& error, httplib::Response& response) {
+  response.status = error.status;
+  if (error.retry_after_seconds) response.set_header("Retry-After", std::to_string(*error.retry_after_seconds));
+  if (error.status == 401) response.set_header("WWW-Authenticate", "Bearer");
+  response.set_content(error.ToJson().dump(-1, ' ', false, Json::error_handler_t::replace), "application/json");
+}
+
+// Counts a request until the last copy is gone.
+class Running {
+ public:
+  explicit Running(Metrics& metrics) : metrics_(metrics) { metrics_.Begin(); }
+  ~Running() {
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begun_;
+    metrics_.End(status, seconds.count());
+  }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+  int status = 200;
+
+ private:
+  Metrics& metrics_;
+  std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace
+
+class Gateway::Impl {
+ public:
+  Impl(std::unique_ptr<const ClientFolder> client, std::unique_ptr<UpstreamPool> pool, GatewayOptions options, Guard guard)
+      : client_(std::move(client)),
+        pool_(std::move(pool)),
+        options_(std::move(options)),
+        guard_(std::move(guard)),
+        service_{.client = *client_,
+                 .upstream = *pool_,
+                 .name = options_.model_name,
+                 .created = std::time(nullptr),
+                 .limits = options_.limits} {}
+
+  ~Impl() { Stop(); }
+
+  Status Start();
+  void Stop();
+  uint16_t port() const { return options_.guard.port; }
+  std::string url() const {
+    const std::string& host = options_.guard.host;
+    return fmt::format("http://{}:{}", host.find(':') == std::string::npos ? host : "[" + host + "]", port());
+  }
+
+ private:
+  void SetLimits();
+  void Route();
+  void AddPost(const char* path, Endpoint endpoint);
+  void AddGet(const char* path, std::function<void(const httplib::Request&, httplib::Response&)> handler);
+  httplib::Server::HandlerResponse CheckCaller(const httplib::Request& request, httplib::Response& response);
+  void Answer(Endpoint endpoint, const httplib::Request& request, httplib::Response& response);
+  void Stream(std::shared_ptr<Exchange> exchange, std::shared_ptr<void> held, ReplyItem first,
+              httplib::Response& response);
+  Json StatusJson() const;
+  static bool NeedsKey(const std::string& path) { return path != "/health" && !FindPageFile(path); }
+
+  std::unique_ptr<const ClientFolder> client_;
+  std::unique_ptr<UpstreamPool> pool_;
+  GatewayOptions options_;
+  Guard guard_;
+  ModelService service_;
+  std::string upstream_kind_;
+  Metrics metrics_;
+  std::stop_source stopping_;
+  httplib::Server server_;
+  std::thread listener_;
+};
+
+Status Gateway::Impl::Start() {
+  if (!client_->vocabulary.chat_template().empty()) {
+    ISOVEIL_ASSIGN_OR_RETURN(service_.chat, ChatTemplate::FromVocabulary(client_->vocabulary));
+  }
+  ISOVEIL_ASSIGN_OR_RETURN(const UpstreamInfo info, pool_->Probe());
+  service_.n_context = info.n_context;
+  upstream_kind_ = UpstreamKindName(info.kind);
+  SetLimits();
+  Route();
+  const std::string& host = options_.guard.host;
+  if (options_.guard.port == 0) {
+    const int port = server_.bind_to_any_port(host);
+    if (port <= 0) return Fail(ErrorCode::kIo, host, "cannot listen on this address");
+    options_.guard.port = static_cast<uint16_t>(port);
+    ISOVEIL_ASSIGN_OR_RETURN(guard_, Guard::Create(options_.guard));
+  } else if (!server_.bind_to_port(host, options_.guard.port)) {
+    return Fail(ErrorCode::kExists, fmt::format("{}:{}", host, options_.guard.port),
+                "cannot listen here: the port is in use or the address is not this machine's",
+                "choose another one with --port");
+  }
+  listener_ = std::thread([this] { server_.listen_after_bind(); });
+  server_.wait_until_ready();
+  return Ok();
+}
+
+void Gateway::Impl::Stop() {
+  stopping_.request_stop();
+  server_.stop();
+  if (listener_.joinable()) listener_.join();
+}
+
+void Gateway::Impl::SetLimits() {
+  const auto most = static_cast<size_t>(std::max(8, options_.max_connections));
+  server_.new_task_queue = [most] { return new httplib::ThreadPool(8, most, most); };
+  server_.set_payload_max_length(options_.limits.max_body_bytes);
+  server_.set_read_timeout(kReadSeconds);
+  server_.set_write_timeout(kWriteSeconds);
+  server_.set_keep_alive_timeout(kKeepAliveSeconds);
+  server_.set_keep_alive_max_count(1000);
+  server_.set_tcp_nodelay(true);
+  // httplib sets SO_REUSEPORT, with which two gateways would silently share a port.
+  server_.set_socket_options([](socket_t socket) {
+    const int yes = 1;
+    ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+  });
+  server_.set_default_headers({{"X-Content-Type-Options", "nosniff"}, {"Referrer-Policy", "no-referrer"},
+                               {"Cache-Control", "no-store"}, {"Server", "isoveil"}});
+  server_.set_pre_routing_handler(
+      [this](const httplib::Request& request, httplib::Response& response) { return CheckCaller(request, response); });
+  server_.set_error_handler([](const httplib::Request& request, httplib::Response& response) {
+    if (!response.body.empty()) return httplib::Server::HandlerResponse::Unhandled;
+    const bool large = response.status == 413;
+    Write({.status = response.status,
+           .type = "invalid_request_error",
+           .message = response.status == 404 ? fmt::format("there is nothing at {}", Quoted(request.path))
+                      : large                ? "the body is larger than this gateway takes"
+                                             : "the request cannot be understood",
+           .code = response.status == 404 ? "not_found" : large ? "body_too_large" : "bad_request"},
+          response);
+    return httplib::Server::HandlerResponse::Handled;
+  });
+  server_.set_exception_handler([](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
+    Write({.status = 500, .message = "the gateway failed on this request", .code = "internal_error"}, response);
+  });
+}
+
+httplib::Server::HandlerResponse Gateway::Impl::CheckCaller(const httplib::Request& request,
+                                                            httplib::Response& response) {
+  response.set_header("X-Request-Id", RandomId("req_"));
+  const Caller caller = CallerOf(request);
+  std::optional<ApiError> refusal = guard_.CheckPlace(caller);
+  size_t who = 0;
+  if (!refusal && NeedsKey(request.path)) refusal = guard_.CheckKey(caller, &who);
+  if (!refusal) return httplib::Server::HandlerResponse::Unhandled;
+  Write(*refusal, response);
+  return httplib::Server::HandlerResponse::Handled;
+}
+
+void Gateway::Impl::Route() {
+  AddPost("/v1/chat/completions", &ChatCompletions);
+  AddPost("/v1/completions", &Completions);
+  AddPost("/v1/responses", &Responses);
+  AddPost("/v1/embeddings", &Embeddings);
+  AddPost("/tokenize", &Tokenize);
+  AddPost("/detokenize", &Detokenize);
+  const auto json = [](const Json& body, httplib::Response& response) {
+    response.set_content(body.dump(), "application/json");
+  };
+  server_.Get("/v1/models", [this](const httplib::Request& request, httplib::Response& response) {
+    Answer(&ListModels, request, response);
+  });
+  server_.Get(R"(/v1/models/(.+))", [this](const httplib::Request& request, httplib::Response& response) {
+    Exchange exchange;
+    GetModel(service_, request.matches[1].str(), exchange);
+    const ReplyItem item = exchange.Next(kTick);
+    response.status = item.status;
+    response.set_content(item.text, item.content_type);
+  });
+  server_.Get("/health", [this, json](const httplib::Request&, httplib::Response& response) {
+    const bool ready = pool_->n_ready() > 0;
+    response.status = ready ? 200 : 503;
+    json({{"status", ready ? "ok" : "unavailable"}}, response);
+  });
+  server_.Get("/isoveil/status", [this, json](const httplib::Request&, httplib::Response& response) {
+    json(StatusJson(), response);
+  });
+  if (options_.metrics) {
+    server_.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
+      response.set_content(metrics_.Text(pool_->n_ready()), "text/plain; version=0.0.4");
+    });
+  }
+  if (options_.page) {
+    server_.Get(R"(/[a-z.]*)", [](const httplib::Request& request, httplib::Response& response) {
+      const PageFile* file = FindPageFile(request.path);
+      if (!file) {
+        response.status = 404;
+        return;
+      }
+      response.set_header("Content-Security-Policy", kPagePolicy);
+      response.set_header("Cross-Origin-Opener-Policy", "same-origin");
+      response.set_header("Cross-Origin-Resource-Policy", "same-origin");
+      response.set_content(file->content.data(), file->content.size(), std::string(file->content_type));
+    });
+  }
+}
+
+void Gateway::Impl::AddPost(const char* path, Endpoint endpoint) {
+  server_.Post(path, [this, endpoint](const httplib::Request& request, httplib::Response& response) {
+    Answer(endpoint, request, response);
+  });
+}
+
+// Waits for the first thing that the work has to say: it decides between a document and a stream.
+void Gateway::Impl::Answer(Endpoint endpoint, const httplib::Request& request, httplib::Response& response) {
+  size_t who = 0;
+  if (guard_.CheckKey(CallerOf(request), &who)) return;
+  const auto slot = guard_.Enter(who);
+  if (!slot) return Write(slot.error(), response);
+  auto running = std::make_shared<Running>(metrics_);
+  auto exchange = std::make_shared<Exchange>();
+  ApiRequest api{.body = request.body,
+                 .id = response.get_header_value("X-Request-Id"),
+                 .wants_wire = request.get_header_value("X-Isoveil-Wire") == "1"};
+  exchange->Start([this, endpoint, api = std::move(api)](ReplyWriter& reply, std::stop_token cancel) mutable {
+    api.cancel = cancel;
+    endpoint(service_, api, reply);
+  });
+  for (;;) {
+    ReplyItem item = exchange->Next(kTick);
+    switch (item.kind) {
+      case ReplyItem::Kind::kNothingYet:
+        if (!request.is_connection_closed() && !stopping_.stop_requested()) continue;
+        running->status = 499;
+        return Write(ToApiError({ErrorCode::kCancelled, "", "", ""}), response);
+      case ReplyItem::Kind::kEvent:
+        response.set_header("X-Accel-Buffering", "no");
+        return Stream(exchange, std::make_shared<std::pair<Guard::Slot, std::shared_ptr<Running>>>(*slot, running),
+                      std::move(item), response);
+      case ReplyItem::Kind::kWhole:
+        running->status = response.status = item.status;
+        if (item.retry_after_seconds) response.set_header("Retry-After", std::to_string(*item.retry_after_seconds));
+        if (item.status == 400 || item.status == 404) response.set_header("X-Should-Retry", "false");
+        return response.set_content(std::move(item.text), item.content_type);
+      case ReplyItem::Kind::kEnd:
+        running->status = 500;
+        return Write({.status = 500, .message = "the gateway has no answer", .code = "internal_error"}, response);
+    }
+  }
+}
+
+void Gateway::Impl::Stream(std::shared_ptr<Exchange> exchange, std::shared_ptr<void> held, ReplyItem first,
+                           httplib::Response& response) {
+  response.set_chunked_content_provider(
+      "text/event-stream",
+      [this, exchange, held, next = std::move(first), silent = milliseconds(0)](size_t,
+                                                                               httplib::DataSink& sink) mutable {
+        if (next.kind == ReplyItem::Kind::kNothingYet) next = exchange->Next(kTick);
+        ReplyItem item = std::exchange(next, {});
+        switch (item.kind) {
+          case ReplyItem::Kind::kNothingYet: {
+            if (stopping_.stop_requested() || !sink.is_writable()) return false;
+            silent += kTick;
+            if (silent < kPingAfter) return true;
+            silent = milliseconds(0);
+            constexpr std::string_view kPing = ": ping\n\n";
+            return sink.write(kPing.data(), kPing.size());
+          }
+          case ReplyItem::Kind::kEnd: sink.done(); return true;
+          default: silent = milliseconds(0); return sink.write(item.text.data(), item.text.size());
+        }
+      },
+      [exchange](bool) { exchange->Cancel(); });
+}
+
+Json Gateway::Impl::StatusJson() const {
+  const Manifest& manifest = client_->manifest;
+  return {{"key_id", manifest.key_id},
+          {"profile", ProfileName(manifest.profile)},
+          {"model", service_.name},
+          {"model_match", pool_->n_ready() > 0},
+          {"upstream", {{"kind", upstream_kind_}, {"url", options_.upstream_url}}},
+          {"n_vocab", manifest.n_vocab},
+          {"n_context", service_.n_context ? Json(*service_.n_context) : Json(nullptr)},
+          {"chat", service_.chat.has_value()},
+          {"version", ISOVEIL_VERSION}};
+}
+
+Gateway::Gateway(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Gateway::~Gateway() = default;
+
+Result<std::unique_ptr<Gateway>> Gateway::Start(std::unique_ptr<const ClientFolder> client,
+                                                std::unique_ptr<UpstreamPool> pool, GatewayOptions options) {
+  ISOVEIL_ASSIGN_OR_RETURN(Guard guard, Guard::Create(options.guard));
+  auto impl = std::make_unique<Impl>(std::move(client), std::move(pool), std::move(options), std::move(guard));
+  ISOVEIL_RETURN_IF_ERROR(impl->Start());
+  return std::unique_ptr<Gateway>(new Gateway(std::move(impl)));
+}
+
+std::string Gateway::url() const { return impl_->url(); }
+uint16_t Gateway::port() const { return impl_->port(); }
+void Gateway::Stop() { impl_->Stop(); }
+
+}  // namespace isoveil

@@ -1,0 +1,49 @@
+// The HTTP server on the client's side: OpenAI's API and the chat page before a blind server.
+//
+//   ISOVEIL_ASSIGN_OR_RETURN(auto gateway, Gateway::Start(std::move(client), std::move(pool), options));
+//   Use(gateway->url());                        // it listens
+//   gateway->Stop();                            // ends running answers, waits for them
+//
+// Endpoints: /v1/chat/completions, /v1/completions, /v1/responses, /v1/embeddings, /v1/models, /health, /metrics (if
+// asked for), /tokenize, /detokenize, /isoveil/status and the page. Nothing of a request or an answer is logged or
+// written anywhere.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "isoveil/gateway/guard.h"
+#include "isoveil/gateway/options.h"
+#include "isoveil/gateway/upstream_pool.h"
+#include "isoveil/tokenizer/client_folder.h"
+
+namespace isoveil {
+
+struct GatewayOptions {
+  GuardOptions guard;  // port 0 picks a free one
+  RequestLimits limits;
+  std::string model_name;
+  std::string upstream_url;  // for the page
+  bool metrics = false;
+  bool page = true;
+  int max_connections = 1024;
+};
+
+class Gateway {
+ public:
+  // The pool must have started. kExists if the port is in use, kInvalidArgument as Guard::Create.
+  static Result<std::unique_ptr<Gateway>> Start(std::unique_ptr<const ClientFolder> client,
+                                                std::unique_ptr<UpstreamPool> pool, GatewayOptions options);
+  ~Gateway();
+
+  std::string url() const;
+  uint16_t port() const;
+  void Stop();
+
+ private:
+  class Impl;
+  explicit Gateway(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace isoveil

@@ -1,0 +1,82 @@
+#include "isoveil/gateway/generator.h"
+
+#include <algorithm>
+
+#include "isoveil/gateway/stop_matcher.h"
+#include "isoveil/tokenizer/detokenizer.h"
+
+namespace isoveil {
+namespace {
+
+// Tokens to text, with control tokens shown where a parser needs them.
+class Text {
+ public:
+  Text(const Vocabulary& vocabulary, const std::vector<TokenId>& kept)
+      : vocabulary_(vocabulary), kept_(kept), detokenizer_(vocabulary, {.start = TextStart::kContinuation}) {}
+
+  Result<std::string> Append(TokenId id) {
+    if (std::find(kept_.begin(), kept_.end(), id) == kept_.end()) return detokenizer_.Append(id);
+    ISOVEIL_ASSIGN_OR_RETURN(const std::string_view name, vocabulary_.Piece(id, /*special=*/true));
+    return detokenizer_.Finish() + std::string(name);
+  }
+  std::string Finish() { return detokenizer_.Finish(); }
+
+ private:
+  const Vocabulary& vocabulary_;
+  const std::vector<TokenId>& kept_;
+  IncrementalDetokenizer detokenizer_;
+};
+
+}  // namespace
+
+Result<GenerateRequest> Generator::Encrypt(const Generation& generation) const {
+  GenerateRequest request{.prompt = {}, .sampling = generation.sampling};
+  ISOVEIL_ASSIGN_OR_RETURN(request.prompt, client_.cipher.Encrypt(generation.prompt));
+  for (auto& [id, bias] : request.sampling.logit_bias) {
+    ISOVEIL_ASSIGN_OR_RETURN(id, client_.cipher.Encrypt(id));
+  }
+  if (!request.sampling.ignore_eos) {
+    const auto& ends = client_.vocabulary.special_ids().end_of_generation;
+    request.sampling.stop_ids.insert(request.sampling.stop_ids.end(), ends.begin(), ends.end());
+  }
+  ISOVEIL_ASSIGN_OR_RETURN(request.sampling.stop_ids, client_.cipher.Encrypt(request.sampling.stop_ids));
+  return request;
+}
+
+Result<PlainToken> Generator::Decrypt(const GeneratedToken& token) const {
+  PlainToken plain{.wire = token.id, .logprob = token.logprob};
+  ISOVEIL_ASSIGN_OR_RETURN(plain.id, client_.cipher.Decrypt(token.id));
+  for (const TokenLogprob& other : token.top) {
+    ISOVEIL_ASSIGN_OR_RETURN(const TokenId id, client_.cipher.Decrypt(other.id));
+    plain.top.push_back({id, other.logprob});
+  }
+  return plain;
+}
+
+Result<Outcome> Generator::Run(const Generation& generation, const PieceCallback& on_piece,
+                               std::stop_token cancel) const {
+  ISOVEIL_ASSIGN_OR_RETURN(const GenerateRequest request, Encrypt(generation));
+  Text text(client_.vocabulary, generation.kept);
+  StopMatcher stops(generation.stops);
+  Status failed = Ok();
+  bool reader_left = false;
+  const auto on_token = [&](const GeneratedToken& token) {
+    const auto plain = Decrypt(token);
+    if (!plain) return failed = tl::unexpected(plain.error()), false;
+    const auto characters = text.Append(plain->id);
+    if (!characters) return failed = tl::unexpected(characters.error()), false;
+    reader_left = !on_piece({stops.Append(*characters), {*plain}});
+    return !reader_left && !stops.matched();
+  };
+  ISOVEIL_ASSIGN_OR_RETURN(const GenerateResult result, upstream_.Generate(request, on_token, cancel));
+  ISOVEIL_RETURN_IF_ERROR(failed);
+  Outcome outcome{result.finish, result.usage};
+  if (!stops.matched()) {
+    const std::string rest = stops.Append(text.Finish()) + stops.Finish();
+    if (!rest.empty() && !reader_left) on_piece({rest, {}});
+  }
+  if (stops.matched()) outcome.finish = FinishReason::kStop;
+  return outcome;
+}
+
+}  // namespace isoveil

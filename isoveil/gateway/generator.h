@@ -1,0 +1,72 @@
+// One answer: plain ids in, text out, with only encrypted ids in between.
+//
+//   Generator generator(client, upstream);
+//   ISOVEIL_ASSIGN_OR_RETURN(Outcome outcome, generator.Run({.prompt = ids, .stops = {"\n"}},
+//                                                           [&](const Piece& piece) { return Send(piece.text); }));
+//
+// Encrypts the prompt, the biased ids and the end ids; decrypts what comes back, turns it to text that never splits
+// a character, and looks for stop strings in it. Safe to use from many threads.
+#pragma once
+
+#include <functional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "isoveil/engine/upstream.h"
+#include "isoveil/tokenizer/client_folder.h"
+
+namespace isoveil {
+
+struct Generation {
+  std::vector<TokenId> prompt;      // plain ids
+  SamplingParams sampling;          // plain ids in logit_bias and stop_ids
+  std::vector<std::string> stops;   // matched on the text
+  std::vector<TokenId> kept = {};   // control tokens that are shown by name
+};
+
+struct PlainLogprob {
+  TokenId id = 0;
+  float logprob = 0;
+};
+
+// One token, in both forms.
+struct PlainToken {
+  TokenId id = 0;
+  TokenId wire = 0;
+  std::optional<float> logprob;
+  std::vector<PlainLogprob> top;
+};
+
+// What one token adds. `text` may be empty, and may hold characters that earlier tokens began.
+struct Piece {
+  std::string text;
+  std::vector<PlainToken> tokens;  // one, or none for the last piece
+};
+
+struct Outcome {
+  FinishReason finish = FinishReason::kStop;
+  Usage usage;
+};
+
+// False ends the generation.
+using PieceCallback = std::function<bool(const Piece&)>;
+
+class Generator {
+ public:
+  // Both must outlive the generator.
+  Generator(const ClientFolder& client, Upstream& upstream) : client_(client), upstream_(upstream) {}
+
+  // Errors are those of Upstream::Generate; kInvalidArgument for ids outside the vocabulary.
+  Result<Outcome> Run(const Generation& generation, const PieceCallback& on_piece,
+                      std::stop_token cancel = {}) const;
+
+ private:
+  Result<GenerateRequest> Encrypt(const Generation& generation) const;
+  Result<PlainToken> Decrypt(const GeneratedToken& token) const;
+
+  const ClientFolder& client_;
+  Upstream& upstream_;
+};
+
+}  // namespace isoveil

@@ -1,0 +1,77 @@
+// GET /v1/models, POST /tokenize, /detokenize and /v1/embeddings
+#include "isoveil/gateway/apis.h"
+
+namespace isoveil {
+namespace {
+
+Json ModelJson(const ModelService& service) {
+  return {{"id", service.name}, {"object", "model"}, {"created", service.created}, {"owned_by", "isoveil"}};
+}
+
+Result<Json> TokenizeBody(const ModelService& service, const ApiRequest& request) {
+  ISOVEIL_ASSIGN_OR_RETURN(const Json body, ParseBody(request, service.limits.max_depth));
+  ISOVEIL_ASSIGN_OR_RETURN(const auto text, ReadText(body, "content"));
+  if (!text) return BadMember("content", "a string");
+  ISOVEIL_ASSIGN_OR_RETURN(const auto add_special, ReadBool(body, "add_special"));
+  ISOVEIL_ASSIGN_OR_RETURN(const auto parse_special, ReadBool(body, "parse_special"));
+  ISOVEIL_ASSIGN_OR_RETURN(const auto ids,
+                           service.client.vocabulary.Tokenize(*text, {.add_special = add_special.value_or(false),
+                                                                     .parse_special = parse_special.value_or(true)}));
+  return Json{{"tokens", ids}};
+}
+
+Result<Json> DetokenizeBody(const ModelService& service, const ApiRequest& request) {
+  ISOVEIL_ASSIGN_OR_RETURN(const Json body, ParseBody(request, service.limits.max_depth));
+  const Json& tokens = Member(body, "tokens");
+  if (!tokens.is_array()) return BadMember("tokens", "a list of token ids");
+  std::vector<TokenId> ids;
+  for (const Json& id : tokens) {
+    if (!id.is_number_integer() || id < 0 || id >= static_cast<int64_t>(service.client.vocabulary.n_tokens())) {
+      return BadMember("tokens", "token ids of the model's vocabulary");
+    }
+    ids.push_back(id.get<TokenId>());
+  }
+  ISOVEIL_ASSIGN_OR_RETURN(const std::string text, service.client.vocabulary.Detokenize(ids, {.special = true}));
+  return Json{{"content", text}};
+}
+
+void SendOrFail(const Result<Json>& body, ReplyWriter& reply) {
+  if (body) {
+    reply.SendJson(*body);
+  } else {
+    reply.Fail(ToApiError(body.error()));
+  }
+}
+
+}  // namespace
+
+void Tokenize(const ModelService& service, const ApiRequest& request, ReplyWriter& reply) {
+  SendOrFail(TokenizeBody(service, request), reply);
+}
+
+void Detokenize(const ModelService& service, const ApiRequest& request, ReplyWriter& reply) {
+  SendOrFail(DetokenizeBody(service, request), reply);
+}
+
+void ListModels(const ModelService& service, const ApiRequest&, ReplyWriter& reply) {
+  reply.SendJson(Json{{"object", "list"}, {"data", Json::array({ModelJson(service)})}});
+}
+
+void GetModel(const ModelService& service, std::string_view id, ReplyWriter& reply) {
+  if (id == service.name) return reply.SendJson(ModelJson(service));
+  reply.Fail({.status = 404,
+              .type = "invalid_request_error",
+              .message = "there is no such model here; GET /v1/models lists what there is",
+              .param = "model",
+              .code = "model_not_found"});
+}
+
+// A vector comes back in the encrypted basis, and no architecture with a rule here is one that gives vectors for
+// texts; a wrong vector would look like a right one.
+void Embeddings(const ModelService& service, const ApiRequest& request, ReplyWriter& reply) {
+  const auto body = ParseBody(request, service.limits.max_depth);
+  if (!body) return reply.Fail(ToApiError(body.error()));
+  reply.Fail(BadField("model", "this model generates text and gives no embeddings", "unsupported"));
+}
+
+}  // namespace isoveil

@@ -1,0 +1,39 @@
+// The members that all generating endpoints share: sampling, stop strings, streaming.
+//
+//   ISOVEIL_ASSIGN_OR_RETURN(GenerationOptions options, ReadOptions(body, ApiKind::kChat, limits));
+//
+// What cannot be honoured on encrypted ids is refused by name; what has no meaning for an answer (user, metadata,
+// store, unknown members) is accepted and goes nowhere.
+#pragma once
+
+#include "isoveil/engine/upstream.h"
+#include "isoveil/gateway/fields.h"
+
+namespace isoveil {
+
+// What a request may ask for.
+struct RequestLimits {
+  size_t max_body_bytes = size_t{8} << 20;
+  int max_depth = 64;
+  size_t max_messages = 4096;
+  int64_t max_choices = 16;
+  int64_t max_tokens = 1 << 20;
+  int64_t max_top_logprobs = 20;
+  size_t max_stops = 16;
+};
+
+enum class ApiKind { kChat, kCompletion, kResponse };
+
+struct GenerationOptions {
+  SamplingParams sampling;  // plain ids
+  bool has_max_tokens = false;
+  std::vector<std::string> stops;
+  int n = 1;
+  bool stream = false;
+  bool include_usage = false;
+  bool logprobs = false;
+};
+
+Result<GenerationOptions> ReadOptions(const Json& body, ApiKind kind, const RequestLimits& limits);
+
+}  // namespace isoveil

@@ -1,0 +1,17 @@
+#include "isoveil/gateway/reply.h"
+
+#include "isoveil/format/strict_json.h"
+
+namespace isoveil {
+
+Result<Json> ParseBody(const ApiRequest& request, int max_depth) {
+  Result<Json> json = ParseStrictJson(request.body, "body", max_depth);
+  if (!json) {
+    // Where it breaks is told, what stands there is not.
+    return isoveil::Fail(ErrorCode::kInvalidArgument, "body", "expected well-formed JSON without repeated names");
+  }
+  if (!json->is_object()) return BadMember("body", "a JSON object");
+  return json;
+}
+
+}  // namespace isoveil

@@ -1,0 +1,13 @@
+// The request of POST /v1/responses as a chat request.
+#pragma once
+
+#include "isoveil/gateway/fields.h"
+
+namespace isoveil {
+
+// {"messages": [...], "tools": [...], "tool_choice": ...} from `input`, `instructions`, `tools` and `tool_choice`.
+// Text, function calls and their outputs are understood; earlier reasoning is left out; tools of kinds that run
+// elsewhere are skipped. kUnsupported for stored conversations, images and files.
+Result<Json> ChatFromResponseRequest(const Json& body);
+
+}  // namespace isoveil

@@ -1,0 +1,239 @@
+// POST /v1/responses: text and function calls, nothing stored.
+#include <ctime>
+
+#include "isoveil/gateway/apis.h"
+#include "isoveil/gateway/chat_task.h"
+#include "isoveil/gateway/response_input.h"
+
+namespace isoveil {
+namespace {
+
+struct Response {
+  const ModelService& service;
+  const ApiRequest& request;
+  Json asked;
+  ChatTask task;
+  std::string id = RandomId("resp_");
+  int64_t created = std::time(nullptr);
+};
+
+Result<Response> ReadResponse(const ModelService& service, const ApiRequest& request) {
+  ISOVEIL_ASSIGN_OR_RETURN(const Json body, ParseBody(request, service.limits.max_depth));
+  ISOVEIL_ASSIGN_OR_RETURN(GenerationOptions options, ReadOptions(body, ApiKind::kResponse, service.limits));
+  const Json& text = Member(body, "text");
+  ISOVEIL_ASSIGN_OR_RETURN(
+      AnswerCheck check,
+      AnswerCheck::FromFormat(text.is_object() ? Member(text, "format") : Json(), "text.format"));
+  ISOVEIL_ASSIGN_OR_RETURN(const Json chat, ChatFromResponseRequest(body));
+  ISOVEIL_ASSIGN_OR_RETURN(ChatRequest chat_request, ReadChatRequest(chat, service.limits, check));
+  ISOVEIL_ASSIGN_OR_RETURN(ChatTask task,
+                           MakeChatTask(service, std::move(chat_request), std::move(options), std::move(check)));
+  return Response{service, request, body, std::move(task)};
+}
+
+Json OrDefault(const Json& asked, const char* name, Json fallback) {
+  const Json& value = Member(asked, name);
+  return value.is_null() ? fallback : value;
+}
+
+Json ResponseJson(const Response& response, const char* status, Json output, const Usage* usage) {
+  const Json& asked = response.asked;
+  Json json = {{"id", response.id},
+               {"object", "response"},
+               {"created_at", response.created},
+               {"status", status},
+               {"background", false},
+               {"error", nullptr},
+               {"incomplete_details", nullptr},
+               {"instructions", OrDefault(asked, "instructions", nullptr)},
+               {"max_output_tokens", OrDefault(asked, "max_output_tokens", nullptr)},
+               {"model", response.service.name},
+               {"output", std::move(output)},
+               {"parallel_tool_calls", OrDefault(asked, "parallel_tool_calls", false)},
+               {"previous_response_id", nullptr},
+               {"reasoning", {{"effort", nullptr}, {"summary", nullptr}}},
+               {"store", false},
+               {"temperature", response.task.options.sampling.temperature},
+               {"text", OrDefault(asked, "text", {{"format", {{"type", "text"}}}})},
+               {"tool_choice", OrDefault(asked, "tool_choice", "auto")},
+               {"tools", OrDefault(asked, "tools", Json::array())},
+               {"top_p", response.task.options.sampling.top_p},
+               {"truncation", "disabled"},
+               {"usage", nullptr},
+               {"metadata", OrDefault(asked, "metadata", Json::object())}};
+  if (std::string_view(status) == "incomplete") json["incomplete_details"] = {{"reason", "max_output_tokens"}};
+  if (usage) {
+    json["usage"] = {{"input_tokens", usage->prompt_tokens},
+                     {"input_tokens_details",
+                      {{"cached_tokens", usage->cached_tokens.value_or(0)}, {"cache_write_tokens", 0}}},
+                     {"output_tokens", usage->completion_tokens},
+                     {"output_tokens_details", {{"reasoning_tokens", 0}}},
+                     {"total_tokens", usage->prompt_tokens + usage->completion_tokens}};
+  }
+  return json;
+}
+
+// One item of the output while it grows.
+struct Item {
+  enum class Kind { kReasoning, kMessage, kCall };
+  Kind kind = Kind::kMessage;
+  std::string id;
+  size_t call_index = 0;
+  std::string call_id;
+  std::string name;
+  std::string text;  // of the message, the thought, or the call's arguments
+
+  Json Part() const {
+    if (kind == Kind::kReasoning) return {{"type", "reasoning_text"}, {"text", text}};
+    return {{"type", "output_text"}, {"text", text}, {"annotations", Json::array()}, {"logprobs", Json::array()}};
+  }
+  Json ToJson(const char* status) const {
+    const bool empty = std::string_view(status) == "in_progress";
+    switch (kind) {
+      case Kind::kReasoning:
+        return {{"id", id}, {"type", "reasoning"}, {"summary", Json::array()},
+                {"content", empty ? Json::array() : Json::array({Part()})}, {"status", status}};
+      case Kind::kCall:
+        return {{"id", id},     {"type", "function_call"},        {"status", status},
+                {"name", name}, {"arguments", empty ? "" : text}, {"call_id", call_id}};
+      default:
+        return {{"id", id}, {"type", "message"}, {"status", status}, {"role", "assistant"},
+                {"content", empty ? Json::array() : Json::array({Part()})}};
+    }
+  }
+};
+
+// Turns deltas into items and, for a stream, into the events that announce them.
+class OutputWriter {
+ public:
+  // Without a reply only the items are collected.
+  explicit OutputWriter(ReplyWriter* reply) : reply_(reply) {}
+
+  bool Lifecycle(const char* type, const Json& response) { return Emit(type, {{"response", response}}); }
+
+  bool Add(const MessageDelta& delta) {
+    bool open = true;
+    if (!delta.reasoning.empty()) open = Grow(Item::Kind::kReasoning, delta.reasoning);
+    if (!delta.content.empty()) open = Grow(Item::Kind::kMessage, delta.content);
+    for (const ToolCallDelta& call : delta.calls) open = GrowCall(call);
+    return open;
+  }
+
+  // An answer without a word is an empty message.
+  void Close() {
+    if (items_.empty()) Begin({.kind = Item::Kind::kMessage, .id = RandomId("msg_")});
+    End();
+  }
+
+  Json Output(const char* status) const {
+    Json output = Json::array();
+    for (const Item& item : items_) output.push_back(item.ToJson(status));
+    return output;
+  }
+
+ private:
+  bool Emit(const char* type, Json members) {
+    if (!reply_) return true;
+    Json event = {{"type", type}, {"sequence_number", sequence_++}};
+    event.update(members);
+    return reply_->JsonEvent(event, type);
+  }
+  size_t last() const { return items_.size() - 1; }
+
+  bool Begin(Item item) {
+    if (!items_.empty()) End();
+    items_.push_back(std::move(item));
+    open_ = true;
+    const Item& added = items_.back();
+    Emit("response.output_item.added", {{"output_index", last()}, {"item", added.ToJson("in_progress")}});
+    if (added.kind == Item::Kind::kCall) return true;
+    return Emit("response.content_part.added", {{"item_id", added.id},
+                                                {"output_index", last()},
+                                                {"content_index", 0},
+                                                {"part", added.Part()}});
+  }
+
+  bool Grow(Item::Kind kind, const std::string& text) {
+    const bool thought = kind == Item::Kind::kReasoning;
+    if (items_.empty() || items_.back().kind != kind) Begin({.kind = kind, .id = RandomId(thought ? "rs_" : "msg_")});
+    Item& item = items_.back();
+    item.text += text;
+    Json event = {{"item_id", item.id}, {"output_index", last()}, {"content_index", 0}, {"delta", text}};
+    if (!thought) event["logprobs"] = Json::array();
+    return Emit(thought ? "response.reasoning_text.delta" : "response.output_text.delta", std::move(event));
+  }
+
+  bool GrowCall(const ToolCallDelta& call) {
+    if (!call.name.empty()) {
+      Begin({.kind = Item::Kind::kCall, .id = RandomId("fc_"), .call_index = call.index, .call_id = call.id,
+             .name = call.name});
+    }
+    if (items_.empty() || items_.back().kind != Item::Kind::kCall) return true;
+    Item& item = items_.back();
+    item.text += call.arguments;
+    if (call.arguments.empty()) return true;
+    return Emit("response.function_call_arguments.delta",
+                {{"item_id", item.id}, {"output_index", last()}, {"delta", call.arguments}});
+  }
+
+  void End() {
+    if (!open_) return;
+    open_ = false;
+    const Item& item = items_.back();
+    Json place = {{"item_id", item.id}, {"output_index", last()}};
+    if (item.kind == Item::Kind::kCall) {
+      place.update({{"name", item.name}, {"arguments", item.text}});
+      Emit("response.function_call_arguments.done", place);
+    } else {
+      place["content_index"] = 0;
+      Json text = place;
+      text["text"] = item.text;
+      if (item.kind == Item::Kind::kMessage) text["logprobs"] = Json::array();
+      Emit(item.kind == Item::Kind::kMessage ? "response.output_text.done" : "response.reasoning_text.done", text);
+      place["part"] = item.Part();
+      Emit("response.content_part.done", place);
+    }
+    Emit("response.output_item.done", {{"output_index", last()}, {"item", item.ToJson("completed")}});
+  }
+
+  ReplyWriter* reply_;
+  std::vector<Item> items_;
+  bool open_ = false;
+  int64_t sequence_ = 0;
+};
+
+void Run(const Response& response, ReplyWriter& reply) {
+  const bool stream = response.task.options.stream;
+  OutputWriter output(stream ? &reply : nullptr);
+  bool begun = false;
+  const auto begin = [&] {
+    if (begun) return;
+    begun = true;
+    const Json json = ResponseJson(response, "in_progress", Json::array(), nullptr);
+    output.Lifecycle("response.created", json);
+    output.Lifecycle("response.in_progress", json);
+  };
+  const auto on_part = [&](const AnswerPart& part) {
+    begin();
+    return output.Add(part.delta);
+  };
+  const auto answer = RunChat(response.service, response.task, 0, on_part, response.request.cancel);
+  if (!answer) return reply.Fail(ToApiError(answer.error()));
+  begin();
+  output.Close();
+  const bool cut = answer->finish_reason == "length";
+  const char* const status = cut ? "incomplete" : "completed";
+  const Json done = ResponseJson(response, status, output.Output(status), &answer->usage);
+  if (!stream) return reply.SendJson(done);
+  output.Lifecycle(cut ? "response.incomplete" : "response.completed", done);
+}
+
+}  // namespace
+
+void Responses(const ModelService& service, const ApiRequest& request, ReplyWriter& reply) {
+  const auto response = ReadResponse(service, request);
+  if (!response) return reply.Fail(ToApiError(response.error()));
+  Run(*response, reply);
+}
+
+}  // namespace isoveil

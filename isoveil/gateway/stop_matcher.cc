@@ -1,0 +1,50 @@
+#include "isoveil/gateway/stop_matcher.h"
+
+#include <algorithm>
+
+namespace isoveil {
+
+StopMatcher::StopMatcher(std::vector<std::string> stops) : stops_(std::move(stops)) {
+  std::erase_if(stops_, [](const std::string& stop) { return stop.empty(); });
+}
+
+std::string StopMatcher::Append(std::string_view text) {
+  if (matched_) return "";
+  if (stops_.empty()) return std::string(text);
+  pending_ += text;
+  size_t begin = std::string::npos;
+  for (const std::string& stop : stops_) begin = std::min(begin, pending_.find(stop));
+  // A longer stop string may begin before the one that is complete, and still be on its way.
+  const size_t held = pending_.size() - HeldBack();
+  if (begin != std::string::npos && begin <= held) {
+    matched_ = true;
+    std::string out = pending_.substr(0, begin);
+    pending_.clear();
+    return out;
+  }
+  std::string out = pending_.substr(0, held);
+  pending_.erase(0, held);
+  return out;
+}
+
+std::string StopMatcher::Finish() {
+  size_t begin = std::string::npos;
+  for (const std::string& stop : stops_) begin = std::min(begin, pending_.find(stop));
+  matched_ = matched_ || begin != std::string::npos;
+  std::string out = pending_.substr(0, begin);
+  pending_.clear();
+  return out;
+}
+
+// The length of the longest end of the text that a stop string begins with.
+size_t StopMatcher::HeldBack() const {
+  size_t longest = 0;
+  for (const std::string& stop : stops_) {
+    for (size_t n = std::min(stop.size() - 1, pending_.size()); n > longest; --n) {
+      if (pending_.ends_with(std::string_view(stop).substr(0, n))) longest = n;
+    }
+  }
+  return longest;
+}
+
+}  // namespace isoveil

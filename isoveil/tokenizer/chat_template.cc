@@ -1,0 +1,157 @@
+#include "isoveil/tokenizer/chat_template.h"
+
+#include <chat.h>
+#include <log.h>
+
+#include <exception>
+#include <mutex>
+
+#include "isoveil/tokenizer/chat_messages.h"
+#include "isoveil/tokenizer/llama_runtime.h"
+
+namespace isoveil {
+namespace {
+
+using nlohmann::ordered_json;
+
+// llama.cpp's common library logs answers that it cannot parse.
+void SilenceCommon() {
+  constexpr int kNothing = -1;
+  static std::once_flag once;
+  std::call_once(once, [] { common_log_set_verbosity_thold(kNothing); });
+}
+
+common_json ToCommon(const ordered_json& json) { return common_json::parse(json.dump()); }
+
+// Null fields are as good as missing ones, but llama.cpp reads them as text.
+ordered_json WithoutNulls(const ordered_json& list) {
+  ordered_json out = ordered_json::array();
+  for (const ordered_json& entry : list) {
+    ordered_json kept = ordered_json::object();
+    for (const auto& [name, value] : entry.items()) {
+      if (!value.is_null() || name == "content") kept[name] = value;
+    }
+    out.push_back(std::move(kept));
+  }
+  return out;
+}
+
+// What the template says with raise_exception, if it is a sentence that stands in the template itself and so
+// holds nothing of the messages.
+std::string Complaint(std::string_view what, std::string_view source) {
+  constexpr std::string_view kMark = "Jinja Exception: ";
+  const size_t begin = what.rfind(kMark);
+  if (begin != std::string_view::npos) {
+    const std::string_view text = what.substr(begin + kMark.size());
+    if (!text.empty() && source.find(text) != std::string_view::npos) {
+      return fmt::format("the chat template refuses the messages: {}", Quoted(text));
+    }
+  }
+  return "the chat template cannot be applied to the messages";
+}
+
+}  // namespace
+
+struct ChatParser::Impl {
+  common_chat_parser_params params;
+};
+
+struct ChatTemplate::Impl {
+  std::string source;
+  std::string bos_token;
+  common_chat_templates_ptr templates;
+};
+
+Result<ordered_json> ChatParser::Parse(std::string_view answer, bool partial) const {
+  try {
+    const common_chat_msg message = common_chat_parse(std::string(answer), partial, impl_->params);
+    return ordered_json::parse(message.to_json_oaicompat().dump_safe());
+  } catch (const std::exception&) {
+    return Fail(ErrorCode::kFormat, "answer", "does not have the form that the chat template gives answers");
+  }
+}
+
+Result<ChatTemplate> ChatTemplate::Parse(std::string source, std::string bos_token, std::string eos_token) {
+  StartLlama();
+  SilenceCommon();
+  if (source.empty()) return Fail(ErrorCode::kFormat, "chat template", "is empty");
+  try {
+    // The library's own initialisation forgets why it failed.
+    const common_chat_template parsed(source, bos_token, eos_token);
+    auto impl = std::make_shared<Impl>();
+    impl->templates = common_chat_templates_init(nullptr, source, bos_token, eos_token);
+    impl->source = std::move(source);
+    impl->bos_token = std::move(bos_token);
+    return ChatTemplate(std::move(impl));
+  } catch (const std::exception& error) {
+    return Fail(ErrorCode::kFormat, "chat template",
+                fmt::format("is no template that can be run: {}", Quoted(error.what())));
+  }
+}
+
+Result<ChatTemplate> ChatTemplate::FromVocabulary(const Vocabulary& vocabulary) {
+  if (vocabulary.chat_template().empty()) {
+    return Fail(ErrorCode::kNotFound, "chat template", "the model has none", "use plain completions");
+  }
+  const auto name = [&](std::optional<TokenId> id) -> std::string {
+    if (!id) return "";
+    const auto piece = vocabulary.Piece(*id, /*special=*/true);
+    return piece ? std::string(*piece) : "";
+  };
+  return Parse(vocabulary.chat_template(), name(vocabulary.special_ids().bos),
+               name(vocabulary.special_ids().eos));
+}
+
+namespace {
+
+Result<common_chat_templates_inputs> InputsOf(const ChatRequest& request) {
+  ISOVEIL_RETURN_IF_ERROR(CheckMessages(request.messages));
+  ISOVEIL_RETURN_IF_ERROR(CheckTools(request.tools));
+  if (request.tool_choice != "auto" && request.tool_choice != "none" && request.tool_choice != "required") {
+    return Fail(ErrorCode::kInvalidArgument, "tool_choice", "expected auto, none or required");
+  }
+  if (!request.kwargs.is_object()) {
+    return Fail(ErrorCode::kInvalidArgument, "chat_template_kwargs", "expected an object");
+  }
+  common_chat_templates_inputs inputs;
+  inputs.messages = common_chat_msgs_parse_oaicompat(ToCommon(WithoutNulls(request.messages)));
+  inputs.tools = common_chat_tools_parse_oaicompat(ToCommon(request.tools));
+  inputs.tool_choice = common_chat_tool_choice_parse_oaicompat(request.tool_choice);
+  inputs.parallel_tool_calls = request.parallel_tool_calls;
+  inputs.enable_thinking = request.enable_thinking;
+  inputs.reasoning_format = request.reasoning == ReasoningFormat::kSeparate ? COMMON_REASONING_FORMAT_DEEPSEEK
+                                                                            : COMMON_REASONING_FORMAT_NONE;
+  inputs.add_generation_prompt = request.add_generation_prompt;
+  if (!request.add_generation_prompt && request.messages.back()["role"] == "assistant") {
+    inputs.continue_final_message = COMMON_CHAT_CONTINUATION_AUTO;
+  }
+  for (const auto& [name, value] : request.kwargs.items()) inputs.chat_template_kwargs[name] = value.dump();
+  return inputs;
+}
+
+}  // namespace
+
+Result<RenderedPrompt> ChatTemplate::Render(const ChatRequest& request) const {
+  try {
+    ISOVEIL_ASSIGN_OR_RETURN(const common_chat_templates_inputs inputs, InputsOf(request));
+    const common_chat_params params = common_chat_templates_apply(impl_->templates.get(), inputs);
+    auto parser = std::make_shared<ChatParser::Impl>();
+    parser->params = common_chat_parser_params(params);
+    parser->params.reasoning_format = inputs.reasoning_format;
+    parser->params.parse_tool_calls = !request.tools.empty() && request.tool_choice != "none";
+    parser->params.is_continuation = inputs.continue_final_message != COMMON_CHAT_CONTINUATION_NONE;
+    if (!params.parser.empty()) parser->params.parser.load(params.parser);
+    RenderedPrompt prompt;
+    prompt.text = params.prompt;
+    prompt.has_bos = !impl_->bos_token.empty() && prompt.text.starts_with(impl_->bos_token);
+    prompt.stops = params.additional_stops;
+    prompt.kept_tokens = params.preserved_tokens;
+    prompt.verbatim = request.tools.empty() && !params.supports_thinking;
+    prompt.parser.impl_ = std::move(parser);
+    return prompt;
+  } catch (const std::exception& error) {
+    return Fail(ErrorCode::kInvalidArgument, "messages", Complaint(error.what(), impl_->source));
+  }
+}
+
+}  // namespace isoveil
