@@ -56,6 +56,7 @@ Command AddConvert(CLI::App& parent);
 Command AddVerify(CLI::App& parent);
 Command AddTokens(CLI::App& parent);
 Command AddServe(CLI::App& parent);
+Command AddPull(CLI::App& parent);
 Command AddGenerate(CLI::App& parent);
 
 }  // namespace isoveil

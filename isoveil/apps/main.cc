@@ -32,7 +32,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", "isoveil " ISOVEIL_VERSION);
   app.require_subcommand(1);
   const std::vector<Command> commands = {AddKeygen(app), AddInspect(app), AddEncrypt(app), AddConvert(app), AddVerify(app),
-                                         AddTokens(app), AddServe(app),   AddGenerate(app)};
+                                         AddTokens(app), AddServe(app),   AddGenerate(app), AddPull(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
