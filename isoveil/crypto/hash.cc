@@ -1,5 +1,9 @@
 #include "isoveil/crypto/hash.h"
 
+#include <openssl/evp.h>
+
+#include <cstdlib>
+
 #include "isoveil/crypto/sodium_init.h"
 
 namespace isoveil {
@@ -37,6 +41,16 @@ Result<SecretBytes> KeyedHash(const SecretBytes& key, std::span<const std::byte>
   crypto_generichash(Raw(out.InsecureMutableBytes()), out.size(), Raw(message), message.size(),
                      Raw(key.InsecureBytes()), key.size());
   return out;
+}
+
+Hash256 Sha256(std::span<const std::byte> bytes) {
+  Hash256 hash;
+  if (EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(hash.data()), nullptr, EVP_sha256(),
+                 nullptr) != 1) {
+    // Only a libcrypto without SHA-256 fails; going on would record a hash of nothing.
+    std::abort();
+  }
+  return hash;
 }
 
 std::string Hex(std::span<const std::byte> bytes) {

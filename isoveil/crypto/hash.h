@@ -1,10 +1,11 @@
-// BLAKE2b with 256-bit output, plain and keyed, and hexadecimal.
+// BLAKE2b with 256-bit output, plain and keyed; SHA-256 for the content of files; hexadecimal.
 //
 //   Hasher hasher;
 //   hasher.Update(bytes);
 //   Hash256 hash = hasher.Finish();
 //
-// Source: RFC 7693, by libsodium's generichash.
+// Sources: RFC 7693 by libsodium's generichash; FIPS 180-4 by OpenSSL, which uses the processor's instructions for it
+// and so reads a checkpoint twice as fast as BLAKE2b would.
 #pragma once
 
 #include <array>
@@ -35,6 +36,9 @@ class Hasher {
 
 // The keyed hash of `message`: a subkey, kept as a secret. kInvalidArgument unless `key` has 32 bytes.
 Result<SecretBytes> KeyedHash(const SecretBytes& key, std::span<const std::byte> message);
+
+// SHA-256 of `bytes`.
+Hash256 Sha256(std::span<const std::byte> bytes);
 
 std::string Hex(std::span<const std::byte> bytes);
 // kFormat unless `hex` is exactly the lower-case form of `bytes.size()` bytes. `where` names it in errors.

@@ -66,5 +66,11 @@ TEST(ParseHex, RefusesAnyOtherForm) {
   EXPECT_FALSE(ParseHex(std::string_view("00\0f", 4), bytes, "zero byte"));
 }
 
+// FIPS 180-4, example 1.
+TEST(HashTest, Sha256KnownAnswer) {
+  EXPECT_EQ(Hex(Sha256(std::as_bytes(std::span<const char>("abc", 3)))),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
 }  // namespace
 }  // namespace isoveil

@@ -57,15 +57,11 @@ Result<std::string> TreeHash(const Path& path, unsigned threads) {
   ISOVEIL_RETURN_IF_ERROR(RunParallel(n_chunks, threads, [&](size_t i, unsigned) -> Status {
     const uint64_t begin = i * kChunk;
     const uint64_t size = std::min(kChunk, file.bytes().size() - begin);
-    Hasher hasher;
-    hasher.Update(file.bytes().subspan(begin, size));
-    chunks[i] = hasher.Finish();
+    chunks[i] = Sha256(file.bytes().subspan(begin, size));
     file.Release(begin, size);
     return Ok();
   }));
-  Hasher root;
-  for (const Hash256& chunk : chunks) root.Update(chunk);
-  return Hex(root.Finish());
+  return Hex(Sha256(std::as_bytes(std::span(chunks))));
 }
 
 }  // namespace isoveil

@@ -6,8 +6,8 @@
 // A sample suffices because it only has to differ where models differ: any training step changes every
 // weight matrix it touches throughout. So it costs milliseconds, whatever the size.
 //
-// The tree hash of a file is the BLAKE2b-256 of the BLAKE2b-256 hashes of its consecutive 16 MiB chunks,
-// so that all cores can work on one file.
+// The tree hash of a file is the SHA-256 of the SHA-256 hashes of its consecutive 16 MiB chunks, so that all cores
+// can work on one file.
 #pragma once
 
 #include <string>
