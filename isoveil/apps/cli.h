@@ -58,5 +58,8 @@ Command AddTokens(CLI::App& parent);
 Command AddServe(CLI::App& parent);
 Command AddPull(CLI::App& parent);
 Command AddGenerate(CLI::App& parent);
+Command AddGateway(CLI::App& parent);
+Command AddUp(CLI::App& parent);
+Command AddChat(CLI::App& parent);
 
 }  // namespace isoveil

@@ -10,10 +10,12 @@ Isoveil turns a model checkpoint and a secret key into an encrypted checkpoint i
 format. A stock llama-server, vLLM or transformers serves it at full speed; only this machine turns text
 into encrypted token ids and back.
 
+  isoveil up Llama-3.2-1B-Instruct                         (everything, here)
+
   isoveil keygen -o my.key
   isoveil encrypt Llama-3.2-1B-Instruct -k my.key -o out --to gguf
   isoveil serve out/server                                 (on the server)
-  isoveil generate out/client -k my.key "Once upon a time" (here)
+  isoveil gateway out/client -k my.key --upstream URL      (here)
 
 It hides text from the network, logs and backups. It does NOT hide text from a host that also has the
 public weights the model was made from: see SECURITY.md.)";
@@ -31,8 +33,9 @@ int main(int argc, char** argv) {
   app.footer(kFooter);
   app.set_version_flag("--version", "isoveil " ISOVEIL_VERSION);
   app.require_subcommand(1);
-  const std::vector<Command> commands = {AddKeygen(app), AddInspect(app), AddEncrypt(app), AddConvert(app), AddVerify(app),
-                                         AddTokens(app), AddServe(app),   AddGenerate(app), AddPull(app)};
+  const std::vector<Command> commands = {AddUp(app),     AddKeygen(app), AddInspect(app), AddEncrypt(app), AddConvert(app),
+                                         AddVerify(app), AddServe(app),  AddGateway(app), AddChat(app),    AddGenerate(app),
+                                         AddTokens(app), AddPull(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

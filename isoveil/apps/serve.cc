@@ -16,21 +16,8 @@ struct Options {
   bool json = false;
 };
 
-// A GGUF file, or the one (or first shard) in a folder.
-Result<Path> FindModel(const Path& path) {
-  if (!std::filesystem::is_directory(path)) return path;
-  std::vector<Path> found;
-  for (const auto& entry : std::filesystem::directory_iterator(path)) {
-    if (entry.path().extension() == ".gguf") found.push_back(entry.path());
-  }
-  std::sort(found.begin(), found.end());
-  if (!found.empty()) return found.front();
-  return Fail(ErrorCode::kNotFound, path.string(), "holds no GGUF file, which is what llama-server reads",
-              "encrypt with --to gguf, or serve this folder with vLLM: vllm serve " + path.string());
-}
-
 int Run(const Options& options) {
-  const Result<Path> model = FindModel(options.server);
+  const Result<Path> model = FindGguf(options.server);
   if (!model) return Report(model.error(), options.json);
   ServerOptions server{.model = *model,
                        .binary = options.engine,

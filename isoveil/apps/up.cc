@@ -1,0 +1,152 @@
+// isoveil up: key, encryption, blind server and gateway, in one command.
+#include <csignal>
+#include <iostream>
+
+#include "isoveil/apps/gateway_run.h"
+#include "isoveil/apps/progress_bar.h"
+#include "isoveil/engine/server_process.h"
+#include "isoveil/transform/encrypt.h"
+
+namespace isoveil {
+namespace {
+
+struct Options {
+  std::string model;
+  KeyOptions key{.key_file = "isoveil.key", .passphrase_file = ""};
+  std::string output;
+  Profile profile = Profile::kExact;
+  GatewayFlags gateway;
+  std::string engine;
+  std::string server_log;
+  std::vector<std::string> extra;
+  bool json = false;
+};
+
+// The folder of the encrypted model: given, or the model itself if it is one, or beside the model's name here.
+Path OutputOf(const Options& options) {
+  if (!options.output.empty()) return options.output;
+  const Path model = std::filesystem::absolute(options.model).lexically_normal();
+  if (std::filesystem::exists(model / "client" / kManifestFile)) return model;
+  const Path named = model.has_filename() ? model : model.parent_path();
+  const bool is_file = std::filesystem::is_regular_file(named);
+  return (is_file ? named.stem() : named.filename()).string() + ".isoveil";
+}
+
+Result<RootKey> OpenOrMakeKey(const KeyOptions& options) {
+  std::error_code ignored;
+  if (std::filesystem::exists(options.key_file, ignored)) return OpenKey(options);
+  ISOVEIL_ASSIGN_OR_RETURN(RootKey key, RootKey::Generate());
+  ISOVEIL_RETURN_IF_ERROR(WriteKeyFile(options.key_file, key, std::nullopt));
+  std::cerr << "isoveil: made the key " << options.key_file << " (in clear, mode 0600; `isoveil keygen` makes one with"
+            << " a passphrase)\n";
+  return key;
+}
+
+// Files of the same names and sizes: the model was not exchanged since.
+Status CheckSource(const Path& model, const Path& out, const Manifest& manifest) {
+  if (std::filesystem::equivalent(model, out)) return Ok();
+  for (const FileHash& file : manifest.source_files) {
+    const Path path = std::filesystem::is_directory(model) ? model / file.name : model;
+    std::error_code error;
+    const uint64_t bytes = std::filesystem::file_size(path, error);
+    if (!error && bytes == file.bytes) continue;
+    return Fail(ErrorCode::kMismatch, out.string(),
+                fmt::format("was made from other files than {}", Quoted(model.string())),
+                "choose another folder with -o");
+  }
+  return Ok();
+}
+
+Status EncryptUnlessDone(const Options& options, const RootKey& key, const Path& out) {
+  if (std::filesystem::exists(out / "client" / kManifestFile)) {
+    ISOVEIL_ASSIGN_OR_RETURN(const Manifest manifest, Manifest::Read(out / "client" / kManifestFile));
+    if (manifest.target != FormatKind::kGguf) {
+      return Fail(ErrorCode::kUnsupported, out.string(), "holds no GGUF, which is what llama-server reads",
+                  "encrypt the model with --to gguf, or serve it with vLLM and use `isoveil gateway`");
+    }
+    return CheckSource(options.model, out, manifest);
+  }
+  EncryptOptions encrypt{.profile = options.profile, .target = FormatKind::kGguf};
+  ProgressBar bar("encrypting");
+  encrypt.progress = [&](uint64_t done, uint64_t total) { bar.Show(done, total); };
+  const Result<EncryptReport> report = Encrypt(options.model, key, out, encrypt);
+  bar.Finish();
+  ISOVEIL_RETURN_IF_ERROR(report);
+  std::cerr << fmt::format("isoveil: encrypted {} in {:.1f} s: {}\n", HumanBytes(report->bytes_out), report->seconds,
+                           out.string());
+  return Ok();
+}
+
+Result<ServerProcess> StartServer(const Options& options, const Path& out) {
+  ISOVEIL_ASSIGN_OR_RETURN(const Path model, FindGguf(out / "server"));
+  std::cerr << "isoveil: starting the blind server\n";
+  return ServerProcess::Start({.model = model,
+                               .binary = options.engine,
+                               .extra_args = options.extra,
+                               .log_file = options.server_log});
+}
+
+Status RunAll(const Options& options) {
+  if (!std::filesystem::exists(options.model)) {
+    return Fail(ErrorCode::kNotFound, options.model, "does not exist",
+                "name a Hugging Face folder or a GGUF file");
+  }
+  const Path out = OutputOf(options);
+  ISOVEIL_ASSIGN_OR_RETURN(const RootKey key, OpenOrMakeKey(options.key));
+  ISOVEIL_RETURN_IF_ERROR(EncryptUnlessDone(options, key, out));
+  HoldStopSignals();
+  ISOVEIL_ASSIGN_OR_RETURN(ServerProcess server, StartServer(options, out));
+  UpstreamFlags upstreams;
+  upstreams.urls = {server.url()};
+  upstreams.kind = "llama-server";
+  GatewayFlags flags = options.gateway;
+  if (flags.name.empty()) flags.name = out.stem().string();
+  ISOVEIL_ASSIGN_OR_RETURN(auto gateway, OpenGateway(out / "client", key, upstreams, flags));
+  Print({{"url", gateway->url()},
+         {"base_url", gateway->url() + "/v1"},
+         {"upstream", server.url()},
+         {"server_pid", server.pid()},
+         {"output", out.string()}},
+        Welcome(*gateway, flags), options.json);
+  std::cout << std::flush;
+  WaitForStop();
+  gateway->Stop();
+  return server.Stop();
+}
+
+int Run(const Options& options) {
+  const Status status = RunAll(options);
+  return status ? kExitOk : Report(status.error(), options.json);
+}
+
+}  // namespace
+
+Command AddUp(CLI::App& parent) {
+  CLI::App* app = parent.add_subcommand("up", "Everything at once: key, encryption, blind server, gateway");
+  app->footer(
+      "Everything at once, on this machine: make a key if there is none, encrypt the model unless that is\n"
+      "done, start the stock llama-server on the encrypted checkpoint as a process of its own, and the\n"
+      "gateway before it. Prints the one line to change in an application, and the chat page's address.\n"
+      "Ctrl-C ends all of it.\n\n"
+      "  isoveil up Llama-3.2-1B-Instruct\n"
+      "  isoveil up model.gguf -k my.key -o out --port 9000 -- -c 4096 -ngl 99\n\n"
+      "To protect anything the server belongs on another machine: copy OUT/server there, run `isoveil serve`\n"
+      "there and `isoveil gateway` here.");
+  auto options = std::make_shared<Options>();
+  app->add_option("MODEL", options->model, "A Hugging Face folder, a GGUF file, or a folder that was encrypted")
+      ->required();
+  app->add_option("-k,--key", options->key.key_file, "Key file; made if it does not exist")->capture_default_str();
+  app->add_option("--passphrase-file", options->key.passphrase_file, "File whose first line is the key's passphrase");
+  app->add_option("-o,--output", options->output, "Folder of the encrypted model (default: NAME.isoveil here)");
+  app->add_option("--profile", options->profile, "exact or rotated")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, Profile>{{"exact", Profile::kExact},
+                                                                         {"rotated", Profile::kRotated}}));
+  AddGatewayFlags(*app, options->gateway);
+  app->add_option("--engine", options->engine, "The llama-server to start");
+  app->add_option("--server-log", options->server_log, "File for the server's output (default: none)");
+  app->add_option("ARGS", options->extra, "Further arguments of llama-server, after --");
+  AddJsonOption(*app, options->json);
+  return {app, [options] { return Run(*options); }};
+}
+
+}  // namespace isoveil
