@@ -164,6 +164,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return self.small(path.split(hub.commit + "/", 1)[1])
         return self.resolve(path)
 
+    do_HEAD = do_GET
+
     # Answers
 
     def reply(self, status, body=b"", headers=(), file=None, fault=None):
@@ -176,6 +178,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def body(self, body, fault):
         hub, end = self.server.hub, len(body)
+        if self.command == "HEAD":
+            return
         if fault and fault.kind in ("drop", "stall"):
             end = min(end, fault.after)
         piece = max(1, hub.rate // 50) if hub.rate else 1 << 16

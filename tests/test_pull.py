@@ -7,6 +7,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -182,6 +183,19 @@ def test_revision_and_output(hub, puller):
     assert any("/revision/refs%2Fpr%2F1" in r.path for r in hub.requests)
 
 
+def test_the_hub_of_these_tests_is_one_for_the_public_client(hub, puller):
+    """huggingface_hub fetches the same bytes from it."""
+    fetch = "import sys, huggingface_hub as h; h.snapshot_download(sys.argv[1], local_dir=sys.argv[2], endpoint=sys.argv[3])"
+    environment = dict(puller.environment, HF_HUB_DISABLE_PROGRESS_BARS="1")
+    done = subprocess.run([sys.executable, "-c", fetch, REPO, str(puller.folder / "theirs"), hub.endpoint], env=environment,
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    puller.run(hub)
+    ours = puller.content()
+    ours.pop(".isoveil-source.json")
+    assert ours and all((puller.folder / "theirs" / path).read_bytes() == content for path, content in ours.items())
+
+
 def test_encrypt_reads_what_pull_wrote(puller, runner, model_folder):
     source = model_folder("llama-gqa")
     with Hub() as hub:
@@ -190,6 +204,13 @@ def test_encrypt_reads_what_pull_wrote(puller, runner, model_folder):
         puller.run(hub)
     runner.encrypt(puller.out, puller.folder / "encrypted")
     assert (puller.folder / "encrypted/server/config.json").exists()
+
+
+def test_files_with_the_same_content(hub, puller):
+    for i in range(40):
+        hub.add(f"{i}_config.json", b"the same")
+    report = puller.run(hub, "--connections", 16)
+    assert len(report["files"]) == 40 + len(SMALL) + 1 and (puller.out / "39_config.json").read_bytes() == b"the same"
 
 
 # Faults that pass
@@ -287,7 +308,9 @@ def test_a_killed_run_is_taken_up_without_fetching_again(puller):
         process.wait()
         time.sleep(0.1)
         before = len(hub.requests)
-        report = puller.run(hub)
+        done = puller.call(hub, "--json")
+        assert done.returncode == 0 and "are checked first" in done.stderr, done.stderr
+        report = json.loads(done.stdout)
         puller.check(hub, [*SHARDS, "model.safetensors.index.json"])
         assert hub.sent(SHARDS[0]) == len(WEIGHTS) and hub.sent(SHARDS[1]) == len(WEIGHTS) - 1
         assert report["fetched_bytes"] <= len(WEIGHTS) - 200_000 + sum(map(len, SMALL.values()))

@@ -49,7 +49,9 @@ Result<PullReport> PullWith(const Options& options, ProgressBar& bar) {
                    .silence = std::chrono::seconds(options.timeout),
                    .connections = options.connections};
   pull.retry.retries = options.retries;
-  pull.retry.on_wait = [](const std::string& text) { std::cerr << "isoveil: " + text + "\n"; };
+  const auto talk = [](const std::string& text) { std::cerr << "isoveil: " + text + "\n"; };
+  pull.retry.on_wait = talk;
+  pull.on_notice = talk;
   pull.on_progress = [&bar](uint64_t done, uint64_t total) { bar.Show(done, total); };
   return Pull(pull);
 }

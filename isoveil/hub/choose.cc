@@ -46,6 +46,8 @@ bool MatchesAny(const Patterns& patterns, const std::string& path) {
 bool IsTop(const HubFile& file) { return file.path.find('/') == std::string::npos; }
 bool IsSafetensors(const HubFile& file) { return file.path.ends_with(".safetensors"); }
 bool IsGguf(const HubFile& file) { return file.path.ends_with(".gguf"); }
+// What `pull` itself writes into the folder.
+bool IsOwn(const HubFile& file) { return file.path.starts_with(".isoveil-"); }
 bool IsPickle(const HubFile& file) { return MatchesAny(kPickles, file.path); }
 
 template <typename Predicate>
@@ -126,7 +128,8 @@ Result<Files> Included(std::span<const HubFile> files, const std::vector<std::st
                   "choose *.safetensors or *.gguf");
     }
   }
-  return Select(files, [&](const HubFile& f) { return !IsPickle(f) && MatchesAny(include, f.path); });
+  return Select(files,
+                [&](const HubFile& f) { return !IsPickle(f) && !IsOwn(f) && MatchesAny(include, f.path); });
 }
 
 Result<Files> Weights(std::span<const HubFile> files, const Files& included) {

@@ -75,6 +75,11 @@ TEST(Choose, PatternsNameWeightsOrAddFiles) {
   EXPECT_EQ(Choose(all, {"model.*", "*x*"}), Paths({"config.json", "docs/a.txt", "model.safetensors"}));
 }
 
+TEST(Choose, NamesOfThisProgramsOwnFilesAreLeftOut) {
+  EXPECT_EQ(Choose({".isoveil-pull", ".isoveil-source.json", "model.safetensors", "x.json"}, {"*"}),
+            Paths({"model.safetensors", "x.json"}));
+}
+
 TEST(Choose, WithoutWeights) {
   EXPECT_EQ(Choose({"config.json", "pytorch_model.bin"}), Paths({"unsupported"}));
   EXPECT_EQ(Choose({"config.json"}), Paths({"not_found"}));

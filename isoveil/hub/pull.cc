@@ -44,6 +44,11 @@ struct Plan {
     for (const HubFile& file : choice.files) record.files[file.path] = {file, 0};
     return record;
   }
+  // Two files may have the same content, and so the same hash.
+  Path EtagPath(const Path& folder, const HubFile& file) const {
+    const auto index = std::find(choice.files.begin(), choice.files.end(), file) - choice.files.begin();
+    return folder / kScratchFolder / fmt::format("{}-{}.etag", index, file.hash);
+  }
 };
 
 // A folder that is there already is never changed. A file that has kept its size and time since this program
@@ -79,14 +84,15 @@ Status TidyStage(const Stage& stage, const Plan& plan) {
   for (const HubFile& file : plan.choice.files) {
     if (before && before->Find(file) != nullptr) {
       keep.insert(stage.path() / file.path);
-      keep.insert(stage.path() / kScratchFolder / file.hash);
+      keep.insert(plan.EtagPath(stage.path(), file));
     }
   }
   std::vector<Path> remove;
   std::error_code error;
+  std::error_code ignored;
   for (std::filesystem::recursive_directory_iterator it(stage.path(), error), end; !error && it != end;
        it.increment(error)) {
-    if (it->is_directory() && !it->is_symlink()) continue;
+    if (std::filesystem::is_directory(it->symlink_status(ignored))) continue;
     if (!keep.contains(it->path())) remove.push_back(it->path());
   }
   if (error) return Fail(ErrorCode::kIo, stage.path().string(), error.message());
@@ -185,7 +191,7 @@ Status FetchAll(const HubSettings& settings, const PullOptions& options, const P
                             .commit = plan.commit,
                             .file = file,
                             .path = folder / file.path,
-                            .etag_path = folder / kScratchFolder / file.hash};
+                            .etag_path = plan.EtagPath(folder, file)};
     Status done = DownloadFile(
         clients[worker], download, options.retry, [&](int64_t bytes) { progress.Add(bytes); }, stop);
     if (done) return done;
@@ -217,6 +223,11 @@ Result<uint64_t> Fetch(const HubSettings& settings, const PullOptions& options, 
   if (Status space = CheckSpace(stage.path(), needed); !space) {
     if (!stage.resumed()) ISOVEIL_RETURN_IF_ERROR(stage.Discard());
     return tl::unexpected(std::move(space).error());
+  }
+  if (options.on_notice && needed < plan.choice.bytes) {
+    options.on_notice(fmt::format("{} of {} are in {} already and are checked first",
+                                  Gigabytes(plan.choice.bytes - needed), Gigabytes(plan.choice.bytes),
+                                  stage.path().string()));
   }
   Progress progress(options, needed);
   ISOVEIL_RETURN_IF_ERROR(FetchAll(settings, options, plan, stage.path(), progress));

@@ -33,6 +33,8 @@ struct PullOptions {
   std::chrono::seconds silence{60};
   unsigned connections = 4;
   RetryPolicy retry;
+  // What a person waits for. Called before the downloads.
+  std::function<void(const std::string& text)> on_notice;
   // Bytes that this run has fetched, of those that it has to; called from several threads, one at a time.
   std::function<void(uint64_t done, uint64_t total)> on_progress;
 };

@@ -31,7 +31,7 @@ struct RetryPolicy {
   std::chrono::milliseconds longest_wait{30'000};
   // What the server may ask for; more is an error.
   std::chrono::seconds longest_retry_after{600};
-  // Told before each wait: "HTTP 503; next try in 2 s".
+  // Told before each wait: "HTTP 503; next try in 2 s". Downloads call it from several threads.
   std::function<void(const std::string& text)> on_wait;
 };
 
