@@ -126,3 +126,28 @@ def serving(program, model, *args):
 def post(url, body):
     request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
     return json.loads(urllib.request.urlopen(request, timeout=120).read())
+
+
+@contextlib.contextmanager
+def serving_up(program, model, folder, *args):
+    """`isoveil up` on a free port, with key and encrypted model in `folder`; gives what it prints with --json."""
+    command = [program, "up", str(model), "-k", str(folder / "up.key"), "-o", str(folder / "up"), "--port", "0", "--json",
+               *map(str, args), "--", "-t", "1", "-tb", "1", "-c", "1024"]
+    with open(folder / "up.err", "ab") as talk:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=talk, text=True)
+    try:
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("}"):
+                break
+        assert lines and process.poll() is None, (folder / "up.err").read_text()
+        yield {**json.loads("".join(lines)), "pid": process.pid}
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
