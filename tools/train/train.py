@@ -26,7 +26,7 @@ from model import Llama, ModelSettings
 @dataclass
 class Settings:
     seed: int = 20
-    steps: int = 7000
+    steps: int = 5600
     batch_tokens: int = 2048
     peak: float = 2e-3
     warmup: int = 200
