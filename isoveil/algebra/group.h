@@ -45,7 +45,7 @@ enum class Move : uint32_t {
   kPairScale = 1U << 11,       // RoPE pairs are scaled by any positive factor
 };
 
-// How much of each group a key draws; see docs/profiles.md.
+// How much of each group a key draws; see "Profiles" in README.md.
 enum class Profile { kExact, kRotated };
 
 class Group {

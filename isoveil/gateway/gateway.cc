@@ -280,11 +280,12 @@ void Gateway::Impl::Stream(std::shared_ptr<Exchange> exchange, std::shared_ptr<v
       "text/event-stream",
       [this, exchange, held, next = std::move(first), silent = milliseconds(0)](size_t,
                                                                                httplib::DataSink& sink) mutable {
+        if (stopping_.stop_requested()) return false;
         if (next.kind == ReplyItem::Kind::kNothingYet) next = exchange->Next(kTick);
         ReplyItem item = std::exchange(next, {});
         switch (item.kind) {
           case ReplyItem::Kind::kNothingYet: {
-            if (stopping_.stop_requested() || !sink.is_writable()) return false;
+            if (!sink.is_writable()) return false;
             silent += kTick;
             if (silent < kPingAfter) return true;
             silent = milliseconds(0);

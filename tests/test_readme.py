@@ -1,0 +1,76 @@
+"""Every fenced block of README.md is run as it stands there; only the two ports are exchanged for free ones."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from conftest import ROOT
+
+TEXT = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, re.S | re.M)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(url, process):
+    for _ in range(600):
+        assert process.poll() is None, f"ended with {process.returncode}"
+        try:
+            return urllib.request.urlopen(url, timeout=1).read()
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError(f"{url} does not become ready")
+
+
+def end(process):
+    process.send_signal(signal.SIGINT)
+    process.wait(20)
+
+
+def test_the_blocks_are_what_this_test_runs():
+    assert [language for language, _ in BLOCKS] == ["python", "sh", "sh", "sh"]
+
+
+def test_readme(isoveil, tmp_path):
+    pytest.importorskip("openai", reason="the official client is in tests/requirements.lock")
+    (python, prepare, serve, gateway) = [text for _, text in BLOCKS]
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    ports = {"8081": str(free_port()), "8080": str(free_port())}
+
+    def local(text):
+        for shown, free in ports.items():
+            text = text.replace(f":{shown}", f":{free}").replace(f"--port {shown}", f"--port {free}")
+        return re.sub(r"^isoveil ", f"exec {isoveil} ", text, flags=re.M)
+
+    def start(text, *more):
+        command = local(text).strip() + "".join(" " + m for m in more)
+        return subprocess.Popen(["bash", "-c", command], cwd=tmp_path, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    done = subprocess.run(["bash", "-ec", local(prepare).replace("exec ", "")], cwd=tmp_path, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    server = start(serve)
+    try:
+        wait_for(f"http://127.0.0.1:{ports['8081']}/health", server)
+        front = start(gateway, "--port", ports["8080"], "--name", "front-desk")
+        try:
+            wait_for(f"http://127.0.0.1:{ports['8080']}/health", front)
+            said = subprocess.run([sys.executable, "-c", local(python)], capture_output=True, text=True, timeout=120)
+            assert said.returncode == 0, said.stderr
+            assert len(said.stdout.split()) >= 3
+        finally:
+            end(front)
+        assert front.returncode == 0
+    finally:
+        end(server)
