@@ -372,12 +372,23 @@ def test_wrong_content_is_refused(hub, puller):
         shutil.rmtree(puller.out)
 
 
+def test_one_lasting_failure_stops_the_other_downloads(hub, puller):
+    hub.fault("model.safetensors", "stall", after=1000, seconds=20)
+    hub.fault("config.json", "content", times=9, content=b'{"model_type": "gpt_2"}')
+    start = time.monotonic()
+    assert puller.fail(hub)["where"] == "config.json"
+    assert time.monotonic() - start < 10
+
+
 @pytest.mark.parametrize("content", [WEIGHTS[:-1], WEIGHTS + b"x"])
 @pytest.mark.parametrize("kind", ["content", "chunked"])
 def test_wrong_size_is_refused(hub, puller, kind, content):
     hub.fault("model.safetensors", kind, times=9, content=content)
     error = puller.fail(hub, "--retries", 0)
     assert error["where"] == "model.safetensors" and str(len(WEIGHTS)) in error["problem"]
+    # The header tells before the first byte; without one, the surplus is not written.
+    size = (puller.folder / "tiny-model.partial/model.safetensors").stat().st_size
+    assert size == 0 if kind == "content" else size <= len(WEIGHTS)
     hub.faults.clear()
     puller.run(hub)
     puller.check(hub)
