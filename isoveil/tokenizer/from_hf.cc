@@ -1,13 +1,16 @@
 #include "isoveil/tokenizer/from_hf.h"
 
 #include <algorithm>
-#include <map>
+#include <array>
 #include <optional>
-#include <set>
+#include <unordered_map>
+#include <unordered_set>
 
-#include "isoveil/format/strict_json.h"
+#include "isoveil/tokenizer/hf_tokenizer_files.h"
+#include "isoveil/tokenizer/own_keys.h"
 #include "isoveil/tokenizer/pre_tokenizers.h"
 #include "isoveil/tokenizer/token_id.h"
+#include "isoveil/tokenizer/vocabulary_check.h"
 
 namespace isoveil {
 namespace {
@@ -31,68 +34,13 @@ struct Token {
   float score = 0;
 };
 
-// tokenizer.json and the files beside it.
-struct Source {
-  std::string where;
-  ordered_json tokenizer;
-  ordered_json config;      // tokenizer_config.json
-  ordered_json special;     // special_tokens_map.json
-  ordered_json model;       // config.json
-  ordered_json generation;  // generation_config.json
-  std::string chat_template;
-};
-
-tl::unexpected<Error> Unsupported(const Source& s, std::string_view field, std::string problem) {
+tl::unexpected<Error> Unsupported(const HfTokenizerFiles& s, std::string_view field, std::string problem) {
   return Fail(ErrorCode::kUnsupported, fmt::format("{}: {}", s.where, field), std::move(problem),
               "a vocabulary that is nearly right would give a model that is nearly right");
 }
 
-tl::unexpected<Error> Malformed(const Source& s, std::string_view field, std::string problem) {
+tl::unexpected<Error> Malformed(const HfTokenizerFiles& s, std::string_view field, std::string problem) {
   return Fail(ErrorCode::kFormat, fmt::format("{}: {}", s.where, field), std::move(problem));
-}
-
-Result<ordered_json> ReadOptional(const Path& path) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) return ordered_json::object();
-  ISOVEIL_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path));
-  ISOVEIL_ASSIGN_OR_RETURN(ordered_json json, ParseStrictJson(text, path.string()));
-  if (!json.is_object()) return Fail(ErrorCode::kFormat, path.string(), "expected a JSON object");
-  return json;
-}
-
-// The default template where a file names several.
-std::string TemplateOf(const ordered_json& field) {
-  if (field.is_string()) return field.get<std::string>();
-  if (field.is_array()) {
-    for (const ordered_json& entry : field) {
-      if (entry.is_object() && entry.value("name", "") == "default" && entry.contains("template")) {
-        return TemplateOf(entry["template"]);
-      }
-    }
-  }
-  return "";
-}
-
-Result<Source> ReadSource(const Path& folder) {
-  Source s;
-  s.where = (folder / "tokenizer.json").string();
-  const Result<std::string> text = ReadTextFile(s.where, 256 << 20);
-  if (!text && text.error().code == ErrorCode::kNotFound) {
-    return Fail(
-        ErrorCode::kNotFound, s.where, "is missing",
-        "save the tokenizer with transformers: AutoTokenizer.from_pretrained(...).save_pretrained(...)");
-  }
-  if (!text) return tl::unexpected(text.error());
-  ISOVEIL_ASSIGN_OR_RETURN(s.tokenizer, ParseStrictJson(*text, s.where));
-  ISOVEIL_ASSIGN_OR_RETURN(s.config, ReadOptional(folder / "tokenizer_config.json"));
-  ISOVEIL_ASSIGN_OR_RETURN(s.special, ReadOptional(folder / "special_tokens_map.json"));
-  ISOVEIL_ASSIGN_OR_RETURN(s.model, ReadOptional(folder / "config.json"));
-  ISOVEIL_ASSIGN_OR_RETURN(s.generation, ReadOptional(folder / "generation_config.json"));
-  ISOVEIL_ASSIGN_OR_RETURN(const ordered_json template_file, ReadOptional(folder / "chat_template.json"));
-  if (s.config.contains("chat_template")) s.chat_template = TemplateOf(s.config["chat_template"]);
-  if (template_file.contains("chat_template")) s.chat_template = TemplateOf(template_file["chat_template"]);
-  if (const auto jinja = ReadTextFile(folder / "chat_template.jinja", 1 << 20)) s.chat_template = *jinja;
-  return s;
 }
 
 bool Flag(const ordered_json& object, const char* name) {
@@ -116,7 +64,7 @@ std::vector<ordered_json> StepsOf(const ordered_json& component, const char* lis
 
 class Converter {
  public:
-  Converter(const Source& source, uint64_t n_vocab) : s_(source), n_vocab_(n_vocab) {}
+  Converter(const HfTokenizerFiles& source, uint64_t n_vocab) : s_(source), n_vocab_(n_vocab) {}
 
   Result<GgufMetadata> Run() {
     ISOVEIL_RETURN_IF_ERROR(ReadModel());
@@ -136,30 +84,31 @@ class Converter {
     if (!s_.tokenizer.is_object() || !s_.tokenizer.contains("model") || !s_.tokenizer["model"].is_object()) {
       return Malformed(s_, "model", "expected an object");
     }
-    model_ = s_.tokenizer["model"];
-    std::string type = TypeOf(model_);
-    if (type.empty() && model_.contains("merges")) type = "BPE";
+    model_ = &s_.tokenizer["model"];
+    std::string type = TypeOf(*model_);
+    if (type.empty() && model_->contains("merges")) type = "BPE";
     if (type != "BPE")
       return Unsupported(s_, "model.type", fmt::format("{} has no rule; BPE has", Quoted(type)));
     for (const char* field : {"continuing_subword_prefix", "end_of_word_suffix"}) {
-      if (model_.contains(field) && model_[field].is_string() && !model_[field].get<std::string>().empty()) {
+      if (model_->contains(field) && (*model_)[field].is_string() &&
+          !(*model_)[field].get<std::string>().empty()) {
         return Unsupported(s_, std::string("model.") + field, "llama.cpp has no such affix");
       }
     }
-    if (model_.contains("dropout") && model_["dropout"].is_number() && model_["dropout"] != 0) {
+    if (model_->contains("dropout") && (*model_)["dropout"].is_number() && (*model_)["dropout"] != 0) {
       return Unsupported(s_, "model.dropout", "is random");
     }
-    byte_fallback_ = Flag(model_, "byte_fallback");
+    byte_fallback_ = Flag(*model_, "byte_fallback");
     return Ok();
   }
 
   Status ReadVocab() {
     if (n_vocab_ == 0 || n_vocab_ > kMaxVocabulary)
       return Malformed(s_, "vocabulary", "its size is out of range");
-    if (!model_.contains("vocab") || !model_["vocab"].is_object())
+    if (!model_->contains("vocab") || !(*model_)["vocab"].is_object())
       return Malformed(s_, "model.vocab", "expected an object");
     tokens_.resize(n_vocab_);
-    for (const auto& [text, id] : model_["vocab"].items()) {
+    for (const auto& [text, id] : (*model_)["vocab"].items()) {
       ISOVEIL_RETURN_IF_ERROR(SetToken(id, text, kNormal, "model.vocab"));
     }
     for (uint64_t id = 0; id < n_vocab_; ++id) {
@@ -211,9 +160,9 @@ class Converter {
   // Both spellings: "a b" and ["a", "b"].
   Result<std::vector<std::pair<std::string, std::string>>> ReadMerges() const {
     std::vector<std::pair<std::string, std::string>> merges;
-    if (!model_.contains("merges") || !model_["merges"].is_array())
+    if (!model_->contains("merges") || !(*model_)["merges"].is_array())
       return Malformed(s_, "model.merges", "expected a list");
-    for (const ordered_json& merge : model_["merges"]) {
+    for (const ordered_json& merge : (*model_)["merges"]) {
       if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
         merges.emplace_back(merge[0].get<std::string>(), merge[1].get<std::string>());
         continue;
@@ -232,8 +181,10 @@ class Converter {
          StepsOf(s_.tokenizer.value("normalizer", ordered_json()), "normalizers")) {
       if (TypeOf(step) != "NFC")
         return Unsupported(s_, "normalizer", fmt::format("{} has no rule", Quoted(TypeOf(step))));
+      metadata_.Set(kNormalizerKey, std::string("nfc"));
     }
-    const bool ignore_merges = Flag(model_, "ignore_merges");
+    ISOVEIL_RETURN_IF_ERROR(CheckByteCharacters());
+    const bool ignore_merges = Flag(*model_, "ignore_merges");
     ISOVEIL_ASSIGN_OR_RETURN(
         const PreTokenizer pre,
         FindPreTokenizer(s_.tokenizer.value("pre_tokenizer", ordered_json()), ignore_merges, s_.where));
@@ -246,11 +197,20 @@ class Converter {
     return Ok();
   }
 
+  // Without a token for every byte, Hugging Face drops what llama.cpp may not.
+  Status CheckByteCharacters() const {
+    for (const char* bytes : {"!", "~", "\u0120", "\u00ff"}) {
+      if (!ids_.contains(bytes))
+        return Unsupported(s_, "model.vocab", fmt::format("has no token for the byte {}", Quoted(bytes)));
+    }
+    return Ok();
+  }
+
   Status ConvertByteFallback() {
     ISOVEIL_ASSIGN_OR_RETURN(const bool prefix, SpacePrefix());
+    ISOVEIL_RETURN_IF_ERROR(MarkBytesAndUnknown());
     ISOVEIL_ASSIGN_OR_RETURN(const auto merges, ReadMerges());
     ISOVEIL_RETURN_IF_ERROR(ScoreByMerges(merges));
-    MarkBytesAndUnknown();
     metadata_.Set("tokenizer.ggml.model", std::string("llama"));
     metadata_.Set("tokenizer.ggml.pre", std::string("default"));
     metadata_.Set("tokenizer.ggml.add_space_prefix", prefix);
@@ -260,14 +220,15 @@ class Converter {
     return Ok();
   }
 
-  // Spaces become U+2581, by normalizers or by Metaspace; true if one is put before the text.
-  Result<bool> SpacePrefix() const {
+  // Spaces become U+2581, by normalizers or by Metaspace. True where llama.cpp puts one before the text;
+  // where the text may have its own, kSpacePrefixKey is set instead.
+  Result<bool> SpacePrefix() {
     bool prefix = false;
     bool replaced = false;
     for (const ordered_json& step :
          StepsOf(s_.tokenizer.value("normalizer", ordered_json()), "normalizers")) {
       const std::string type = TypeOf(step);
-      if (type == "Prepend" && step.value("prepend", "") == kSpaceMark) {
+      if (type == "Prepend" && !replaced && step.value("prepend", "") == kSpaceMark) {
         prefix = true;
       } else if (type == "Replace" && step.contains("pattern") &&
                  step["pattern"].value("String", "") == " " && step.value("content", "") == kSpaceMark) {
@@ -278,27 +239,37 @@ class Converter {
     }
     for (const ordered_json& step :
          StepsOf(s_.tokenizer.value("pre_tokenizer", ordered_json()), "pretokenizers")) {
+      if (replaced && SplitsAtSpaces(step)) continue;
       const std::string scheme = step.value("prepend_scheme", "always");
       if (TypeOf(step) != "Metaspace" || step.value("replacement", "") != kSpaceMark ||
-          step.value("split", true)) {
-        return Unsupported(s_, "pre_tokenizer", fmt::format("{} has no rule here", Quoted(TypeOf(step))));
+          step.value("split", true) || prefix) {
+        return Unsupported(s_, "pre_tokenizer", fmt::format("{} has no rule here", Quoted(step.dump())));
       }
       replaced = true;
-      prefix = scheme != "never";
+      if (scheme != "never")
+        metadata_.Set(kSpacePrefixKey, std::string(scheme == "first" ? "first" : "each"));
     }
     if (!replaced) return Unsupported(s_, "normalizer", "spaces are not replaced by U+2581");
     return prefix;
   }
 
-  // llama.cpp merges the pair whose merged token has the highest score, Hugging Face the pair of the lowest
-  // rank. The two agree if all merges that make one token stand together in rank.
+  // After the normalizer there are no spaces left to split at (Gemma).
+  static bool SplitsAtSpaces(const ordered_json& step) {
+    return TypeOf(step) == "Split" && step.contains("pattern") && step["pattern"].value("String", "") == " ";
+  }
+
+  // llama.cpp merges the two neighbours whose joint text is the token of the highest score, Hugging Face
+  // those that are the merge of the lowest rank. The two agree if all merges that make one token stand
+  // together in rank, and if every two tokens that could make it are one of them.
   Status ScoreByMerges(const std::vector<std::pair<std::string, std::string>>& merges) {
-    std::set<uint64_t> done;
+    std::unordered_set<uint64_t> done;
+    std::vector<uint32_t> ways(n_vocab_);
     uint64_t current = n_vocab_;
     for (size_t rank = 0; rank < merges.size(); ++rank) {
       const auto it = ids_.find(merges[rank].first + merges[rank].second);
       if (it == ids_.end())
         return Malformed(s_, "model.merges", fmt::format("entry {} makes no token of the vocabulary", rank));
+      ++ways[it->second];
       if (it->second == current) continue;
       if (!done.insert(it->second).second) {
         return Unsupported(s_, "model.merges",
@@ -307,23 +278,52 @@ class Converter {
       current = it->second;
       tokens_[current].score = -static_cast<float>(rank);
     }
-    // Tokens that no merge makes are single characters, bytes or added ones: they never compete.
     for (uint64_t id = 0; id < n_vocab_; ++id) {
-      if (!done.contains(id)) tokens_[id].score = -1e9F;
+      // Tokens that no merge makes are single characters, bytes or added ones: they never compete.
+      if (!done.contains(id)) tokens_[id].score = kNeverMerged;
+      const bool hidden = !IsMadeOfText(id) && !(tokens_[id].type == kUserDefined && ways[id] > 0);
+      if (!hidden && ways[id] != WaysToMake(tokens_[id].text)) {
+        return Unsupported(s_, "model.merges",
+                           fmt::format("llama.cpp would make token {} of parts that no merge joins", id));
+      }
     }
     return Ok();
   }
 
-  void MarkBytesAndUnknown() {
-    for (Token& token : tokens_) {
-      const std::string& t = token.text;
-      if (token.type == kNormal && t.size() == 6 && t.starts_with("<0x") && t.back() == '>')
-        token.type = kByte;
+  // Special tokens may be made by merges, too, but llama.cpp does not see them then; see listed_tokens.h.
+  bool IsMadeOfText(uint64_t id) const { return tokens_[id].type == kNormal || tokens_[id].type == kByte; }
+
+  // The number of pairs of tokens that text makes, and whose joint text is `text`.
+  uint32_t WaysToMake(const std::string& text) const {
+    const auto is_part = [&](const std::string& part) {
+      const auto it = ids_.find(part);
+      return it != ids_.end() && tokens_[it->second].type != kControl && tokens_[it->second].type != kUnknown;
+    };
+    uint32_t ways = 0;
+    for (size_t cut = 1; cut < text.size(); ++cut) {
+      const bool inside_of_character = (static_cast<unsigned char>(text[cut]) & 0xc0) == 0x80;
+      if (!inside_of_character && is_part(text.substr(0, cut)) && is_part(text.substr(cut))) ++ways;
     }
-    const std::string unknown = model_.contains("unk_token") && model_["unk_token"].is_string()
-                                    ? model_["unk_token"].get<std::string>()
+    return ways;
+  }
+
+  Status MarkBytesAndUnknown() {
+    size_t n_bytes = 0;
+    for (Token& token : tokens_) {
+      if (token.type != kNormal || !IsByteToken(token.text)) continue;
+      token.type = kByte;
+      ++n_bytes;
+    }
+    if (n_bytes != 256) {
+      return Unsupported(
+          s_, "model.vocab",
+          fmt::format("byte_fallback needs 256 byte tokens, <0x00> to <0xFF>, found {}", n_bytes));
+    }
+    const std::string unknown = model_->contains("unk_token") && (*model_)["unk_token"].is_string()
+                                    ? (*model_)["unk_token"].get<std::string>()
                                     : "";
     if (const auto it = ids_.find(unknown); it != ids_.end()) tokens_[it->second].type = kUnknown;
+    return Ok();
   }
 
   // A token by the name that tokenizer_config.json or special_tokens_map.json gives it.
@@ -379,9 +379,29 @@ class Converter {
     constexpr const char* kEndKeys[] = {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
                                         "tokenizer.ggml.eom_token_id"};
     for (size_t i = 0; i < ends.size() && i < std::size(kEndKeys); ++i) SetId(kEndKeys[i], ends[i]);
+    AddConventionalEnds(ends);
+    metadata_.Set(kEndsKey, std::vector<uint32_t>(ends.begin(), ends.end()));
     metadata_.Set("tokenizer.ggml.add_bos_token", Adds("add_bos_token", "bos_token", true));
     metadata_.Set("tokenizer.ggml.add_eos_token", Adds("add_eos_token", "eos_token", false));
     return Ok();
+  }
+
+  // Chat models often end their turns with a token that no file names as an end; llama.cpp knows these names
+  // too. Only special tokens count.
+  void AddConventionalEnds(std::vector<uint64_t>& ends) const {
+    constexpr std::array kNames = {"<|eot_id|>",    "<|eom_id|>", "<|im_end|>",
+                                   "<end_of_turn>", "<turn|>",    "<end_of_utterance>",
+                                   "<|endoftext|>", "</s>",       "<eos>",
+                                   "<|return|>",    "<|call|>",   "<|end_of_text|>",
+                                   "[EOT]",         "<|end|>",    "<\uff5cend\u2581of\u2581sentence\uff5c>"};
+    // In the Harmony format <|end|> ends a message, not the turn.
+    const bool harmony = ids_.contains("<|return|>") && ids_.contains("<|call|>");
+    for (const std::string name : kNames) {
+      const auto it = ids_.find(name);
+      if (it == ids_.end() || tokens_[it->second].type != kControl || (harmony && name == "<|end|>"))
+        continue;
+      if (std::find(ends.begin(), ends.end(), it->second) == ends.end()) ends.push_back(it->second);
+    }
   }
 
   // Whether a text gets the token: as the post-processor's template says, which is what Hugging Face runs; a
@@ -414,23 +434,24 @@ class Converter {
     }
     metadata_.Set("tokenizer.ggml.tokens", std::move(texts));
     metadata_.Set("tokenizer.ggml.token_type", std::move(types));
+    metadata_.Set(kSpecialTokensKey, std::string("listed"));
     if (!s_.chat_template.empty()) metadata_.Set("tokenizer.chat_template", s_.chat_template);
     return std::move(metadata_);
   }
 
-  const Source& s_;
+  const HfTokenizerFiles& s_;
   uint64_t n_vocab_;
-  ordered_json model_;
+  const ordered_json* model_ = nullptr;
   bool byte_fallback_ = false;
   std::vector<Token> tokens_;
-  std::map<std::string, uint64_t> ids_;
+  std::unordered_map<std::string, uint64_t> ids_;
   GgufMetadata metadata_;
 };
 
 }  // namespace
 
 Result<GgufMetadata> VocabularyFromHf(const Path& folder, uint64_t n_vocab) {
-  ISOVEIL_ASSIGN_OR_RETURN(const Source source, ReadSource(folder));
+  ISOVEIL_ASSIGN_OR_RETURN(const HfTokenizerFiles source, HfTokenizerFiles::Read(folder));
   try {
     return Converter(source, n_vocab).Run();
   } catch (const ordered_json::exception& error) {

@@ -3,25 +3,36 @@
 //   ISOVEIL_ASSIGN_OR_RETURN(GgufMetadata metadata, VocabularyFromHf("Llama-3.2-1B", n_vocab));
 //   ISOVEIL_ASSIGN_OR_RETURN(auto vocabulary, Vocabulary::FromMetadata(metadata, "Llama-3.2-1B"));
 //
-// Reads tokenizer.json, and, where present, tokenizer_config.json, special_tokens_map.json, config.json,
-// generation_config.json, chat_template.jinja and chat_template.json.
+// The keys are those of own_keys.h as well. Reads tokenizer.json, and, where present, tokenizer_config.json,
+// special_tokens_map.json, config.json, generation_config.json, chat_template.jinja and chat_template.json.
 //
-// What is understood, so that llama.cpp gives the ids that Hugging Face's `tokenizers` gives:
+// What is understood, so that Vocabulary gives the ids that Hugging Face's `tokenizers` gives:
 //
-//   byte-level BPE (GPT-2, Llama 3, Qwen 2 and 3, ...)
+//   byte-level BPE (GPT-2, Llama 3, Qwen 2 and 3, SmolLM, DBRX, DeepSeek V3)
 //       The pre-tokenizer is recognised by its regular expressions and their order; the table is in
-//       pre_tokenizers.h. No normalizer, or NFC, which llama.cpp does not apply: see below.
-//   BPE with byte fallback over U+2581 (Llama 1 and 2, Mistral, TinyLlama, Phi-3)
+//       pre_tokenizers.cc. No normalizer, or NFC, which Vocabulary applies (own_keys.h).
+//   BPE with byte fallback over U+2581 (Llama 1 and 2, Mistral, TinyLlama)
 //       llama.cpp merges by the score of the merged token, Hugging Face by the rank of the pair; the
-//       score of a token is minus the rank of the merge that makes it.
+//       score of a token is minus the rank of its first merge. That is the same only where all merges that
+//       make a token stand together and none is left out, which is checked. The space before the text
+//       comes from Prepend, or from Metaspace with any prepend_scheme.
 //
-// Everything else (Unigram, WordPiece, an unknown regular expression, a normalizer, dropout, an
-// added token that strips or wants whole words, ...) is kUnsupported and named: a vocabulary that is
-// nearly right gives a model that is nearly right.
+// Special tokens are those of added_tokens and no others, whatever llama.cpp would think of their names. What
+// ends a generation is what the configurations say and, of the special tokens, those with a customary name
+// ("<|im_end|>").
 //
-// The known differences that remain, each one llama.cpp's own: NFC is not applied to the input
-// (text that is not in NFC gets other ids, the same ones that llama.cpp gives), and Unicode versions
-// of the character classes may differ.
+// Everything else (Unigram, WordPiece, an unknown regular expression or normalizer, dropout, an added token
+// that strips or wants whole words, Gemma's interleaved merges, ...) is kUnsupported and named: a vocabulary
+// that is nearly right gives a model that is nearly right.
+//
+// Differences that remain, all in rare texts:
+//   - An added token with "normalized": true is looked for in the text as it came, not in the normalised one:
+//     this matters where its own text changes when normalised, as "<s>" does under Prepend in the oldest
+//     Llama folders.
+//   - A run of one character that several merges of one token could take from different ends.
+//   - Characters assigned by a Unicode version that llama.cpp's, utf8proc's and Hugging Face's tables do not
+//     share.
+//   - Bytes that are no UTF-8 become one U+FFFD for each maximal subpart, not one for each byte.
 #pragma once
 
 #include <cstdint>

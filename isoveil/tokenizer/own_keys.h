@@ -4,16 +4,23 @@
 
 namespace isoveil {
 
+// "listed": the special tokens are exactly those of tokenizer.ggml.token_type, and where several begin in a
+// text the longest is taken, as Hugging Face does it. llama.cpp alone also takes tokens for special by
+// their names ("</s>", "<|channel|>"), wherever they come from.
+inline constexpr char kSpecialTokensKey[] = "tokenizer.isoveil.special_tokens";
+
+// The score of tokens that no merge makes; all others have more.
+inline constexpr float kNeverMerged = -1e9F;
+
+// The ids that end a generation, EOS first. llama.cpp has keys for three and guesses others by name.
+inline constexpr char kEndsKey[] = "tokenizer.isoveil.end_of_generation";
+
 // "nfc": text between special tokens is brought to normal form C before it is split.
 inline constexpr char kNormalizerKey[] = "tokenizer.isoveil.normalizer";
 
-// "first": a space is put before the text, unless it begins with a space or a special token
-// (Metaspace with prepend_scheme "first"). llama.cpp's own rule also does so after every special token.
+// Metaspace of Hugging Face, where tokenizer.ggml.add_space_prefix is false. "first": a space is put before
+// the text, unless it begins with a space or a special token. "each": also after every special token.
+// llama.cpp's own rule puts a space there even where there is one.
 inline constexpr char kSpacePrefixKey[] = "tokenizer.isoveil.space_prefix";
-
-// Tokens that stand in the list under another name, and their true pieces. llama.cpp takes a token that is
-// called "</s>" for the end of a generation even where it is an ordinary word of the vocabulary.
-inline constexpr char kRenamedIdsKey[] = "tokenizer.isoveil.renamed_ids";
-inline constexpr char kRenamedPiecesKey[] = "tokenizer.isoveil.renamed_pieces";
 
 }  // namespace isoveil

@@ -22,7 +22,18 @@ constexpr std::string_view kLlama3 =
 constexpr std::string_view kQwen2 =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
+// DeepSeek V3 has three expressions, one after the other; their line breaks are characters, not escapes.
+constexpr std::string_view kDeepSeek3 =
+    "\\p{N}{1,3}\n"
+    "[一-龥぀-ゟ゠-ヿ]+\n"
+    "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+"
+    "| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+";
+
+// Not here, because llama.cpp only comes near: GPT-4o's expression, whose classes of combining marks and of
+// capital letters beyond ASCII it leaves out; Indian scripts get other ids.
 constexpr std::array kKnown = {
+    Known{kDeepSeek3, {"deepseek-v3", false}},
+
     Known{kLlama3, {"llama-bpe", true}},
     // The same expression without whole words, as DBRX and Smaug have it.
     Known{kLlama3, {"dbrx", false}},
@@ -70,10 +81,13 @@ Result<PreTokenizer> FindPreTokenizer(const ordered_json& pre_tokenizer, bool ig
     steps = pre_tokenizer["pretokenizers"];
   }
   std::string described;
+  bool byte_level = false;
   for (const ordered_json& step : steps) {
+    byte_level = byte_level || (step.is_object() && Text(step, "type") == "ByteLevel");
     ISOVEIL_ASSIGN_OR_RETURN(const std::string text, DescribeStep(step, place));
     if (!text.empty()) described += (described.empty() ? "" : "\n") + text;
   }
+  if (!byte_level) return Fail(ErrorCode::kUnsupported, place, "expected a ByteLevel step, found none");
   for (const Known& known : kKnown) {
     if (known.steps == described && known.pre.ignore_merges == ignore_merges) return known.pre;
   }

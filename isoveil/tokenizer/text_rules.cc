@@ -1,58 +1,58 @@
 #include "isoveil/tokenizer/text_rules.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "isoveil/tokenizer/nfc.h"
 
 namespace isoveil {
 
-void TextRules::AddSpecial(std::string text, bool always) {
+void TextRules::AddSpecial(std::string text, TokenId id, bool always) {
   if (text.empty()) return;
-  by_first_byte_.resize(256);
-  auto& list = by_first_byte_[static_cast<unsigned char>(text[0])];
-  const auto longer = [&](const Special& other) { return other.text.size() >= text.size(); };
-  list.insert(std::find_if_not(list.begin(), list.end(), longer), {std::move(text), always});
+  std::vector<size_t>& lengths = lengths_[static_cast<unsigned char>(text[0])];
+  const auto place = std::lower_bound(lengths.begin(), lengths.end(), text.size(), std::greater<>());
+  if (place == lengths.end() || *place != text.size()) lengths.insert(place, text.size());
+  specials_.try_emplace(std::move(text), Special{id, always});
 }
 
-// The longest special token that `text` begins with, or nothing.
-std::string_view TextRules::SpecialAt(std::string_view text, bool parse_special) const {
-  if (by_first_byte_.empty()) return {};
-  for (const Special& special : by_first_byte_[static_cast<unsigned char>(text[0])]) {
-    if ((special.always || parse_special) && text.starts_with(special.text)) return special.text;
+// The longest special token that `text` begins with.
+std::optional<TextRules::Found> TextRules::SpecialAt(std::string_view text, bool parse_special) const {
+  for (const size_t length : lengths_[static_cast<unsigned char>(text[0])]) {
+    if (length > text.size()) continue;
+    const auto it = specials_.find(text.substr(0, length));
+    if (it != specials_.end() && (it->second.always || parse_special)) return Found{it->second.id, length};
   }
-  return {};
+  return std::nullopt;
 }
 
-Status TextRules::AppendPlain(std::string_view text, std::string& out) const {
-  if (!nfc) {
-    out += text;
-    return Ok();
+Status TextRules::AppendText(std::string_view text, bool at_start, std::vector<TextSection>& sections) const {
+  if (text.empty()) return Ok();
+  std::string ready(text);
+  if (nfc) {
+    ISOVEIL_ASSIGN_OR_RETURN(ready, ToNfc(text));
   }
-  ISOVEIL_ASSIGN_OR_RETURN(const std::string normal, ToNfc(text));
-  out += normal;
+  const bool wanted = space_prefix == SpacePrefix::kEach || (space_prefix == SpacePrefix::kFirst && at_start);
+  // U+2581 stands for a space already.
+  if (wanted && !ready.starts_with(' ') && !ready.starts_with("\xe2\x96\x81")) ready.insert(0, 1, ' ');
+  sections.push_back({std::nullopt, std::move(ready)});
   return Ok();
 }
 
-Result<std::string> TextRules::Apply(std::string_view text, bool parse_special) const {
-  if ((!nfc && !space_before_text) || text.empty()) return std::string(text);
-  std::string out;
-  if (space_before_text && text[0] != ' ' && !text.starts_with("\xe2\x96\x81") &&
-      SpecialAt(text, parse_special).empty()) {
-    out += ' ';
-  }
+Result<std::vector<TextSection>> TextRules::Apply(std::string_view text, bool parse_special) const {
+  std::vector<TextSection> sections;
   size_t begin = 0;
   for (size_t i = 0; i < text.size();) {
-    const std::string_view special = SpecialAt(text.substr(i), parse_special);
-    if (special.empty()) {
+    const std::optional<Found> special = SpecialAt(text.substr(i), parse_special);
+    if (!special) {
       ++i;
       continue;
     }
-    ISOVEIL_RETURN_IF_ERROR(AppendPlain(text.substr(begin, i - begin), out));
-    out += special;
-    begin = i += special.size();
+    ISOVEIL_RETURN_IF_ERROR(AppendText(text.substr(begin, i - begin), begin == 0, sections));
+    sections.push_back({special->id, ""});
+    begin = i += special->length;
   }
-  ISOVEIL_RETURN_IF_ERROR(AppendPlain(text.substr(begin), out));
-  return out;
+  ISOVEIL_RETURN_IF_ERROR(AppendText(text.substr(begin), begin == 0, sections));
+  return sections;
 }
 
 }  // namespace isoveil

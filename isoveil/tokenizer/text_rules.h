@@ -2,39 +2,66 @@
 //
 //   TextRules rules;
 //   rules.nfc = true;
-//   rules.AddSpecial("<|im_end|>", /*always=*/false);
-//   ISOVEIL_ASSIGN_OR_RETURN(std::string ready, rules.Apply("cafe\u0301<|im_end|>", /*parse_special=*/true));
+//   rules.AddSpecial("<|im_end|>", 151645, /*always=*/false);
+//   ISOVEIL_ASSIGN_OR_RETURN(auto sections, rules.Apply("cafe\u0301<|im_end|>", /*parse_special=*/true));
+//   // {text "caf\u00e9"}, {token 151645}
 //
-// Special tokens are found first, from left to right, the longest at each place; the rules then apply to the
-// text between them, as the `tokenizers` library does it (AddedVocabulary::extract_and_normalize).
+// Special tokens are found first, from left to right, the longest at each place; the other rules then apply
+// to the text between them, as the `tokenizers` library does it (AddedVocabulary::extract_and_normalize).
 #pragma once
 
+#include <array>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "isoveil/base/result.h"
+#include "isoveil/tokenizer/token_id.h"
 
 namespace isoveil {
 
-struct TextRules {
-  bool nfc = false;                // normal form C
-  bool space_before_text = false;  // unless the text begins with a space or a special token
+// A special token, or text without any.
+struct TextSection {
+  std::optional<TokenId> token;
+  std::string text;
+};
 
-  // `always`: the token is found in every text, not only where special tokens are parsed.
-  void AddSpecial(std::string text, bool always);
+// Where a space is put before text that does not begin with one; see kSpacePrefixKey in own_keys.h.
+enum class SpacePrefix { kNone, kFirst, kEach };
 
-  Result<std::string> Apply(std::string_view text, bool parse_special) const;
+class TextRules {
+ public:
+  bool nfc = false;  // normal form C
+  SpacePrefix space_prefix = SpacePrefix::kNone;
+
+  // `always`: the token is found in every text, not only where special tokens are parsed. Empty texts and
+  // second tokens of the same text are left out.
+  void AddSpecial(std::string text, TokenId id, bool always);
+
+  // No section is empty. kInvalidArgument unless `text` is well-formed UTF-8.
+  Result<std::vector<TextSection>> Apply(std::string_view text, bool parse_special) const;
 
  private:
   struct Special {
-    std::string text;
+    TokenId id;
     bool always;
   };
-  std::string_view SpecialAt(std::string_view text, bool parse_special) const;
-  Status AppendPlain(std::string_view text, std::string& out) const;
+  struct Hash : std::hash<std::string_view> {
+    using is_transparent = void;
+  };
+  struct Found {
+    TokenId id;
+    size_t length;
+  };
+  std::optional<Found> SpecialAt(std::string_view text, bool parse_special) const;
+  Status AppendText(std::string_view text, bool at_start, std::vector<TextSection>& sections) const;
 
-  std::vector<std::vector<Special>> by_first_byte_;
+  std::unordered_map<std::string, Special, Hash, std::equal_to<>> specials_;
+  // Lengths of the specials that begin with a byte, longest first: vocabularies have thousands of specials
+  // of few lengths.
+  std::array<std::vector<size_t>, 256> lengths_;
 };
 
 }  // namespace isoveil

@@ -9,6 +9,7 @@
 #include <exception>
 
 #include "isoveil/tokenizer/deep_stack.h"
+#include "isoveil/tokenizer/listed_tokens.h"
 #include "isoveil/tokenizer/llama_runtime.h"
 #include "isoveil/tokenizer/own_keys.h"
 #include "isoveil/tokenizer/text_rules.h"
@@ -66,6 +67,15 @@ std::string PieceOf(const llama_vocab* vocab, TokenId id, bool special) {
   return piece;
 }
 
+// SentencePiece writes U+2581 for a space.
+std::string WithSpaces(std::string text) {
+  constexpr std::string_view kMark = "\xe2\x96\x81";
+  for (size_t at = text.find(kMark); at != std::string::npos; at = text.find(kMark, at + 1)) {
+    text.replace(at, kMark.size(), 1, ' ');
+  }
+  return text;
+}
+
 // SentencePiece adds the space unless the vocabulary says otherwise.
 bool AddsSpacePrefix(const GgufMetadata& metadata, VocabularyKind kind) {
   const auto flag = metadata.GetBool("tokenizer.ggml.add_space_prefix");
@@ -109,14 +119,17 @@ struct Vocabulary::Impl {
   bool adds_space_prefix = false;
   TextRules rules;
   std::string chat_template;
+  bool lists_special_tokens = false;  // the rules find special tokens, not llama.cpp
   SpecialIds special;
+  std::vector<TokenKind> kinds;
   std::vector<std::string> pieces;          // control tokens empty
   std::vector<std::string> special_pieces;  // control tokens by name
 
   void ReadSpecialIds(const GgufMetadata& metadata);
   void ReadPieces();
-  Status ReadRenamed(const GgufMetadata& metadata, const std::string& where);
+  void TakeListed(const ListedTokens& listed);
   Status ReadTextRules(const GgufMetadata& metadata, const std::string& where);
+  Result<std::vector<TokenId>> TokenizeText(std::string_view text, TokenizeOptions options) const;
   Status CheckSpecialIds(const std::string& where) const;
 };
 
@@ -153,41 +166,50 @@ void Vocabulary::Impl::ReadSpecialIds(const GgufMetadata& metadata) {
 
 void Vocabulary::Impl::ReadPieces() {
   for (TokenId id = 0; id < llama_vocab_n_tokens(vocab); ++id) {
+    kinds.push_back(KindOf(llama_vocab_get_attr(vocab, id)));
     pieces.push_back(PieceOf(vocab, id, false));
     special_pieces.push_back(PieceOf(vocab, id, true));
   }
 }
 
-Status Vocabulary::Impl::ReadRenamed(const GgufMetadata& metadata, const std::string& where) {
-  if (metadata.Find(kRenamedIdsKey) == nullptr) return Ok();
-  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<int64_t> ids, metadata.GetIntegers(kRenamedIdsKey));
-  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<std::string> names, metadata.GetStrings(kRenamedPiecesKey));
-  for (size_t i = 0; i < ids.size(); ++i) {
-    if (ids.size() != names.size() || ids[i] < 0 || static_cast<uint64_t>(ids[i]) >= pieces.size()) {
-      return Fail(ErrorCode::kFormat, fmt::format("{}: {}", where, kRenamedIdsKey),
-                  fmt::format("expected {} ids below {}", names.size(), pieces.size()));
-    }
-    pieces[static_cast<size_t>(ids[i])] = special_pieces[static_cast<size_t>(ids[i])] = names[i];
+// The true kinds and pieces of tokens that llama.cpp knows under other names, or takes for special.
+void Vocabulary::Impl::TakeListed(const ListedTokens& listed) {
+  lists_special_tokens = true;
+  for (size_t id = 0; id < kinds.size(); ++id) {
+    const bool guessed = listed.kinds[id] == TokenKind::kNormal && kinds[id] != TokenKind::kNormal;
+    kinds[id] = listed.kinds[id];
+    if (!guessed && (kinds[id] == TokenKind::kNormal || kinds[id] == TokenKind::kByte)) continue;
+    std::string text = kinds[id] == TokenKind::kUnused ? "" : listed.texts[id];
+    if (kind == VocabularyKind::kSentencePiece) text = WithSpaces(std::move(text));
+    const bool is_control = kinds[id] == TokenKind::kControl || kinds[id] == TokenKind::kUnknown;
+    pieces[id] = is_control ? "" : text;
+    special_pieces[id] = std::move(text);
   }
-  return Ok();
+  for (TokenId id = 0; id < static_cast<TokenId>(kinds.size()); ++id) {
+    const TokenKind k = kinds[static_cast<size_t>(id)];
+    const bool always = k == TokenKind::kUserDefined;
+    if (always || k == TokenKind::kControl || k == TokenKind::kUnknown)
+      rules.AddSpecial(listed.texts[static_cast<size_t>(id)], id, always);
+  }
+  special.end_of_generation = listed.ends;
 }
 
 Status Vocabulary::Impl::ReadTextRules(const GgufMetadata& metadata, const std::string& where) {
-  const auto rule = [&](const char* key, std::string_view known) -> Result<bool> {
-    if (metadata.Find(key) == nullptr) return false;
-    ISOVEIL_ASSIGN_OR_RETURN(const std::string value, metadata.GetString(key));
-    if (value == known) return true;
+  const auto unknown = [&](const char* key, const std::string& value) {
     return Fail(ErrorCode::kUnsupported, fmt::format("{}: {}", where, key),
-                fmt::format("expected {}, found {}", Quoted(known), Quoted(value)));
+                fmt::format("the value {} has no rule", Quoted(value)), "use a newer version of isoveil");
   };
-  ISOVEIL_ASSIGN_OR_RETURN(rules.nfc, rule(kNormalizerKey, "nfc"));
-  ISOVEIL_ASSIGN_OR_RETURN(rules.space_before_text, rule(kSpacePrefixKey, "first"));
-  if (!rules.nfc && !rules.space_before_text) return Ok();
-  for (TokenId id = 0; id < static_cast<TokenId>(pieces.size()); ++id) {
-    const TokenKind token_kind = KindOf(llama_vocab_get_attr(vocab, id));
-    const char* text = llama_vocab_get_text(vocab, id);
-    if (token_kind == TokenKind::kUserDefined) rules.AddSpecial(text, true);
-    if (token_kind == TokenKind::kControl || token_kind == TokenKind::kUnknown) rules.AddSpecial(text, false);
+  for (const char* key : {kNormalizerKey, kSpacePrefixKey}) {
+    if (metadata.Find(key) == nullptr) continue;
+    ISOVEIL_ASSIGN_OR_RETURN(const std::string value, metadata.GetString(key));
+    if (!lists_special_tokens) return unknown(key, value);
+    if (key == kNormalizerKey && value == "nfc") {
+      rules.nfc = true;
+    } else if (key == kSpacePrefixKey && (value == "first" || value == "each")) {
+      rules.space_prefix = value == "first" ? SpacePrefix::kFirst : SpacePrefix::kEach;
+    } else {
+      return unknown(key, value);
+    }
   }
   return Ok();
 }
@@ -214,7 +236,14 @@ Result<Vocabulary> Vocabulary::Load(const Path& path) {
 Result<Vocabulary> Vocabulary::FromMetadata(const GgufMetadata& metadata, std::string where) {
   StartLlama();
   ISOVEIL_RETURN_IF_ERROR(CheckVocabularyMetadata(metadata, where));
-  ISOVEIL_ASSIGN_OR_RETURN(std::FILE * file, WriteAnonymous(metadata, where));
+  ISOVEIL_ASSIGN_OR_RETURN(const std::optional<ListedTokens> listed, ListedTokens::Read(metadata, where));
+  GgufMetadata for_llama = metadata;
+  if (listed) {
+    ISOVEIL_ASSIGN_OR_RETURN(for_llama, listed->HiddenFromLlama(metadata));
+    // A hostile list may hold the names that stand for hidden tokens.
+    ISOVEIL_RETURN_IF_ERROR(CheckVocabularyMetadata(for_llama, where));
+  }
+  ISOVEIL_ASSIGN_OR_RETURN(std::FILE * file, WriteAnonymous(for_llama, where));
   TakeLlamaErrors();
   auto impl = std::make_shared<Impl>();
   impl->model.reset(llama_model_load_from_file_ptr(file, VocabularyOnly()));
@@ -230,7 +259,7 @@ Result<Vocabulary> Vocabulary::FromMetadata(const GgufMetadata& metadata, std::s
   if (const auto text = metadata.GetString("tokenizer.chat_template")) impl->chat_template = *text;
   impl->ReadPieces();
   impl->ReadSpecialIds(metadata);
-  ISOVEIL_RETURN_IF_ERROR(impl->ReadRenamed(metadata, where));
+  if (listed) impl->TakeListed(*listed);
   ISOVEIL_RETURN_IF_ERROR(impl->ReadTextRules(metadata, where));
   return Vocabulary(std::move(impl));
 }
@@ -245,7 +274,7 @@ bool Vocabulary::IsEndOfGeneration(TokenId id) const {
 bool Vocabulary::adds_bos() const { return llama_vocab_get_add_bos(impl_->vocab); }
 bool Vocabulary::adds_eos() const { return llama_vocab_get_add_eos(impl_->vocab); }
 bool Vocabulary::adds_space_prefix() const {
-  return impl_->adds_space_prefix || impl_->rules.space_before_text;
+  return impl_->adds_space_prefix || impl_->rules.space_prefix != SpacePrefix::kNone;
 }
 const std::string& Vocabulary::chat_template() const { return impl_->chat_template; }
 
@@ -282,18 +311,36 @@ Result<std::vector<TokenId>> CallTokenize(const llama_vocab* vocab, std::string_
 
 }  // namespace
 
+Result<std::vector<TokenId>> Vocabulary::Impl::TokenizeText(std::string_view text,
+                                                            TokenizeOptions options) const {
+  if (kind != VocabularyKind::kBytePair || text.size() <= kShortText) {
+    return CallTokenize(vocab, text, options);
+  }
+  Result<std::vector<TokenId>> ids;
+  ISOVEIL_RETURN_IF_ERROR(RunOnStack(text.size() * kStackPerByte + (size_t{1} << 20),
+                                     [&] { ids = CallTokenize(vocab, text, options); }));
+  return ids;
+}
+
 Result<std::vector<TokenId>> Vocabulary::Tokenize(std::string_view text, TokenizeOptions options) const {
   if (text.size() > kMaxTextBytes || !IsUtf8(text)) {
     return Fail(ErrorCode::kInvalidArgument, "text",
                 fmt::format("expected well-formed UTF-8 of at most {} bytes", kMaxTextBytes));
   }
-  ISOVEIL_ASSIGN_OR_RETURN(const std::string ready, impl_->rules.Apply(text, options.parse_special));
-  if (impl_->kind != VocabularyKind::kBytePair || ready.size() <= kShortText) {
-    return CallTokenize(impl_->vocab, ready, options);
+  if (!impl_->lists_special_tokens) return impl_->TokenizeText(text, options);
+  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TextSection> sections,
+                           impl_->rules.Apply(text, options.parse_special));
+  std::vector<TokenId> ids;
+  if (options.add_special && adds_bos()) ids.push_back(llama_vocab_bos(impl_->vocab));
+  for (const TextSection& section : sections) {
+    if (section.token) {
+      ids.push_back(*section.token);
+      continue;
+    }
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> part, impl_->TokenizeText(section.text, {}));
+    ids.insert(ids.end(), part.begin(), part.end());
   }
-  Result<std::vector<TokenId>> ids;
-  ISOVEIL_RETURN_IF_ERROR(RunOnStack(ready.size() * kStackPerByte + (size_t{1} << 20),
-                                     [&] { ids = CallTokenize(impl_->vocab, ready, options); }));
+  if (options.add_special && adds_eos()) ids.push_back(llama_vocab_eos(impl_->vocab));
   return ids;
 }
 
@@ -315,7 +362,7 @@ Result<TokenKind> Vocabulary::Kind(TokenId id) const {
     return Fail(ErrorCode::kInvalidArgument, "token id",
                 fmt::format("expected 0 to {}", impl_->pieces.size() - 1));
   }
-  return KindOf(llama_vocab_get_attr(impl_->vocab, id));
+  return impl_->kinds[static_cast<size_t>(id)];
 }
 
 Result<std::string> Vocabulary::Detokenize(std::span<const TokenId> ids, DetokenizeOptions options) const {
