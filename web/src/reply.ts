@@ -48,14 +48,15 @@ export class ReplyBuilder {
     return { prompt: this.prompt, tokens: this.tokens.slice() };
   }
 
-  // The speed is that between the first and the last piece: waiting for the first is a figure of its own.
+  // The speed is that between the first and the last piece: waiting for the first is a figure of its own. Pieces that
+  // a network delivers at once tell nothing about it.
   private stats(): ReplyStats {
     const tokens = this.usage?.completion_tokens ?? (this.tokens.length || this.pieces);
     const seconds = this.first === null || this.last === null ? 0 : (this.last - this.first) / 1000;
     return {
       prompt_tokens: this.usage?.prompt_tokens ?? (this.prompt.length || null),
       completion_tokens: tokens,
-      tokens_per_second: seconds > 0 && tokens > 1 ? (tokens - 1) / seconds : null,
+      tokens_per_second: seconds >= 0.05 && tokens > 1 ? (tokens - 1) / seconds : null,
       first_token_ms: this.first === null ? null : this.first - this.started,
     };
   }
