@@ -20,11 +20,12 @@ from typing import Protocol
 
 import grammar as g
 from dialogues import Dialogue
-from questions import Question, accepted, held_out_dialogues, pattern_of, read
+from questions import Question, accepted, held_out_dialogues, naming_turns, pattern_of, read
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = 30
 DIALOGUES = 50
+NAMES = 100
 
 
 class Desk(Protocol):
@@ -95,6 +96,12 @@ def hold(desk: Desk, dialogue: Dialogue) -> bool:
     return True
 
 
+def names_copied(desk: Desk) -> dict[str, float]:
+    """The share of answers with the right name, by kind of name."""
+    return {kind: sum(name in desk.answer(messages) for messages, name in naming_turns(kind, NAMES)) / NAMES
+            for kind in ("common", "training", "held-out")}
+
+
 def summary(marked: list[Marked], dialogues: list[bool]) -> dict:
     def share(values: list[bool]) -> float:
         return round(sum(values) / len(values), 4)
@@ -116,7 +123,9 @@ def scores_as_text(score: dict) -> str:
             ("the same, later turns only", "later_turns", "later_turns_right"),
             ("whole dialogues on the model's own answers", "dialogues", "dialogues_right")]
     lines = ["| measure | of | share |", "|---|---:|---:|"]
-    return "\n".join(lines + [f"| {name} | {score[of]} | {100 * score[key]:.1f} % |" for name, of, key in rows])
+    lines += [f"| {name} | {score[of]} | {100 * score[key]:.1f} % |" for name, of, key in rows]
+    lines += [f"| {kind} names copied | {NAMES} | {100 * share:.1f} % |" for kind, share in score["names"].items()]
+    return "\n".join(lines)
 
 
 def curve_as_text(path: Path) -> str:
@@ -163,6 +172,7 @@ def main() -> None:
     patterns = {act: pattern_of(act) for act in g.ANSWERS}
     marked = [mark(question, desk.answer(question.messages), patterns) for question in read(options.questions)]
     score = summary(marked, [hold(desk, dialogue) for dialogue in held_out_dialogues(DIALOGUES)])
+    score["names"] = names_copied(desk)
     print(scores_as_text(score))
     for wrong in score["wrong"]:
         print(f"{wrong['id']}: {wrong['answer']}")

@@ -38,8 +38,10 @@ def end_ids(tokenizer: Tokenizer) -> dict:
 def export(weights: dict[str, torch.Tensor], settings: ModelSettings, folder: Path) -> None:
     """torch rounds fp32 to bf16 to nearest, ties to even. The head is tied, so it is not stored."""
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    save_file({name: weight.to(torch.bfloat16).contiguous() for name, weight in sorted(weights.items())},
-              str(folder / "model.safetensors"), metadata={"format": "pt"})
+    path = folder / "model.safetensors"
+    save_file({name: weight.to(torch.bfloat16).contiguous() for name, weight in sorted(weights.items())}, str(path),
+              metadata={"format": "pt"})
+    path.chmod(0o644)  # safetensors leaves it readable by its owner only
     (folder / "config.json").write_text(json.dumps(hf_config(settings, tokenizer), indent=2) + "\n")
     generation = {"bos_token_id": tokenizer.token_to_id(BOS), **end_ids(tokenizer), "do_sample": False}
     (folder / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import grammar as g
 from dialogues import Dialogue, Generator, capitalised
+from entities import FIRST, LAST, Entities
 
 PER_ACT = 6
 SEED = 99
@@ -70,6 +71,29 @@ def held_out_dialogues(count: int, seed: int = SEED + 1) -> list[Dialogue]:
         if 2 <= len(dialogue.turns) <= TURNS:
             out.append(dialogue)
     return out
+
+
+class CommonNames(Entities):
+    """The listed names of the training side only: the people of an ordinary town."""
+
+    def name(self) -> str:
+        return f"{self.rng.choice(FIRST)} {self.rng.choice(LAST)}"
+
+
+def naming_turns(kind: str, count: int, seed: int = SEED + 2) -> list[tuple[list[dict[str, str]], str]]:
+    """Turns whose answer must repeat a name, and the name. Kinds: common, training, held-out.
+
+    Training here means names of the training side in training's phrasings: new ones, but of the kind it has seen.
+    """
+    generator = Generator(seed, held_out=kind == "held-out")
+    if kind == "common":
+        generator.entities = CommonNames(generator.rng, held_out=False)
+    out: list[tuple[list[dict[str, str]], str]] = []
+    while len(out) < count:
+        dialogue = generator.dialogue()
+        out += [(dialogue.messages(i), turn.slots["name"]) for i, turn in enumerate(dialogue.turns[:TURNS])
+                if "{name}" in g.ANSWERS[turn.act][0]]
+    return out[:count]
 
 
 def read(path: Path) -> list[Question]:
