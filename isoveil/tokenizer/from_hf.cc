@@ -381,8 +381,8 @@ class Converter {
     for (size_t i = 0; i < ends.size() && i < std::size(kEndKeys); ++i) SetId(kEndKeys[i], ends[i]);
     AddConventionalEnds(ends);
     metadata_.Set(kEndsKey, std::vector<uint32_t>(ends.begin(), ends.end()));
-    metadata_.Set("tokenizer.ggml.add_bos_token", Adds("add_bos_token", "bos_token", true));
-    metadata_.Set("tokenizer.ggml.add_eos_token", Adds("add_eos_token", "eos_token", false));
+    ISOVEIL_RETURN_IF_ERROR(SetAdded("add_bos_token", "bos_token", "tokenizer.ggml.bos_token_id", true));
+    ISOVEIL_RETURN_IF_ERROR(SetAdded("add_eos_token", "eos_token", "tokenizer.ggml.eos_token_id", false));
     return Ok();
   }
 
@@ -404,25 +404,48 @@ class Converter {
     }
   }
 
-  // Whether a text gets the token: as the post-processor's template says, which is what Hugging Face runs; a
-  // Llama tokenizer rebuilds that template from its flag.
-  bool Adds(const char* flag, const char* name, bool front) const {
+  // Which token a text gets at its front or back: as the post-processor's template says, which is what
+  // Hugging Face runs; a Llama tokenizer rebuilds that template from its flag.
+  Status SetAdded(const char* flag, const char* name, const char* key, bool front) {
     const std::string tokenizer_class = s_.config.value("tokenizer_class", "");
-    if (tokenizer_class.starts_with("LlamaTokenizer") && s_.config.contains(flag))
-      return Flag(s_.config, flag);
-    const std::optional<uint64_t> id = NamedId(name);
+    std::optional<uint64_t> added = NamedId(name);
+    if (tokenizer_class.starts_with("LlamaTokenizer") && s_.config.contains(flag)) {
+      if (!Flag(s_.config, flag)) added.reset();
+    } else {
+      ISOVEIL_ASSIGN_OR_RETURN(added, AddedByTemplate(front));
+    }
+    metadata_.Set(fmt::format("tokenizer.ggml.{}", flag), added.has_value());
+    if (!added.has_value()) return Ok();
+    const uint64_t id = added.value_or(0);
+    if (metadata_.Find(key) != nullptr && metadata_.GetUnsigned(key) != id) {
+      return Unsupported(s_, "post_processor", fmt::format("adds another token than {}", name));
+    }
+    SetId(key, id);
+    return Ok();
+  }
+
+  Result<std::optional<uint64_t>> AddedByTemplate(bool front) const {
+    std::optional<uint64_t> added;
     for (const ordered_json& step :
          StepsOf(s_.tokenizer.value("post_processor", ordered_json()), "processors")) {
-      if (TypeOf(step) != "TemplateProcessing" || !step.contains("single") || !step["single"].is_array() ||
-          step["single"].empty()) {
-        continue;
+      if (TypeOf(step) == "ByteLevel") continue;  // moves offsets only
+      if (TypeOf(step) != "TemplateProcessing" || !step.contains("single") || !step["single"].is_array()) {
+        return Unsupported(s_, "post_processor", fmt::format("{} has no rule", Quoted(TypeOf(step))));
       }
-      const ordered_json& piece = front ? step["single"].front() : step["single"].back();
-      if (!piece.contains("SpecialToken")) continue;
-      const auto it = ids_.find(piece["SpecialToken"].value("id", ""));
-      if (it != ids_.end() && (!id || it->second == *id)) return true;
+      bool before_text = true;
+      for (const ordered_json& piece : step["single"]) {
+        if (!piece.contains("SpecialToken")) {
+          before_text = false;
+          continue;
+        }
+        if (before_text != front) continue;
+        const auto it = ids_.find(piece["SpecialToken"].value("id", ""));
+        if (it == ids_.end()) return Malformed(s_, "post_processor", "adds a token that is not there");
+        if (added) return Unsupported(s_, "post_processor", "adds two tokens on one side of the text");
+        added = it->second;
+      }
     }
-    return false;
+    return added;
   }
 
   Result<GgufMetadata> Finish() {

@@ -87,8 +87,7 @@ class Rewriter {
 
  private:
   bool IsBeyond(const Json& value) const {
-    return value.is_number_integer() &&
-           value.template get<int64_t>() >= static_cast<int64_t>(cipher_.n_vocab());
+    return value.is_number_unsigned() && value.template get<uint64_t>() >= cipher_.n_vocab();
   }
 
   tl::unexpected<Error> Malformed(const std::string& name, std::string_view expected) const {
@@ -97,7 +96,8 @@ class Rewriter {
   }
 
   Status RewriteId(Json& value, const std::string& name) const {
-    if (!value.is_number_integer()) return Malformed(name, "token ids");
+    // The largest unsigned number would read as -1.
+    if (!value.is_number_integer() || IsBeyond(value)) return Malformed(name, "token ids");
     const auto id = value.template get<int64_t>();
     if (id == -1) return Ok();
     const auto encrypted = cipher_.Encrypt(id);

@@ -130,7 +130,7 @@ struct Vocabulary::Impl {
   void TakeListed(const ListedTokens& listed);
   Status ReadTextRules(const GgufMetadata& metadata, const std::string& where);
   Result<std::vector<TokenId>> TokenizeText(std::string_view text, TokenizeOptions options) const;
-  Status CheckSpecialIds(const std::string& where) const;
+  Status CheckSpecialIds(const GgufMetadata& metadata, const std::string& where) const;
 };
 
 // Where a key is missing, llama.cpp takes token 11 for both ends of a text: a comma in GPT-2's vocabulary.
@@ -174,7 +174,6 @@ void Vocabulary::Impl::ReadPieces() {
 
 // The true kinds and pieces of tokens that llama.cpp knows under other names, or takes for special.
 void Vocabulary::Impl::TakeListed(const ListedTokens& listed) {
-  lists_special_tokens = true;
   for (size_t id = 0; id < kinds.size(); ++id) {
     const bool guessed = listed.kinds[id] == TokenKind::kNormal && kinds[id] != TokenKind::kNormal;
     kinds[id] = listed.kinds[id];
@@ -215,10 +214,11 @@ Status Vocabulary::Impl::ReadTextRules(const GgufMetadata& metadata, const std::
 }
 
 // llama.cpp ends the process when it is to add a token that it does not have.
-Status Vocabulary::Impl::CheckSpecialIds(const std::string& where) const {
+Status Vocabulary::Impl::CheckSpecialIds(const GgufMetadata& metadata, const std::string& where) const {
   const bool word_piece = kind == VocabularyKind::kWordPiece;
   const auto require = [&](bool needed, llama_token id, const char* key) -> Status {
-    if (!needed || id >= 0) return Ok();
+    // For a list of Hugging Face's, the ids that llama.cpp takes in place of missing keys are wrong.
+    if (!needed || (id >= 0 && (!lists_special_tokens || metadata.Find(key) != nullptr))) return Ok();
     return Fail(ErrorCode::kFormat, fmt::format("{}: {}", where, key), "is added to texts, but missing");
   };
   ISOVEIL_RETURN_IF_ERROR(require(word_piece || llama_vocab_get_add_bos(vocab), llama_vocab_bos(vocab),
@@ -254,7 +254,8 @@ Result<Vocabulary> Vocabulary::FromMetadata(const GgufMetadata& metadata, std::s
   }
   impl->vocab = llama_model_get_vocab(impl->model.get());
   impl->kind = KindOf(llama_vocab_type(impl->vocab));
-  ISOVEIL_RETURN_IF_ERROR(impl->CheckSpecialIds(where));
+  impl->lists_special_tokens = listed.has_value();
+  ISOVEIL_RETURN_IF_ERROR(impl->CheckSpecialIds(metadata, where));
   impl->adds_space_prefix = AddsSpacePrefix(metadata, impl->kind);
   if (const auto text = metadata.GetString("tokenizer.chat_template")) impl->chat_template = *text;
   impl->ReadPieces();

@@ -1,0 +1,248 @@
+#include "isoveil/tokenizer/from_hf.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "isoveil/tokenizer/own_keys.h"
+#include "isoveil/tokenizer/test_vocabularies.h"
+
+namespace isoveil {
+namespace {
+
+using nlohmann::ordered_json;
+
+// The comparison with Hugging Face itself is in tests/test_tokenizers.py; here is what must be refused.
+class FromHf : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = (std::filesystem::temp_directory_path() / "isoveil-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  void Write(const char* name, const std::string& text) const { std::ofstream(folder_ / name) << text; }
+
+  Result<Vocabulary> Load(const ordered_json& tokenizer, uint64_t n_vocab = 300) const {
+    Write("tokenizer.json", tokenizer.dump());
+    ISOVEIL_ASSIGN_OR_RETURN(const GgufMetadata metadata, VocabularyFromHf(folder_, n_vocab));
+    return Vocabulary::FromMetadata(metadata, folder_.string());
+  }
+
+  void ExpectRefused(const ordered_json& tokenizer, ErrorCode code, const char* mention) const {
+    const auto vocabulary = Load(tokenizer);
+    ASSERT_FALSE(vocabulary) << mention;
+    EXPECT_EQ(vocabulary.error().code, code) << vocabulary.error().Message();
+    EXPECT_NE(vocabulary.error().Message().find(mention), std::string::npos) << vocabulary.error().Message();
+  }
+
+  Path folder_;
+};
+
+ordered_json Added(uint64_t id, const char* content, bool special) {
+  return {{"id", id},        {"content", content},  {"single_word", false}, {"lstrip", false},
+          {"rstrip", false}, {"normalized", false}, {"special", special}};
+}
+
+ordered_json ByteLevel() {
+  ordered_json vocab = ordered_json::object();
+  uint64_t id = 0;
+  for (const std::string& name : ByteNames()) vocab[name] = id++;
+  for (const char* token : {"he", "ll", "llo", "hello"}) vocab[token] = id++;
+  return {
+      {"added_tokens", ordered_json::array({Added(260, "<|im_end|>", true), Added(261, "<tool>", false)})},
+      {"normalizer", nullptr},
+      {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", true}}},
+      {"post_processor", nullptr},
+      {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", {"h e", "l l", "ll o", "he llo"}}}}};
+}
+
+ordered_json ByteFallback() {
+  ordered_json vocab = {{"<unk>", 0}, {"<s>", 1}, {"</s>", 2}};
+  uint64_t id = 3;
+  for (int byte = 0; byte < 256; ++byte) vocab[fmt::format("<0x{:02X}>", byte)] = id++;
+  for (const char* token : {"\u2581", "a", "b", "c", "ab", "bc",
+                            "\u2581"
+                            "a"})
+    vocab[token] = id++;
+  return {{"added_tokens",
+           ordered_json::array({Added(0, "<unk>", true), Added(1, "<s>", true), Added(2, "</s>", true)})},
+          {"normalizer", nullptr},
+          {"pre_tokenizer",
+           {{"type", "Metaspace"}, {"replacement", "\u2581"}, {"prepend_scheme", "first"}, {"split", false}}},
+          {"model",
+           {{"type", "BPE"},
+            {"unk_token", "<unk>"},
+            {"byte_fallback", true},
+            {"vocab", vocab},
+            {"merges", ordered_json::parse(R"([["a", "b"], ["b", "c"], ["\u2581", "a"]])")}}}};
+}
+
+TEST_F(FromHf, ReadsByteLevel) {
+  Write("generation_config.json", R"({"eos_token_id": [260, 5, 6, 7, 5]})");
+  ordered_json tokenizer = ByteLevel();
+  tokenizer["normalizer"] = {{"type", "NFC"}};
+  const auto vocabulary = Load(tokenizer);
+  ASSERT_TRUE(vocabulary) << vocabulary.error().Message();
+  EXPECT_EQ(vocabulary->n_tokens(), 300u);
+  EXPECT_EQ(*vocabulary->Tokenize("hello<|im_end|>", {.parse_special = true}),
+            (std::vector<TokenId>{259, 260}));
+  EXPECT_EQ(*vocabulary->Tokenize("<tool>e\xcc\x81"), (std::vector<TokenId>{261, 0xc3, 0xa9}));
+  EXPECT_EQ(vocabulary->special_ids().eos, 260);
+  EXPECT_EQ(vocabulary->special_ids().end_of_generation, (std::vector<TokenId>{5, 6, 7, 260}));
+  EXPECT_EQ(*vocabulary->Kind(299), TokenKind::kUnused);
+  EXPECT_EQ(*vocabulary->Detokenize(std::vector<TokenId>{299}), "");
+}
+
+TEST_F(FromHf, ReadsByteFallbackWithEveryPrefix) {
+  const TokenId space = 259, a = 260, space_a = 265;
+  const auto ids = [&](const char* scheme, const char* text) {
+    ordered_json tokenizer = ByteFallback();
+    tokenizer["pre_tokenizer"]["prepend_scheme"] = scheme;
+    return Load(tokenizer).value().Tokenize(text, {.parse_special = true}).value();
+  };
+  using Ids = std::vector<TokenId>;
+  EXPECT_EQ(ids("first", "a</s>a"), (Ids{space_a, 2, a}));
+  EXPECT_EQ(ids("always", "a</s>a"), (Ids{space_a, 2, space_a}));
+  EXPECT_EQ(ids("never", "a</s>a"), (Ids{a, 2, a}));
+  EXPECT_EQ(ids("always", " a"), Ids{space_a});
+  ordered_json legacy = ByteFallback();
+  legacy["pre_tokenizer"] = nullptr;
+  legacy["normalizer"] = ordered_json::parse(R"({"type": "Sequence", "normalizers": [
+    {"type": "Prepend", "prepend": "\u2581"}, {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}]})");
+  EXPECT_EQ(*Load(legacy).value().Tokenize(" a"), (Ids{space, space_a}));
+  EXPECT_EQ(*Load(legacy).value().Tokenize("a</s>a", {.parse_special = true}), (Ids{space_a, 2, space_a}));
+}
+
+TEST_F(FromHf, AddsWhatThePostProcessorAdds) {
+  const auto ids = [&](const char* single) {
+    ordered_json tokenizer = ByteLevel();
+    tokenizer["post_processor"] = {{"type", "TemplateProcessing"}, {"single", ordered_json::parse(single)}};
+    return Load(tokenizer).value().Tokenize("a", {.add_special = true}).value();
+  };
+  using Ids = std::vector<TokenId>;
+  // No file names a BOS token; llama.cpp alone would take token 11.
+  EXPECT_EQ(ids(R"([{"SpecialToken": {"id": "<|im_end|>"}}, {"Sequence": {"id": "A"}}])"), (Ids{260, 'a'}));
+  EXPECT_EQ(ids(R"([{"Sequence": {"id": "A"}}, {"SpecialToken": {"id": "<|im_end|>"}}])"), (Ids{'a', 260}));
+  EXPECT_EQ(ids(R"([{"Sequence": {"id": "A"}}])"), Ids{'a'});
+  ordered_json two = ByteLevel();
+  two["post_processor"] = ordered_json::parse(R"({"type": "TemplateProcessing", "single": [
+    {"SpecialToken": {"id": "<|im_end|>"}}, {"SpecialToken": {"id": "<tool>"}}, {"Sequence": {"id": "A"}}]})");
+  ExpectRefused(two, ErrorCode::kUnsupported, "post_processor");
+  ordered_json other = ByteLevel();
+  Write("tokenizer_config.json", R"({"bos_token": "<tool>"})");
+  other["post_processor"] = ordered_json::parse(R"({"type": "TemplateProcessing", "single": [
+    {"SpecialToken": {"id": "<|im_end|>"}}, {"Sequence": {"id": "A"}}]})");
+  ExpectRefused(other, ErrorCode::kUnsupported, "another token than bos_token");
+  two["post_processor"] = {{"type", "BertProcessing"}};
+  ExpectRefused(two, ErrorCode::kUnsupported, "BertProcessing");
+}
+
+TEST_F(FromHf, RefusesMergesThatScoresCannotSay) {
+  ordered_json gap = ByteFallback();
+  // llama.cpp would make "abc" of "a" and "bc", too.
+  gap["model"]["vocab"]["abc"] = 266;
+  gap["model"]["merges"].push_back(ordered_json::array({"ab", "c"}));
+  ExpectRefused(gap, ErrorCode::kUnsupported, "token 266");
+  gap["model"]["merges"].push_back(ordered_json::array({"a", "bc"}));
+  EXPECT_TRUE(Load(gap));
+  // And where they do not stand together.
+  gap["model"]["merges"].erase(4);
+  gap["model"]["merges"].insert(gap["model"]["merges"].begin(), ordered_json::array({"a", "bc"}));
+  ExpectRefused(gap, ErrorCode::kUnsupported, "others came between");
+}
+
+TEST_F(FromHf, NamesWhatItDoesNotKnow) {
+  using Edit = std::function<void(ordered_json&)>;
+  const std::tuple<ordered_json, Edit, const char*> cases[] = {
+      {ByteLevel(), [](ordered_json& t) { t["model"]["type"] = "Unigram"; }, "Unigram"},
+      {ByteLevel(), [](ordered_json& t) { t["model"]["dropout"] = 0.1; }, "dropout"},
+      {ByteLevel(), [](ordered_json& t) { t["model"]["end_of_word_suffix"] = "</w>"; }, "end_of_word_suffix"},
+      {ByteLevel(),
+       [](ordered_json& t) {
+         t["normalizer"] = {{"type", "Lowercase"}};
+       },
+       "Lowercase"},
+      {ByteLevel(), [](ordered_json& t) { t["pre_tokenizer"]["add_prefix_space"] = true; },
+       "add_prefix_space"},
+      {ByteLevel(), [](ordered_json& t) { t["pre_tokenizer"] = nullptr; }, "pre_tokenizer"},
+      {ByteLevel(),
+       [](ordered_json& t) {
+         t["pre_tokenizer"] = {{"type", "Sequence"},
+                               {"pretokenizers",
+                                {{{"type", "Split"},
+                                  {"pattern", {{"Regex", "\\w+"}}},
+                                  {"behavior", "Isolated"},
+                                  {"invert", false}},
+                                 t["pre_tokenizer"]}}};
+       },
+       "known to split like"},
+      {ByteLevel(), [](ordered_json& t) { t["model"]["ignore_merges"] = true; }, "ignore_merges"},
+      {ByteLevel(), [](ordered_json& t) { t["added_tokens"][0]["lstrip"] = true; }, "lstrip"},
+      {ByteLevel(), [](ordered_json& t) { t["added_tokens"][0]["single_word"] = true; }, "single_word"},
+      {ByteLevel(), [](ordered_json& t) { t["model"]["vocab"].erase("!"); }, "byte"},
+      {ByteFallback(), [](ordered_json& t) { t["model"]["vocab"].erase("<0x41>"); }, "256 byte tokens"},
+      {ByteFallback(), [](ordered_json& t) { t["pre_tokenizer"]["split"] = true; }, "Metaspace"},
+      {ByteFallback(), [](ordered_json& t) { t["pre_tokenizer"] = nullptr; }, "U+2581"},
+  };
+  for (const auto& [base, edit, mention] : cases) {
+    ordered_json tokenizer = base;
+    edit(tokenizer);
+    ExpectRefused(tokenizer, ErrorCode::kUnsupported, mention);
+  }
+}
+
+TEST_F(FromHf, RefusesWhatIsMalformed) {
+  using Edit = std::function<void(ordered_json&)>;
+  const std::pair<Edit, const char*> cases[] = {
+      {[](ordered_json& t) { t = 7; }, "object"},
+      {[](ordered_json& t) { t.erase("model"); }, "model"},
+      {[](ordered_json& t) { t["model"]["vocab"] = 7; }, "vocab"},
+      {[](ordered_json& t) { t["model"]["vocab"]["he"] = 300; }, "below 300"},
+      {[](ordered_json& t) { t["model"]["vocab"]["he"] = -1; }, "below 300"},
+      {[](ordered_json& t) { t["model"]["vocab"]["he"] = "x"; }, "below 300"},
+      {[](ordered_json& t) { t["model"]["vocab"]["new"] = 5; }, "two texts"},
+      {[](ordered_json& t) { t["model"]["merges"] = {"he"}; }, "merges"},
+      {[](ordered_json& t) { t["model"]["merges"] = {7}; }, "merges"},
+      {[](ordered_json& t) { t["added_tokens"] = {7}; }, "added_tokens"},
+      {[](ordered_json& t) { t["added_tokens"][0]["id"] = 5; }, "two texts"},
+      {[](ordered_json& t) {
+         t["pre_tokenizer"] = {{"type", 7}};
+       },
+       ""},
+  };
+  for (const auto& [edit, mention] : cases) {
+    ordered_json tokenizer = ByteLevel();
+    edit(tokenizer);
+    const auto vocabulary = Load(tokenizer);
+    ASSERT_FALSE(vocabulary) << mention;
+    EXPECT_NE(vocabulary.error().Message().find(mention), std::string::npos) << vocabulary.error().Message();
+  }
+  Write("tokenizer.json", "{\"model\": ");
+  EXPECT_EQ(VocabularyFromHf(folder_, 300).error().code, ErrorCode::kFormat);
+  std::filesystem::remove(folder_ / "tokenizer.json");
+  EXPECT_EQ(VocabularyFromHf(folder_, 300).error().code, ErrorCode::kNotFound);
+  EXPECT_FALSE(VocabularyFromHf(folder_, 0));
+}
+
+// Objects that are searched for every key would take minutes.
+TEST_F(FromHf, LargeVocabulariesTakeLinearTime) {
+  ordered_json tokenizer = ByteLevel();
+  std::string text = tokenizer.dump();
+  std::string more;
+  for (int id = 300; id < 300000; ++id) more += fmt::format("\"w{}\":{},", id, id);
+  const size_t place = text.find("\"vocab\":{") + 9;
+  text.insert(place, more);
+  Write("tokenizer.json", text);
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_TRUE(VocabularyFromHf(folder_, 300000));
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  EXPECT_LT(seconds.count(), 20);
+}
+
+}  // namespace
+}  // namespace isoveil

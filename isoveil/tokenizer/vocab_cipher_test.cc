@@ -1,0 +1,91 @@
+#include "isoveil/tokenizer/vocab_cipher.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+namespace isoveil {
+namespace {
+
+ModelKey Key(std::byte fill, std::byte model = std::byte{1}) {
+  ModelIdentity identity;
+  identity.fill(model);
+  SecretBytes secret = SecretBytes::Allocate(32).value();
+  std::fill(secret.InsecureMutableBytes().begin(), secret.InsecureMutableBytes().end(), fill);
+  return ModelKey(*RootKey::FromSecret(std::move(secret)), identity);
+}
+
+TEST(VocabCipher, IsABijectionAndDecryptItsInverse) {
+  for (const uint64_t n : {1, 2, 3, 256, 1000, 32000}) {
+    const VocabCipher cipher = *VocabCipher::Derive(Key(std::byte{7}), n);
+    std::vector<bool> seen(n);
+    for (TokenId plain = 0; plain < static_cast<TokenId>(n); ++plain) {
+      const TokenId sent = *cipher.Encrypt(plain);
+      ASSERT_FALSE(seen.at(static_cast<size_t>(sent))) << n;
+      seen[static_cast<size_t>(sent)] = true;
+      ASSERT_EQ(*cipher.Decrypt(sent), plain);
+      ASSERT_EQ(cipher.source()[static_cast<size_t>(sent)], static_cast<uint32_t>(plain));
+    }
+  }
+}
+
+TEST(VocabCipher, DependsOnKeyAndModelAlone) {
+  const auto table = [](const ModelKey& key) {
+    const VocabCipher cipher = *VocabCipher::Derive(key, 512);
+    return std::vector<uint32_t>(cipher.source().begin(), cipher.source().end());
+  };
+  const auto one = table(Key(std::byte{7}));
+  EXPECT_EQ(one, table(Key(std::byte{7})));
+  EXPECT_NE(one, table(Key(std::byte{8})));
+  EXPECT_NE(one, table(Key(std::byte{7}, std::byte{2})));
+  std::vector<uint32_t> identity(512);
+  std::iota(identity.begin(), identity.end(), 0);
+  EXPECT_NE(one, identity);
+}
+
+TEST(VocabCipher, KeepsRunsTogether) {
+  const VocabCipher cipher = *VocabCipher::Derive(Key(std::byte{7}), 256, 32);
+  for (size_t i = 0; i < 256; ++i) {
+    EXPECT_EQ(cipher.source()[i] % 32, i % 32);
+    EXPECT_EQ(cipher.source()[i] / 32, cipher.source()[i / 32 * 32] / 32);
+  }
+}
+
+TEST(VocabCipher, RefusesIdsOutsideOfTheVocabulary) {
+  const VocabCipher cipher = *VocabCipher::Derive(Key(std::byte{7}), 100);
+  for (const int64_t id : {int64_t{-1}, int64_t{100}, int64_t{1} << 32, std::numeric_limits<int64_t>::min(),
+                           std::numeric_limits<int64_t>::max()}) {
+    EXPECT_EQ(cipher.Encrypt(id).error().code, ErrorCode::kInvalidArgument) << id;
+    EXPECT_EQ(cipher.Decrypt(id).error().code, ErrorCode::kInvalidArgument) << id;
+  }
+  const std::vector<TokenId> ids = {1, 2, 1234, 3};
+  const auto many = cipher.Encrypt(ids);
+  ASSERT_FALSE(many);
+  EXPECT_EQ(many.error().where, "token id at position 2");
+  // An id of a text is not for a log.
+  EXPECT_EQ(many.error().Message().find("1234"), std::string::npos);
+  EXPECT_FALSE(cipher.Decrypt(ids));
+}
+
+TEST(VocabCipher, RefusesWhatIsNoPermutation) {
+  EXPECT_FALSE(VocabCipher::FromPermutation({0, 1, 1}));
+  EXPECT_FALSE(VocabCipher::FromPermutation({0, 1, 3}));
+  EXPECT_TRUE(VocabCipher::FromPermutation({2, 0, 1}));
+  EXPECT_FALSE(VocabCipher::Derive(Key(std::byte{7}), 0));
+  EXPECT_FALSE(VocabCipher::Derive(Key(std::byte{7}), kMaxVocabulary + 1));
+  EXPECT_FALSE(VocabCipher::Derive(Key(std::byte{7}), 100, 32));
+  EXPECT_FALSE(VocabCipher::Derive(Key(std::byte{7}), 100, 0));
+}
+
+TEST(VocabCipher, MovesWithoutLosingTheTable) {
+  VocabCipher cipher = *VocabCipher::FromPermutation({2, 0, 1});
+  VocabCipher other = *VocabCipher::FromPermutation({0});
+  other = std::move(cipher);
+  EXPECT_EQ(other.n_vocab(), 3u);
+  EXPECT_EQ(*other.Encrypt(2), 0);
+}
+
+}  // namespace
+}  // namespace isoveil
