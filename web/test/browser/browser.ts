@@ -62,6 +62,11 @@ export function violations(page: Page): Promise<string[]> {
   return page.evaluate(() => (globalThis as unknown as { violations: string[] }).violations);
 }
 
+export async function newChat(page: Page): Promise<void> {
+  await page.keyboard.press('Control+Shift+O');
+  await page.locator('.message').first().waitFor({ state: 'detached' });
+}
+
 // Sends a message with the keyboard and waits until its answer is complete.
 export async function say(page: Page, text: string): Promise<void> {
   await page.locator('dialog').waitFor({ state: 'detached' });

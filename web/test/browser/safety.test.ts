@@ -92,7 +92,7 @@ describe('by keyboard alone', () => {
   test('a whole conversation, with the focus always visible and never lost', async () => {
     const { page, context, problems } = await open(browser, url);
     const focused = (): Promise<string> => page.evaluate(() => document.activeElement?.id || document.activeElement?.className || document.activeElement?.tagName || '');
-    assert.equal(await focused(), 'compose');
+    await page.locator('#compose:focus').waitFor();
     await page.keyboard.type('first line');
     await page.keyboard.press('Shift+Enter');
     await page.keyboard.type('second line');
@@ -102,9 +102,9 @@ describe('by keyboard alone', () => {
     assert.equal(await page.locator('.said').innerText(), 'first line\nsecond line');
 
     await page.keyboard.press('ArrowUp');
-    await page.locator('.editor textarea').waitFor();
+    await page.locator('.editor textarea:focus').waitFor();
     await page.keyboard.press('Escape');
-    assert.equal(await focused(), 'compose');
+    await page.locator('#compose:focus').waitFor();
 
     await page.keyboard.press('Alt+ArrowUp');
     assert.match(await focused(), /message assistant/);
@@ -112,7 +112,7 @@ describe('by keyboard alone', () => {
     assert.ok((await page.evaluate(() => navigator.clipboard.readText())).length > 0);
     await page.keyboard.press('Alt+ArrowUp');
     await page.keyboard.press('e');
-    await page.locator('.editor textarea').fill('edited by keyboard');
+    await page.locator('.editor textarea:focus').fill('edited by keyboard');
     await page.keyboard.press('Enter');
     await settled(page);
     assert.deepEqual(await page.locator('.said').allInnerTexts(), ['edited by keyboard']);
@@ -121,7 +121,7 @@ describe('by keyboard alone', () => {
     await page.locator('dialog.help').waitFor();
     await page.keyboard.press('Escape');
     await page.locator('dialog').waitFor({ state: 'detached' });
-    assert.equal(await focused(), 'compose');
+    await page.locator('#compose:focus').waitFor();
     await page.keyboard.press('Control+.');
     await page.locator('.wire').waitFor({ state: 'detached' });
     await page.keyboard.press('Control+.');
