@@ -1,6 +1,7 @@
 """Fixtures of the end-to-end tests: the built programs, models, a key, a server."""
 
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -12,7 +13,9 @@ import urllib.error
 import urllib.request
 
 import pytest
+import tokenizers
 
+import gateway_process
 import models
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -151,3 +154,52 @@ def serving_up(program, model, folder, *args):
             process.kill()
             process.wait()
         process.stdout.close()
+
+
+class Blind:
+    """The model llama-chat, plain and encrypted: folders and, once asked for, servers that all tests share."""
+
+    def __init__(self, runner, llama, source, folder):
+        self.runner, self.llama, self.source, self.folder = runner, llama, source, folder
+        self.out = folder / "out"
+        runner.encrypt(source, self.out, "--to", "gguf")
+        self.client, self.model = self.out / "client", self.out / "server/model.gguf"
+        done = runner.call("convert", source, "-o", folder / "plain")
+        assert done.returncode == 0, done.stderr
+        self.plain_model = folder / "plain/model.gguf"
+        self.manifest = json.loads((self.client / "manifest.json").read_text())
+        self.n_vocab = self.manifest["n_vocab"]
+        self.permutation = runner.permutation(self.out, self.n_vocab)
+
+    @functools.cached_property
+    def tokenizer(self):
+        """Hugging Face's own, for plain ids"""
+        return tokenizers.Tokenizer.from_file(str(self.source / "tokenizer.json"))
+
+    def ids(self, text):
+        return self.tokenizer.encode(text, add_special_tokens=False).ids
+
+
+@pytest.fixture(scope="session")
+def blind(runner, llama, model_folder, tmp_path_factory):
+    return Blind(runner, llama, model_folder("llama-chat"), tmp_path_factory.mktemp("blind"))
+
+
+@pytest.fixture(scope="session")
+def blind_server(blind):
+    with gateway_process.llama_server(blind.llama / "llama-server", blind.model, blind.folder / "server.log", "--slots") as s:
+        yield s
+
+
+@pytest.fixture(scope="session")
+def plain_server(blind):
+    with gateway_process.llama_server(blind.llama / "llama-server", blind.plain_model, blind.folder / "plain.log", "--jinja") as s:
+        yield s
+
+
+@pytest.fixture(scope="session")
+def front(blind, blind_server):
+    """A gateway before the blind server."""
+    with gateway_process.gateway(blind.runner, blind.client, [blind_server.url], blind.folder / "gateway.log",
+                                 "--name", "tiny", "--metrics") as g:
+        yield g

@@ -19,15 +19,22 @@ TEXT = ["the front desk of the clinic opens at eight and closes at six, please b
         "Die Sprechstunde beginnt um 8:30 Uhr; bitte bringen Sie 12,50 € mit.",
         "日本語のテキストと中文文本 и немного русского текста"]
 SPECIAL = ["<|bos|>", "<|eos|>", "<|pad|>", "<|user|>", "<|end|>"]
+CHAT_SPECIAL = ["<|im_start|>", "<|im_end|>"]
+CHATML = ("{%- if tools %}<|im_start|>system\nTools: {{ tools | tojson }}<|im_end|>\n{% endif %}"
+          "{%- for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}"
+          "{%- if message.tool_calls %}{% for call in message.tool_calls %}\n<tool_call>"
+          "{{ call.function | tojson }}</tool_call>{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
+          "{%- if add_generation_prompt %}<|im_start|>assistant\n{% endif %}")
+CORPUS = pathlib.Path(__file__).parent / "vectors/tokenizer/corpus.json"
 
 
 def llama(width=64, layers=2, heads=4, kv_heads=2, head_dim=None, ffn=96, tied=True, biases=False, dtype="F32",
-          shards=1, kind="llama", regex=LLAMA3, rope_scaling=None, theta=10000.0, padding=11):
+          shards=1, kind="llama", regex=LLAMA3, rope_scaling=None, theta=10000.0, padding=11, context=256, chat=False):
     return dict(locals())
 
 
 def gpt2(width=48, layers=2, heads=4, dtype="F32", shards=1, prefix="transformer.", regex=None, padding=0):
-    return dict(locals(), kind="gpt2")
+    return dict(locals(), kind="gpt2", chat=False)
 
 
 MODELS = {
@@ -44,21 +51,23 @@ MODELS = {
     "llama-bf16": llama(width=96, heads=6, kv_heads=3, layers=3, dtype="BF16"),
     "llama-f16": llama(dtype="F16"),
     "llama-256": llama(width=256, heads=8, kv_heads=4, ffn=512, tied=False, padding=0),
+    "llama-chat": llama(tied=False, padding=7, context=4096, chat=True),
     "gpt2": gpt2(),
     "gpt2-width-100": gpt2(width=100, heads=5, prefix=""),
     "gpt2-bf16": gpt2(width=64, dtype="BF16"),
 }
 
 
-def tokenizer(regex):
+def tokenizer(regex, chat=False):
     t = Tokenizer(models.BPE(ignore_merges=regex == LLAMA3))
     level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=regex is None)
     t.pre_tokenizer = level if regex is None else pre_tokenizers.Sequence([
         pre_tokenizers.Split(Regex(regex), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
     t.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=300, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
-    t.train_from_iterator(TEXT * 4, trainer)
-    t.add_special_tokens(SPECIAL)
+    trainer = trainers.BpeTrainer(vocab_size=900 if chat else 300, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+                                  show_progress=False)
+    t.train_from_iterator(TEXT * 4 + (json.loads(CORPUS.read_text()) if chat else []), trainer)
+    t.add_special_tokens(SPECIAL + (CHAT_SPECIAL if chat else []))
     return t
 
 
@@ -135,7 +144,7 @@ def llama_tensors(c, n_vocab, rng):
         t["model.embed_tokens.weight"] *= 0.3
     config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": d, "intermediate_size": f,
               "num_hidden_layers": c["layers"], "num_attention_heads": c["heads"], "num_key_value_heads": c["kv_heads"],
-              "head_dim": h, "vocab_size": n_vocab, "max_position_embeddings": 256, "rms_norm_eps": 1e-5,
+              "head_dim": h, "vocab_size": n_vocab, "max_position_embeddings": c["context"], "rms_norm_eps": 1e-5,
               "rope_theta": c["theta"], "rope_scaling": c["rope_scaling"], "hidden_act": "silu",
               "tie_word_embeddings": c["tied"], "attention_bias": c["biases"], "mlp_bias": c["biases"],
               "_name_or_path": "secret/base-model"}
@@ -161,13 +170,21 @@ def gpt2_tensors(c, n_vocab, rng):
     return {c["prefix"] + name: value for name, value in t.items()}, config
 
 
+def prefer_whole_characters(tensors, t):
+    """Tokens that are a part of a character get smaller logits, so that answers are mostly text."""
+    broken = [i for i in range(t.get_vocab_size()) if "\ufffd" in t.decode([i], skip_special_tokens=False)]
+    tensors["lm_head.weight"][broken] *= 0.5
+
+
 def make(name, folder):
     c = MODELS[name]
     folder.mkdir(parents=True)
     rng = np.random.default_rng(sum(map(ord, name)))
-    t = tokenizer(c["regex"])
+    t = tokenizer(c["regex"], c["chat"])
     n_vocab = t.get_vocab_size() + c["padding"]
     tensors, config = (llama_tensors if c["kind"] == "llama" else gpt2_tensors)(c, n_vocab, rng)
+    if c["chat"]:
+        prefer_whole_characters(tensors, t)
     ids = {token: t.token_to_id(token) for token in SPECIAL}
     config.update(bos_token_id=ids["<|bos|>"], eos_token_id=[ids["<|eos|>"], ids["<|end|>"]], pad_token_id=ids["<|pad|>"])
     (folder / "config.json").write_text(json.dumps(config, indent=1))
@@ -175,8 +192,10 @@ def make(name, folder):
                   "bad_words_ids": [[ids["<|pad|>"], 65]], "temperature": 0.7}
     (folder / "generation_config.json").write_text(json.dumps(generation, indent=1))
     t.save(str(folder / "tokenizer.json"))
-    (folder / "tokenizer_config.json").write_text(json.dumps(
-        {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<|bos|>", "eos_token": "<|eos|>", "pad_token": "<|pad|>"}))
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<|bos|>", "eos_token": "<|eos|>", "pad_token": "<|pad|>"}
+    if c["chat"]:
+        settings["chat_template"] = CHATML
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     names = list(tensors)
     if c["shards"] == 1:
         write_safetensors(folder / "model.safetensors", tensors, c["dtype"])

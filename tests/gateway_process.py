@@ -1,0 +1,147 @@
+"""Processes of the gateway tests: llama-server and `isoveil gateway`, with their logs, memory and HTTP."""
+
+import contextlib
+import http.client
+import json
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+# Flash attention and the key-value cache round to sixteen bits, in an order that depends on who else is served.
+STEADY = ["-fa", "off", "-ctk", "f32", "-ctv", "f32"]
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Served:
+    """A running server: `url`, `port`, `pid`, `process`, and `log`, the file of all that it says."""
+
+    def __init__(self, process, port, log):
+        self.process, self.port, self.log = process, port, pathlib.Path(log)
+        self.url, self.pid = f"http://127.0.0.1:{port}", process.pid
+
+    def said(self):
+        return self.log.read_text(errors="replace")
+
+    def rss(self):
+        """resident bytes"""
+        return int(pathlib.Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * 4096
+
+    def end(self, how=signal.SIGINT, seconds=15):
+        """The exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+
+def start(command, port, log, path="/health"):
+    """Starts a server and waits until it answers."""
+    with open(log, "ab") as file:
+        process = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+    served = Served(process, port, log)
+    for _ in range(600):
+        assert process.poll() is None, served.said()[-3000:]
+        try:
+            urllib.request.urlopen(served.url + path, timeout=2).read()
+            return served
+        except urllib.error.HTTPError:
+            pass
+        except OSError:
+            pass
+        time.sleep(0.03)
+    process.kill()
+    raise AssertionError(f"{command[0]} does not become ready")
+
+
+@contextlib.contextmanager
+def llama_server(binary, model, log, *args):
+    port = free_port()
+    served = start([binary, "-m", model, "--host", "127.0.0.1", "--port", port, "-t", "1", "-tb", "1", "-c", "16384",
+                    "-np", "4", *STEADY, "--no-webui", *args], port, log)
+    try:
+        yield served
+    finally:
+        served.end(signal.SIGTERM)
+
+
+def gateway_command(runner, client, upstreams, port, *args):
+    command = [runner.program, "gateway", client, "-k", runner.key, "--port", port, *args]
+    for url in upstreams:
+        command += ["--upstream", url]
+    return [str(c) for c in command]
+
+
+@contextlib.contextmanager
+def gateway(runner, client, upstreams, log, *args):
+    port = free_port()
+    served = start(gateway_command(runner, client, upstreams, port, *args), port, log)
+    try:
+        yield served
+    finally:
+        served.end()
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, {k.lower(): v for k, v in headers}, body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def error(self):
+        error = self.json["error"]
+        assert set(error) == {"message", "type", "param", "code"} and error["message"] and error["type"]
+        return error
+
+
+def ask(served, path, body=None, headers=None, method=None, timeout=60):
+    """One request; a body that is no text is sent as JSON."""
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=timeout)
+    if body is not None and not isinstance(body, (str, bytes)):
+        body = json.dumps(body)
+    given = {"Content-Type": "application/json"} if body is not None else {}
+    try:
+        connection.request(method or ("GET" if body is None else "POST"), path, body, {**given, **(headers or {})})
+        answer = connection.getresponse()
+        return Answer(answer.status, answer.getheaders(), answer.read())
+    finally:
+        connection.close()
+
+
+def events(text):
+    """The data of a whole event stream."""
+    if isinstance(text, bytes):
+        text = text.decode()
+    return [line[6:] for line in text.split("\n") if line.startswith("data: ")]
+
+
+def chat_body(text="hello", **more):
+    return {"model": "tiny", "messages": [{"role": "user", "content": text}], "temperature": 0, "max_tokens": 16, **more}
+
+
+def slots(server):
+    return json.loads(urllib.request.urlopen(server.url + "/slots", timeout=10).read())
+
+
+def wait_for(condition, seconds=10, what="the condition"):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(0.03)
+    raise AssertionError(f"{what} does not come true within {seconds} s")
