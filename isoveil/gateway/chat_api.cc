@@ -19,8 +19,7 @@ struct Chat {
   int64_t created = std::time(nullptr);
 
   Json Head(const char* object) const {
-    return {{"id", id}, {"object", object}, {"created", created}, {"model", service.name},
-            {"system_fingerprint", nullptr}};
+    return {{"id", id}, {"object", object}, {"created", created}, {"model", service.name}};
   }
   Json Logprobs(std::span<const PlainToken> tokens) const {
     if (!task.options.logprobs) return nullptr;

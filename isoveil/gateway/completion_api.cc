@@ -1,4 +1,5 @@
 // POST /v1/completions
+#include <algorithm>
 #include <ctime>
 #include <mutex>
 
@@ -112,6 +113,9 @@ Result<Text> RunChoice(const Completion& completion, int index, const PieceCallb
   return text;
 }
 
+// In UTF-8; offsets of the API count characters.
+bool BeginsCharacter(char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }
+
 Json Logprobs(const Completion& completion, std::span<const PlainToken> tokens, size_t& offset) {
   if (!completion.options.logprobs) return nullptr;
   Json out = {{"tokens", Json::array()}, {"token_logprobs", Json::array()}, {"top_logprobs", Json::array()},
@@ -125,7 +129,7 @@ Json Logprobs(const Completion& completion, std::span<const PlainToken> tokens, 
     out["token_logprobs"].push_back(token.logprob.value_or(-9999.0F));
     out["top_logprobs"].push_back(std::move(top));
     out["text_offset"].push_back(offset);
-    offset += text.size();
+    offset += static_cast<size_t>(std::count_if(text.begin(), text.end(), BeginsCharacter));
   }
   return out;
 }

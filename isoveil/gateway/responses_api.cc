@@ -59,7 +59,6 @@ Json ResponseJson(const Response& response, const char* status, Json output, con
                {"tools", OrDefault(asked, "tools", Json::array())},
                {"top_p", response.task.options.sampling.top_p},
                {"truncation", "disabled"},
-               {"usage", nullptr},
                {"metadata", OrDefault(asked, "metadata", Json::object())}};
   if (std::string_view(status) == "incomplete") json["incomplete_details"] = {{"reason", "max_output_tokens"}};
   if (usage) {
