@@ -408,24 +408,26 @@ class Converter {
   // Hugging Face runs; a Llama tokenizer rebuilds that template from its flag.
   Status SetAdded(const char* flag, const char* name, const char* key, bool front) {
     const std::string tokenizer_class = s_.config.value("tokenizer_class", "");
-    std::optional<uint64_t> added = NamedId(name);
+    std::vector<uint64_t> added;
     if (tokenizer_class.starts_with("LlamaTokenizer") && s_.config.contains(flag)) {
-      if (!Flag(s_.config, flag)) added.reset();
+      const std::optional<uint64_t> named = NamedId(name);
+      if (named && Flag(s_.config, flag)) added = {*named};
     } else {
       ISOVEIL_ASSIGN_OR_RETURN(added, AddedByTemplate(front));
     }
-    metadata_.Set(fmt::format("tokenizer.ggml.{}", flag), added.has_value());
-    if (!added.has_value()) return Ok();
-    const uint64_t id = added.value_or(0);
-    if (metadata_.Find(key) != nullptr && metadata_.GetUnsigned(key) != id) {
-      return Unsupported(s_, "post_processor", fmt::format("adds another token than {}", name));
+    if (added.size() > 1) return Unsupported(s_, "post_processor", "adds two tokens on one side of the text");
+    metadata_.Set(fmt::format("tokenizer.ggml.{}", flag), !added.empty());
+    for (const uint64_t id : added) {
+      if (metadata_.Find(key) != nullptr && metadata_.GetUnsigned(key) != id) {
+        return Unsupported(s_, "post_processor", fmt::format("adds another token than {}", name));
+      }
+      SetId(key, id);
     }
-    SetId(key, id);
     return Ok();
   }
 
-  Result<std::optional<uint64_t>> AddedByTemplate(bool front) const {
-    std::optional<uint64_t> added;
+  Result<std::vector<uint64_t>> AddedByTemplate(bool front) const {
+    std::vector<uint64_t> added;
     for (const ordered_json& step :
          StepsOf(s_.tokenizer.value("post_processor", ordered_json()), "processors")) {
       if (TypeOf(step) == "ByteLevel") continue;  // moves offsets only
@@ -441,8 +443,7 @@ class Converter {
         if (before_text != front) continue;
         const auto it = ids_.find(piece["SpecialToken"].value("id", ""));
         if (it == ids_.end()) return Malformed(s_, "post_processor", "adds a token that is not there");
-        if (added) return Unsupported(s_, "post_processor", "adds two tokens on one side of the text");
-        added = it->second;
+        added.push_back(it->second);
       }
     }
     return added;

@@ -30,8 +30,9 @@
 //     this matters where its own text changes when normalised, as "<s>" does under Prepend in the oldest
 //     Llama folders.
 //   - A run of one character that several merges of one token could take from different ends.
-//   - Characters assigned by a Unicode version that llama.cpp's, utf8proc's and Hugging Face's tables do not
-//     share.
+//   - Characters that Unicode 15.0 or a later version assigned: llama.cpp's tables are older. All characters
+//     of Unicode 14 were compared.
+//   - Text that merges to a control token remains text here: a user must not be able to write one.
 //   - Bytes that are no UTF-8 become one U+FFFD for each maximal subpart, not one for each byte.
 #pragma once
 

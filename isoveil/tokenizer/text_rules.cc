@@ -16,11 +16,11 @@ void TextRules::AddSpecial(std::string text, TokenId id, bool always) {
 }
 
 // The longest special token that `text` begins with.
-std::optional<TextRules::Found> TextRules::SpecialAt(std::string_view text, bool parse_special) const {
+std::optional<TextRules::Found> TextRules::SpecialAt(std::string_view text) const {
   for (const size_t length : lengths_[static_cast<unsigned char>(text[0])]) {
     if (length > text.size()) continue;
     const auto it = specials_.find(text.substr(0, length));
-    if (it != specials_.end() && (it->second.always || parse_special)) return Found{it->second.id, length};
+    if (it != specials_.end()) return Found{it->second.id, it->second.always, length};
   }
   return std::nullopt;
 }
@@ -42,9 +42,10 @@ Result<std::vector<TextSection>> TextRules::Apply(std::string_view text, bool pa
   std::vector<TextSection> sections;
   size_t begin = 0;
   for (size_t i = 0; i < text.size();) {
-    const std::optional<Found> special = SpecialAt(text.substr(i), parse_special);
-    if (!special) {
-      ++i;
+    const std::optional<Found> special = SpecialAt(text.substr(i));
+    if (!special || !(special->always || parse_special)) {
+      // One that is not asked for is text, but none is looked for inside of it.
+      i += special ? special->length : 1;
       continue;
     }
     ISOVEIL_RETURN_IF_ERROR(AppendText(text.substr(begin, i - begin), begin == 0, sections));

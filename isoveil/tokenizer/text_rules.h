@@ -53,9 +53,10 @@ class TextRules {
   };
   struct Found {
     TokenId id;
+    bool always;
     size_t length;
   };
-  std::optional<Found> SpecialAt(std::string_view text, bool parse_special) const;
+  std::optional<Found> SpecialAt(std::string_view text) const;
   Status AppendText(std::string_view text, bool at_start, std::vector<TextSection>& sections) const;
 
   std::unordered_map<std::string, Special, Hash, std::equal_to<>> specials_;

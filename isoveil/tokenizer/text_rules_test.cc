@@ -31,7 +31,8 @@ TEST(TextRules, TheLongestSpecialAtTheLeftWins) {
   EXPECT_EQ(Show(rules.Apply("x<abx", true)), "x|#2|x");
   // llama.cpp would take the longer "bcd" first.
   EXPECT_EQ(Show(rules.Apply("<abcd", true)), "#2|cd");
-  EXPECT_EQ(Show(rules.Apply("<abcd", false)), "<a|#4");
+  // Also where "<ab" is not asked for.
+  EXPECT_EQ(Show(rules.Apply("<abcd bcd", false)), "<abcd |#4");
   EXPECT_EQ(Show(rules.Apply("", true)), "");
   EXPECT_EQ(Show(rules.Apply("<", true)), "<");
 }
