@@ -93,4 +93,21 @@ inline GgufMetadata SmallByteLevel() {
   return metadata;
 }
 
+// WordPiece ("bert") or Unigram ("t5"): four special tokens and two words.
+inline GgufMetadata SmallWords(const std::string& model) {
+  GgufMetadata metadata("test.gguf");
+  const std::string mark = "\xe2\x96\x81";
+  metadata.Set("tokenizer.ggml.model", model);
+  metadata.Set("tokenizer.ggml.tokens",
+               std::vector<std::string>{"<pad>", "<unk>", "<s>", "</s>", mark + "hello", "lo", mark});
+  metadata.Set("tokenizer.ggml.scores", std::vector<float>{0, 0, 0, 0, -1, -2, -3});
+  metadata.Set("tokenizer.ggml.token_type", std::vector<int32_t>{3, 2, 3, 3, 1, 1, 1});
+  metadata.Set("tokenizer.ggml.bos_token_id", uint32_t{2});
+  metadata.Set("tokenizer.ggml.eos_token_id", uint32_t{3});
+  metadata.Set("tokenizer.ggml.seperator_token_id", uint32_t{3});
+  metadata.Set("tokenizer.ggml.unknown_token_id", uint32_t{1});
+  metadata.Set("tokenizer.ggml.padding_token_id", uint32_t{0});
+  return metadata;
+}
+
 }  // namespace isoveil
