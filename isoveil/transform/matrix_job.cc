@@ -15,7 +15,8 @@ namespace {
 constexpr uint64_t kTileLanes = 16;         // rows that share one pass of a column action
 constexpr uint64_t kColumnLanes = 32;       // columns that share one pass of a row action
 constexpr uint64_t kPanelFloats = 1 << 20;  // a panel of this size keeps both cores busy and stays cheap
-constexpr uint64_t kMoveBytes = 4 << 20;    // one write of a moved panel
+// One write of a moved panel: it stays in the second-level cache between gather and write.
+constexpr uint64_t kMoveBytes = 256 << 10;
 
 // One factor of the work on an axis: a gather, then a diagonal, then whatever keeps to blocks.
 struct AxisWork {
