@@ -174,11 +174,6 @@ Status OutputFile::WriteAt(uint64_t offset, std::span<const std::byte> bytes) co
   return WriteAll(fd_, path_, offset, bytes);
 }
 
-void OutputFile::StartWriteback(uint64_t offset, uint64_t size) const {
-  // A hint: a file system that does not know it loses time only, and Sync tells of write errors.
-  ::sync_file_range(fd_, static_cast<off_t>(offset), static_cast<off_t>(size), SYNC_FILE_RANGE_WRITE);
-}
-
 Status OutputFile::Sync() const {
   if (::fsync(fd_) != 0) return tl::unexpected(SystemError(path_, "cannot sync"));
   return Ok();

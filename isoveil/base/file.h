@@ -75,8 +75,6 @@ class OutputFile {
 
   // Writes all of `bytes` at `offset`; the range must lie inside the file.
   Status WriteAt(uint64_t offset, std::span<const std::byte> bytes) const;
-  // Lets the disk begin with a finished range while others are computed, so that Sync has less to wait for.
-  void StartWriteback(uint64_t offset, uint64_t size) const;
   // Waits until the content is on the disk.
   Status Sync() const;
 

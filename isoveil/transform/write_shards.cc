@@ -105,7 +105,6 @@ class ShardWriter {
     };
     if (job.tensor->parts.empty()) return WriteValues(job.tensor->info.type, job.tensor->literal, 0, write);
     for (const PartPlan& part : job.tensor->parts) ISOVEIL_RETURN_IF_ERROR(WritePart(part, scratch, write));
-    job.file->StartWriteback(job.offset, job.bytes);
     return Ok();
   }
 
