@@ -1,4 +1,5 @@
-// A vocabulary: text to ids and ids to text, exactly as llama.cpp does it.
+// A vocabulary: text to ids and ids to text, exactly as llama.cpp does it; one that from_hf.h made, as
+// Hugging Face's `tokenizers` does it (own_keys.h).
 //
 //   ISOVEIL_ASSIGN_OR_RETURN(Vocabulary vocabulary, Vocabulary::Load("client/vocabulary.gguf"));
 //   ISOVEIL_ASSIGN_OR_RETURN(auto ids, vocabulary.Tokenize("Hello", {.add_special = true}));
@@ -58,7 +59,8 @@ enum class VocabularyKind { kSentencePiece, kBytePair, kWordPiece, kUnigram, kOt
 struct SpecialIds {
   std::optional<TokenId> bos, eos, eot, eom, unk, sep, pad, mask;
   std::optional<TokenId> fim_prefix, fim_suffix, fim_middle, fim_pad, fim_repo, fim_separator;
-  // Every id that ends a generation, ascending: eos, eot, eom and whatever else llama.cpp recognises.
+  // Every id that ends a generation, ascending: eos, eot, eom and whatever else llama.cpp recognises by its
+  // name; of a vocabulary from Hugging Face, those that it lists. There the fim_* are empty.
   std::vector<TokenId> end_of_generation;
 };
 
