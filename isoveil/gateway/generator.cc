@@ -33,7 +33,9 @@ Result<GenerateRequest> Generator::Encrypt(const Generation& generation) const {
   GenerateRequest request{.prompt = {}, .sampling = generation.sampling};
   ISOVEIL_ASSIGN_OR_RETURN(request.prompt, client_.cipher.Encrypt(generation.prompt));
   for (auto& [id, bias] : request.sampling.logit_bias) {
-    ISOVEIL_ASSIGN_OR_RETURN(id, client_.cipher.Encrypt(id));
+    const Result<TokenId> wire = client_.cipher.Encrypt(id);
+    if (!wire) return Fail(wire.error().code, "logit_bias", wire.error().problem, wire.error().hint);
+    id = *wire;
   }
   if (!request.sampling.ignore_eos) {
     const auto& ends = client_.vocabulary.special_ids().end_of_generation;

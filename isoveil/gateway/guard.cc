@@ -78,7 +78,8 @@ std::optional<ApiError> Guard::CheckPlace(const Caller& caller) const {
   const std::string host = Lower(caller.host);
   const std::string port = fmt::format(":{}", options_.port);
   const auto is_listed = [&](const std::string& listed) { return host == listed || host == listed + port; };
-  const bool local = IsLoopback(WithoutPort(host)) && (host == WithoutPort(host) || host.ends_with(port));
+  const std::string name(WithoutPort(host));
+  const bool local = IsLoopback(name) && (host == name || host == name + port);
   if (!local && std::none_of(options_.allowed_hosts.begin(), options_.allowed_hosts.end(), is_listed)) {
     return Forbidden("the Host header names another machine; add it with --allowed-host if it is this one",
                      "host_not_allowed");

@@ -59,6 +59,19 @@ UpstreamPool::Member* UpstreamPool::Choose(const std::vector<bool>& tried) {
   return best;
 }
 
+namespace {
+
+// What was sent has been checked before: a server that does not take it is no mistake of the client's.
+tl::unexpected<Error> NotOfTheClient(Error error) {
+  if (error.code == ErrorCode::kInvalidArgument || error.code == ErrorCode::kNotFound ||
+      error.code == ErrorCode::kUnsupported) {
+    error.code = ErrorCode::kFormat;
+  }
+  return tl::unexpected(std::move(error));
+}
+
+}  // namespace
+
 template <typename T, typename Call>
 Result<T> UpstreamPool::OnSome(const Call& call) {
   std::vector<bool> tried(members_.size());
@@ -70,10 +83,14 @@ Result<T> UpstreamPool::OnSome(const Call& call) {
     bool may_retry = true;
     last = admitted ? call(*member->server, may_retry) : Result<T>(tl::unexpected(admitted.error()));
     --member->in_flight;
-    if (last || last.error().code != ErrorCode::kUnavailable) {
-      if (last) member->rests_until = 0;
+    if (last) {
+      member->rests_until = 0;
       return last;
     }
+    // One that runs another model is of no use, and no reason not to ask the next.
+    const ErrorCode code = last.error().code;
+    if (admitted && code != ErrorCode::kUnavailable) return NotOfTheClient(std::move(last.error()));
+    if (code == ErrorCode::kCancelled) return last;
     Rest(*member);
     if (!may_retry) return last;
   }
