@@ -182,6 +182,17 @@ TEST_F(FromHf, NamesWhatItDoesNotKnow) {
        },
        "known to split like"},
       {ByteLevel(), [](ordered_json& t) { t["model"]["ignore_merges"] = true; }, "ignore_merges"},
+      // Qwen 2's expression, but on characters.
+      {ByteLevel(),
+       [](ordered_json& t) {
+         const char* expression =
+             R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+         t["pre_tokenizer"] = {{"type", "Split"},
+                               {"pattern", {{"Regex", expression}}},
+                               {"behavior", "Isolated"},
+                               {"invert", false}};
+       },
+       "expected a ByteLevel step"},
       {ByteLevel(), [](ordered_json& t) { t["added_tokens"][0]["lstrip"] = true; }, "lstrip"},
       {ByteLevel(), [](ordered_json& t) { t["added_tokens"][0]["single_word"] = true; }, "single_word"},
       {ByteLevel(), [](ordered_json& t) { t["model"]["vocab"].erase("!"); }, "byte"},
