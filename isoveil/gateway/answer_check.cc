@@ -1,9 +1,15 @@
+// Without it valijson prints what it dislikes about a schema, and ends the process.
+#define VALIJSON_USE_EXCEPTIONS 1
+
 #include "isoveil/gateway/answer_check.h"
 
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
 #include <valijson/schema_parser.hpp>
 #include <valijson/validator.hpp>
+
+#include <algorithm>
+#include <set>
 
 #include "isoveil/format/strict_json.h"
 
@@ -28,6 +34,58 @@ bool HasForeignReference(const Json& schema) {
   }
   return false;
 }
+
+constexpr size_t kMaxReferences = 1000;
+
+size_t CountReferences(const Json& schema) {
+  if (!schema.is_structured()) return 0;
+  size_t n = schema.is_object() && schema.contains("$ref") ? 1 : 0;
+  for (const Json& value : schema) n += CountReferences(value);
+  return n;
+}
+
+// Finds schemas that refer back to themselves before they ask for anything deeper in the answer: checking by one of
+// those never ends.
+class LoopFinder {
+ public:
+  explicit LoopFinder(const Json& root) : root_(root) {}
+
+  bool Loops(const Json& schema) {
+    if (!schema.is_structured()) return false;
+    if (schema.is_object() && Follow(schema)) return true;
+    return std::any_of(schema.begin(), schema.end(), [&](const Json& value) { return Loops(value); });
+  }
+
+ private:
+  bool Follow(const Json& schema) {
+    if (!schema.is_object() || done_.contains(&schema)) return false;
+    if (!open_.insert(&schema).second) return true;
+    bool loops = FollowReference(schema);
+    for (const char* name : {"allOf", "anyOf", "oneOf"}) {
+      const Json& list = Member(schema, name);
+      loops = loops || (list.is_array() && std::any_of(list.begin(), list.end(), [&](const Json& s) { return Follow(s); }));
+    }
+    for (const char* name : {"not", "if", "then", "else"}) loops = loops || Follow(Member(schema, name));
+    open_.erase(&schema);
+    done_.insert(&schema);
+    return loops;
+  }
+
+  bool FollowReference(const Json& schema) {
+    const Json& reference = Member(schema, "$ref");
+    if (!reference.is_string()) return false;
+    try {
+      const Json::json_pointer target(reference.get_ref<const std::string&>().substr(1));
+      return root_.contains(target) && Follow(root_.at(target));
+    } catch (const Json::exception&) {
+      return false;  // the parser says what is wrong
+    }
+  }
+
+  const Json& root_;
+  std::set<const Json*> open_;
+  std::set<const Json*> done_;
+};
 
 }  // namespace
 
@@ -60,6 +118,9 @@ Result<AnswerCheck> AnswerCheck::FromFormat(const Json& format, const std::strin
   const Json& schema = holder.is_object() ? Member(holder, "schema") : Member(format, "schema");
   if (!schema.is_object()) return BadMember(name + ".json_schema.schema", "an object");
   if (HasForeignReference(schema)) return BadMember(name + ".json_schema.schema", "references that begin with #");
+  if (CountReferences(schema) > kMaxReferences || LoopFinder(schema).Loops(schema)) {
+    return BadMember(name + ".json_schema.schema", "references that end, and fewer of them");
+  }
   check.instruction_ = "Answer with JSON that follows this JSON Schema, and nothing else:\n" + schema.dump();
   try {
     auto parsed = std::make_shared<Schema>();
