@@ -357,7 +357,8 @@ def test_faults_of_the_server(name, faked, fake, blind):
         if has_tokens:
             assert streamed.status == 200
             *parts, last = events(streamed.body)
-            assert len(parts) >= 2 and all("error" not in json.loads(p) or json.loads(p)["error"] is None for p in parts)
+            # A completion whose tokens are parts of characters, or control tokens, has no text to send yet.
+            assert len(parts) >= (2 if path == CHAT else 1) and all("error" not in json.loads(p) or json.loads(p)["error"] is None for p in parts)
             assert set(json.loads(last)["error"]) == {"message", "type", "param", "code"}
             assert b"[DONE]" not in streamed.body and b'"finish_reason":"' not in streamed.body
             with openai.OpenAI(base_url=faked.url + "/v1", api_key="x", max_retries=0) as client, pytest.raises(openai.APIError):
@@ -498,7 +499,7 @@ def test_a_slow_reader_holds_up_nobody(front, blind_server):
     # In the end it gets everything.
     data = bytearray(head)
     s.settimeout(60)
-    while not data.endswith(b"0\r\n\r\n"):
+    while not data.endswith(b"\r\n0\r\n\r\n"):
         piece = s.recv(1 << 16)
         assert piece, "the stream is cut"
         data += piece
