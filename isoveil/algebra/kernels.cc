@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "isoveil/algebra/kernels.cc"
@@ -40,6 +41,41 @@ void Gather16Loop(const uint16_t* HWY_RESTRICT in, const uint32_t* HWY_RESTRICT 
     std::memcpy(out + i, &packed, sizeof(packed));
   }
   for (; i < n; ++i) out[i] = in[source[i]];
+}
+
+template <typename U>
+void FlipLoop(U* HWY_RESTRICT values, const uint8_t* HWY_RESTRICT negative, bool all, size_t n) {
+  constexpr unsigned kSignBit = sizeof(U) * 8 - 1;
+  const U every = static_cast<U>(static_cast<U>(all) << kSignBit);
+  if (negative == nullptr) {
+    for (size_t i = 0; i < n; ++i) values[i] = static_cast<U>(values[i] ^ every);
+  } else {
+    for (size_t i = 0; i < n; ++i) {
+      values[i] = static_cast<U>(values[i] ^ every ^ static_cast<U>(static_cast<U>(negative[i]) << kSignBit));
+    }
+  }
+}
+
+// All in integers of the value's own width, and without branches, so that it vectorises.
+template <typename U>
+bool ShiftLoop(U* HWY_RESTRICT values, const int16_t* HWY_RESTRICT exponent, int all, unsigned fraction_bits,
+               U infinite, size_t n) {
+  using S = std::make_signed_t<U>;
+  U lost = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const U value = values[i];
+    const S shift = static_cast<S>(all + (exponent == nullptr ? 0 : exponent[i]));
+    const U old = static_cast<U>((value >> fraction_bits) & infinite);
+    const U moved = static_cast<U>(old + static_cast<U>(shift));
+    const bool fixed = (static_cast<U>(value << 1) == 0) | (old == infinite) | (shift == 0);
+    // 0 < x < infinite in one unsigned comparison.
+    const bool normal = (static_cast<U>(old - 1) < static_cast<U>(infinite - 1)) &
+                        (static_cast<U>(moved - 1) < static_cast<U>(infinite - 1));
+    lost = static_cast<U>(lost | static_cast<U>(!fixed & !normal));
+    const U step = static_cast<U>(static_cast<U>(shift) << fraction_bits);
+    values[i] = static_cast<U>(value + (fixed ? U{0} : step));
+  }
+  return lost == 0;
 }
 
 // One radix-2 step on blocks of 2 * half coordinates.
@@ -150,6 +186,18 @@ void PairLoop(T* HWY_RESTRICT p, T* HWY_RESTRICT q, double a_p, double b_p, doub
 }
 
 // The dispatch tables need plain functions.
+void Flip16(uint16_t* v, const uint8_t* m, bool all, size_t n) { FlipLoop(v, m, all, n); }
+void Flip32(uint32_t* v, const uint8_t* m, bool all, size_t n) { FlipLoop(v, m, all, n); }
+void Flip64(uint64_t* v, const uint8_t* m, bool all, size_t n) { FlipLoop(v, m, all, n); }
+bool Shift16(uint16_t* v, const int16_t* e, int all, unsigned bits, uint16_t inf, size_t n) {
+  return ShiftLoop(v, e, all, bits, inf, n);
+}
+bool Shift32(uint32_t* v, const int16_t* e, int all, unsigned bits, uint32_t inf, size_t n) {
+  return ShiftLoop(v, e, all, bits, inf, n);
+}
+bool Shift64(uint64_t* v, const int16_t* e, int all, unsigned bits, uint64_t inf, size_t n) {
+  return ShiftLoop(v, e, all, bits, inf, n);
+}
 void HadamardF(float* p, size_t run, size_t n, size_t lanes, size_t s) { HadamardLoop(p, run, n, lanes, s); }
 void HadamardD(double* p, size_t run, size_t n, size_t lanes, size_t s) { HadamardLoop(p, run, n, lanes, s); }
 void ScaleF(float* p, const double* f, size_t n, size_t lanes, size_t s) { ScaleLoop(p, f, n, lanes, s); }
@@ -177,6 +225,12 @@ namespace isoveil {
 HWY_EXPORT(WidenBf16Loop);
 HWY_EXPORT(NarrowBf16Loop);
 HWY_EXPORT(Gather16Loop);
+HWY_EXPORT(Flip16);
+HWY_EXPORT(Flip32);
+HWY_EXPORT(Flip64);
+HWY_EXPORT(Shift16);
+HWY_EXPORT(Shift32);
+HWY_EXPORT(Shift64);
 HWY_EXPORT(HadamardF);
 HWY_EXPORT(HadamardD);
 HWY_EXPORT(ScaleF);
@@ -192,6 +246,34 @@ void NarrowBf16(const float* in, uint16_t* out, size_t n) {
 }
 void Gather16(const uint16_t* in, const uint32_t* source, uint16_t* out, size_t n) {
   HWY_DYNAMIC_DISPATCH(Gather16Loop)(in, source, out, n);
+}
+
+template <>
+void FlipSigns(uint16_t* values, const uint8_t* negative, bool all, size_t n) {
+  HWY_DYNAMIC_DISPATCH(Flip16)(values, negative, all, n);
+}
+template <>
+bool ShiftExponents(uint16_t* values, const int16_t* exponent, int all, FloatBits bits, size_t n) {
+  return HWY_DYNAMIC_DISPATCH(Shift16)(values, exponent, all, bits.fraction_bits,
+                                       static_cast<uint16_t>(bits.infinite), n);
+}
+template <>
+void FlipSigns(uint32_t* values, const uint8_t* negative, bool all, size_t n) {
+  HWY_DYNAMIC_DISPATCH(Flip32)(values, negative, all, n);
+}
+template <>
+bool ShiftExponents(uint32_t* values, const int16_t* exponent, int all, FloatBits bits, size_t n) {
+  return HWY_DYNAMIC_DISPATCH(Shift32)(values, exponent, all, bits.fraction_bits,
+                                       static_cast<uint32_t>(bits.infinite), n);
+}
+template <>
+void FlipSigns(uint64_t* values, const uint8_t* negative, bool all, size_t n) {
+  HWY_DYNAMIC_DISPATCH(Flip64)(values, negative, all, n);
+}
+template <>
+bool ShiftExponents(uint64_t* values, const int16_t* exponent, int all, FloatBits bits, size_t n) {
+  return HWY_DYNAMIC_DISPATCH(Shift64)(values, exponent, all, bits.fraction_bits,
+                                       static_cast<uint64_t>(bits.infinite), n);
 }
 
 template <>

@@ -17,6 +17,22 @@ void NarrowBf16(const float* in, uint16_t* out, size_t n);
 // out[i] = in[source[i]]
 void Gather16(const uint16_t* in, const uint32_t* source, uint16_t* out, size_t n);
 
+// How a float of IEEE's kind lies in an unsigned integer of its size.
+struct FloatBits {
+  unsigned fraction_bits;
+  uint32_t infinite;  // the exponent field of infinities and NaNs: all ones
+};
+
+// Flips the sign of value i where negative[i] is 1, and then all signs if `all`. A null `negative` is all
+// zeros. U is uint16_t, uint32_t or uint64_t.
+template <typename U>
+void FlipSigns(U* values, const uint8_t* negative, bool all, size_t n);
+// Multiplies value i by 2^(exponent[i] + all). Zeros, infinities and NaNs stay. False if a value is or
+// becomes subnormal or infinite, so that bits would be lost; the values are then meaningless. A null
+// `exponent` is all zeros.
+template <typename U>
+bool ShiftExponents(U* values, const int16_t* exponent, int all, FloatBits bits, size_t n);
+
 // The normalised Walsh-Hadamard transform of each run of `run` (a power of two) coordinates.
 template <typename T>
 void HadamardRuns(T* panel, size_t run, size_t covered, size_t lanes, size_t stride);

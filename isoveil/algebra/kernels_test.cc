@@ -41,9 +41,61 @@ TEST(KernelsTest, NarrowingRoundsToTheNearestAndTiesToEven) {
     const uint32_t remainder = bits & 0xffff;
     const auto low = static_cast<uint16_t>(bits >> 16);
     const auto high = static_cast<uint16_t>(low + 1);
-    const uint16_t expected = remainder > 0x8000 ? high : remainder < 0x8000 ? low : (low % 2 == 0 ? low : high);
+    const uint16_t expected = remainder > 0x8000   ? high
+                              : remainder < 0x8000 ? low
+                                                   : (low % 2 == 0 ? low : high);
     ASSERT_EQ(found, expected) << bits;
   }
+}
+
+// Against ldexp on floats, for all 16-bit patterns and many shifts.
+TEST(KernelsTest, ShiftedExponentsAreExactProducts) {
+  constexpr FloatBits kBf16{.fraction_bits = 7, .infinite = 0xff};
+  for (int shift = -300; shift <= 300; shift += 7) {
+    for (uint32_t bits = 0; bits < 65536; bits += 3) {
+      auto value = static_cast<uint16_t>(bits);
+      const auto exponent = static_cast<int16_t>(shift - 2);
+      const float before = std::bit_cast<float>(bits << 16);
+      const bool lossless = ShiftExponents(&value, &exponent, 2, kBf16, 1);
+      const float expected = std::ldexp(before, shift);
+      if (shift == 0 || before == 0 || !std::isfinite(before)) {
+        ASSERT_TRUE(lossless);
+        ASSERT_EQ(value, bits);
+      } else if (std::isnormal(before) && std::isnormal(expected)) {
+        ASSERT_TRUE(lossless) << bits << " " << shift;
+        ASSERT_EQ(static_cast<uint32_t>(value) << 16, std::bit_cast<uint32_t>(expected));
+      } else {
+        ASSERT_FALSE(lossless) << bits << " " << shift;
+      }
+    }
+  }
+}
+
+TEST(KernelsTest, OneLostValueAmongManyIsFound) {
+  constexpr FloatBits kF32{.fraction_bits = 23, .infinite = 0xff};
+  for (size_t lost = 0; lost < 37; ++lost) {
+    std::vector<uint32_t> values(37, std::bit_cast<uint32_t>(1.5F));
+    EXPECT_TRUE(ShiftExponents<uint32_t>(values.data(), nullptr, 3, kF32, values.size()));
+    EXPECT_EQ(std::bit_cast<float>(values[lost]), 12.0F);
+    values[lost] = std::bit_cast<uint32_t>(1e38F);
+    EXPECT_FALSE(ShiftExponents<uint32_t>(values.data(), nullptr, 3, kF32, values.size()));
+  }
+}
+
+TEST(KernelsTest, FlippedSignsAreTheProductOfBoth) {
+  std::vector<uint64_t> values;
+  std::vector<uint8_t> negative;
+  for (int i = 0; i < 41; ++i) {
+    values.push_back(std::bit_cast<uint64_t>(0.25 * (i - 20)));
+    negative.push_back(i % 3 == 0);
+  }
+  FlipSigns(values.data(), negative.data(), true, values.size());
+  for (int i = 0; i < 41; ++i) {
+    const double expected = 0.25 * (i - 20) * (i % 3 == 0 ? 1 : -1);
+    EXPECT_EQ(values[static_cast<size_t>(i)], std::bit_cast<uint64_t>(expected)) << i;
+  }
+  FlipSigns<uint64_t>(values.data(), nullptr, false, values.size());
+  EXPECT_EQ(values[0], std::bit_cast<uint64_t>(-5.0));
 }
 
 TEST(KernelsTest, OddLengthsAndUnalignedPointers) {

@@ -6,6 +6,7 @@
 #include "isoveil/apps/progress_bar.h"
 #include "isoveil/engine/server_process.h"
 #include "isoveil/transform/encrypt.h"
+#include "isoveil/transform/identity.h"
 
 namespace isoveil {
 namespace {
@@ -42,19 +43,14 @@ Result<RootKey> OpenOrMakeKey(const KeyOptions& options) {
   return key;
 }
 
-// Files of the same names and sizes: the model was not exchanged since.
+// The encrypted model is kept only as long as it is this model's.
 Status CheckSource(const Path& model, const Path& out, const Manifest& manifest) {
   if (std::filesystem::equivalent(model, out)) return Ok();
-  for (const FileHash& file : manifest.source_files) {
-    const Path path = std::filesystem::is_directory(model) ? model / file.name : model;
-    std::error_code error;
-    const uint64_t bytes = std::filesystem::file_size(path, error);
-    if (!error && bytes == file.bytes) continue;
-    return Fail(ErrorCode::kMismatch, out.string(),
-                fmt::format("was made from other files than {}", Quoted(model.string())),
-                "choose another folder with -o");
-  }
-  return Ok();
+  ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(model));
+  if (IdentifyModel(checkpoint) == manifest.model_identity) return Ok();
+  return Fail(ErrorCode::kMismatch, out.string(),
+              fmt::format("was made from another model than {}", Quoted(model.string())),
+              "choose another folder with -o");
 }
 
 Status EncryptUnlessDone(const Options& options, const RootKey& key, const Path& out) {

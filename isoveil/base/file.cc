@@ -153,12 +153,16 @@ Result<OutputFile> OutputFile::Reopen(const Path& path, uint64_t size) {
 }
 
 OutputFile::OutputFile(OutputFile&& other) noexcept
-    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), size_(other.size_) {}
+    : path_(std::move(other.path_)),
+      fd_(std::exchange(other.fd_, -1)),
+      size_(other.size_),
+      writing_(std::move(other.writing_)) {}
 
 OutputFile& OutputFile::operator=(OutputFile&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(fd_, other.fd_);
   std::swap(size_, other.size_);
+  std::swap(writing_, other.writing_);
   return *this;
 }
 
@@ -171,6 +175,8 @@ Status OutputFile::WriteAt(uint64_t offset, std::span<const std::byte> bytes) co
     return Fail(ErrorCode::kInvalidArgument, path_.string(),
                 fmt::format("{} bytes at offset {} do not fit in {} bytes", bytes.size(), offset, size_));
   }
+  // The kernel lets one writer into a file at a time and the others spin; here they sleep.
+  const std::lock_guard lock(*writing_);
   return WriteAll(fd_, path_, offset, bytes);
 }
 

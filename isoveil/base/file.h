@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -87,6 +88,7 @@ class OutputFile {
   Path path_;
   int fd_ = -1;
   uint64_t size_ = 0;
+  std::unique_ptr<std::mutex> writing_ = std::make_unique<std::mutex>();
 };
 
 // The text of a small file; kFormat if it is larger than `max_bytes`.

@@ -98,7 +98,8 @@ Result<GgufMetadata> ListedTokens::HiddenFromLlama(const GgufMetadata& metadata)
     // Both kinds of tokenizer write a space in another way, so no text makes a token with one.
     const bool keeps_name = IsMadeOfText(kinds[id]) || made.contains(id);
     if (!keeps_name) names[id] = fmt::format(" {}", id);
-    types.push_back(kinds[id] == TokenKind::kByte ? 6 : 1);
+    // llama.cpp decodes the name of a normal token, which takes an exception for each that is no text.
+    types.push_back(kinds[id] == TokenKind::kByte ? 6 : keeps_name ? 1 : 5);
   }
   hidden.Set("tokenizer.ggml.tokens", std::move(names));
   hidden.Set("tokenizer.ggml.token_type", std::move(types));

@@ -19,6 +19,12 @@ ordered_json FilesJson(const std::vector<FileHash>& files) {
   return list;
 }
 
+ordered_json FilesJson(const std::vector<SourceFile>& files) {
+  ordered_json list = ordered_json::array();
+  for (const SourceFile& file : files) list.push_back({{"name", file.name}, {"bytes", file.bytes}});
+  return list;
+}
+
 ordered_json TensorsJson(const std::vector<TensorTreatment>& tensors) {
   ordered_json list = ordered_json::array();
   for (const TensorTreatment& t : tensors) {
@@ -46,7 +52,9 @@ Manifest FromJson(const ordered_json& json) {
       json.at("format").get<std::string>() == "gguf" ? FormatKind::kGguf : FormatKind::kHuggingFace;
   manifest.n_vocab = json.at("n_vocab").get<uint64_t>();
   manifest.end_of_generation = json.at("end_of_generation").get<std::vector<TokenId>>();
-  manifest.source_files = ReadFiles(json.at("source_files"));
+  for (const auto& file : json.at("source_files")) {
+    manifest.source_files.push_back({file.at("name").get<std::string>(), file.at("bytes").get<uint64_t>()});
+  }
   manifest.server_files = ReadFiles(json.at("server_files"));
   for (const auto& t : json.at("tensors")) {
     manifest.tensors.push_back({t.at("name").get<std::string>(), t.at("type").get<std::string>(),
@@ -80,7 +88,7 @@ std::string Manifest::ToJson() const {
       {"format", FormatName(target)},
       {"n_vocab", n_vocab},
       {"end_of_generation", end_of_generation},
-      {"hash", "BLAKE2b-256 over the BLAKE2b-256 of each 16 MiB chunk"},
+      {"hash", "SHA-256 over the SHA-256 of each 16 MiB chunk"},
       {"source_files", FilesJson(source_files)},
       {"server_files", FilesJson(server_files)},
       {"tensors", TensorsJson(tensors)},

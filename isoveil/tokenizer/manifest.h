@@ -22,6 +22,13 @@ namespace isoveil {
 inline constexpr char kManifestFile[] = "manifest.json";
 inline constexpr char kVocabularyFile[] = "vocabulary.gguf";
 
+// A shard of the source. Its content is named by the model identity: hashing it whole would read a checkpoint
+// that is larger than memory from the disk once more.
+struct SourceFile {
+  std::string name;
+  uint64_t bytes = 0;
+};
+
 struct FileHash {
   std::string name;
   uint64_t bytes = 0;
@@ -43,7 +50,7 @@ struct Manifest {
   FormatKind target = FormatKind::kGguf;
   uint64_t n_vocab = 0;
   std::vector<TokenId> end_of_generation;  // plain ids
-  std::vector<FileHash> source_files;
+  std::vector<SourceFile> source_files;
   std::vector<FileHash> server_files;
   std::vector<TensorTreatment> tensors;
   std::vector<std::pair<std::string, std::string>> dropped_tensors;  // name, why

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <future>
 #include <numeric>
 
 #include "isoveil/base/parallel.h"
@@ -79,19 +80,19 @@ Status WriteVocabulary(const Path& path, const GgufMetadata& vocabulary, std::st
   return WriteStaged(path, layout.header);
 }
 
-Result<std::vector<FileHash>> HashSource(const Checkpoint& checkpoint, unsigned threads) {
-  std::vector<FileHash> hashes;
+std::vector<SourceFile> ListSource(const Checkpoint& checkpoint) {
+  std::vector<SourceFile> files;
   for (const auto& shard : checkpoint.shards()) {
-    ISOVEIL_ASSIGN_OR_RETURN(std::string hash, TreeHash(shard.path, threads));
-    hashes.push_back({shard.file_name, std::filesystem::file_size(shard.path), std::move(hash)});
+    files.push_back({shard.file_name, std::filesystem::file_size(shard.path)});
   }
-  return hashes;
+  return files;
 }
 
-// Reads every written shard back: its structure through the reader that users' engines resemble most, its
-// bytes through the hash that the manifest records.
-Result<std::vector<FileHash>> ReadBack(const Path& server, const Plan& plan, unsigned threads) {
+// Reads every written shard back while the disk takes it: its structure through the reader that users'
+// engines resemble most, its bytes through the hash that the manifest records.
+Result<std::vector<FileHash>> SyncAndReadBack(const Path& server, const Plan& plan, unsigned threads) {
   std::vector<FileHash> hashes;
+  std::future<Status> synced = std::async(std::launch::async, SyncShards, std::cref(plan), std::cref(server));
   for (const ShardPlan& shard : plan.shards) {
     const Path path = server / shard.file;
     std::vector<TensorInfo> expected;
@@ -100,12 +101,14 @@ Result<std::vector<FileHash>> ReadBack(const Path& server, const Plan& plan, uns
     ISOVEIL_ASSIGN_OR_RETURN(std::string hash, TreeHash(path, threads));
     hashes.push_back({shard.file, std::filesystem::file_size(path), std::move(hash)});
   }
+  ISOVEIL_RETURN_IF_ERROR(synced.get());
   return hashes;
 }
 
-uint64_t SumSizes(const std::vector<FileHash>& files) {
+template <typename File>
+uint64_t SumSizes(const std::vector<File>& files) {
   return std::accumulate(files.begin(), files.end(), uint64_t{0},
-                         [](uint64_t sum, const FileHash& file) { return sum + file.bytes; });
+                         [](uint64_t sum, const File& file) { return sum + file.bytes; });
 }
 
 }  // namespace
@@ -170,8 +173,8 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
   manifest.target = plan.target;
   manifest.n_vocab = model.hparams.n_vocab;
   manifest.end_of_generation = prepared.stops;
-  ISOVEIL_ASSIGN_OR_RETURN(manifest.source_files, HashSource(planned->checkpoint, options.threads));
-  ISOVEIL_ASSIGN_OR_RETURN(manifest.server_files, ReadBack(server, plan, options.threads));
+  manifest.source_files = ListSource(planned->checkpoint);
+  ISOVEIL_ASSIGN_OR_RETURN(manifest.server_files, SyncAndReadBack(server, plan, options.threads));
   manifest.tensors = DescribeTensors(plan);
   manifest.dropped_tensors = plan.dropped;
   manifest.dropped_fields = planned->gguf.dropped_fields;
@@ -218,12 +221,15 @@ Status ConvertToGguf(const Path& source, const Path& out, const ConvertOptions& 
   const AxisActions unchanged(model.graph, nullptr, NamesIn(*model.architecture, model.format).pairing,
                               NamesIn(*model.architecture, FormatKind::kGguf).pairing);
   ISOVEIL_ASSIGN_OR_RETURN(Stage stage, Stage::Open(out, Stage::Mode::kFresh));
-  const auto written =
-      WriteShards(plan, metadata, unchanged, stage.path(), {stage.path() / "journal", "conversion"},
-                  {.threads = options.threads, .requantize = options.widen});
-  if (!written) {
+  const auto write = [&]() -> Status {
+    const WriteOptions how{.threads = options.threads, .requantize = options.widen};
+    const JournalPlace journal{stage.path() / "journal", "conversion"};
+    ISOVEIL_RETURN_IF_ERROR(WriteShards(plan, metadata, unchanged, stage.path(), journal, how));
+    return SyncShards(plan, stage.path());
+  };
+  if (Status written = write(); !written) {
     ISOVEIL_RETURN_IF_ERROR(stage.Discard());
-    return tl::unexpected(written.error());
+    return written;
   }
   ::unlink((stage.path() / "journal").c_str());
   return stage.Publish();

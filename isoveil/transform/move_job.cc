@@ -8,13 +8,7 @@
 namespace isoveil {
 namespace {
 
-// The exponent field of a float stored in an unsigned integer of its size.
-struct ExponentField {
-  unsigned shift;
-  uint32_t mask;  // also the exponent of infinities and NaNs
-};
-
-ExponentField FieldOf(DType type) {
+FloatBits BitsOf(DType type) {
   switch (type) {
     case DType::kF16: return {10, 0x1f};
     case DType::kBF16: return {7, 0xff};
@@ -37,48 +31,20 @@ void Gather(const std::byte* row, uint64_t stride, std::span<const uint32_t> sou
 }
 
 template <typename U>
-void FlipSigns(std::span<U> values, const SignedMove& cols, bool row_negative) {
-  constexpr unsigned kSignBit = sizeof(U) * 8 - 1;
-  const U row_mask = static_cast<U>(static_cast<U>(row_negative) << kSignBit);
-  if (cols.negative.empty()) {
-    if (row_negative) {
-      for (U& value : values) value ^= row_mask;
-    }
-    return;
-  }
-  for (size_t i = 0; i < values.size(); ++i) {
-    values[i] ^= static_cast<U>(row_mask ^ static_cast<U>(static_cast<U>(cols.negative[i]) << kSignBit));
-  }
-}
-
-// Adds to the exponents; false if one leaves the normal range. Zeros, infinities and NaNs stay.
-template <typename U>
-bool ShiftExponents(std::span<U> values, const SignedMove& cols, int row_exponent, ExponentField field) {
-  bool lossless = true;
-  for (size_t i = 0; i < values.size(); ++i) {
-    const int shift = row_exponent + (cols.exponent.empty() ? 0 : cols.exponent[i]);
-    const U value = values[i];
-    const int exponent = static_cast<int>((value >> field.shift) & field.mask);
-    const bool fixed =
-        static_cast<U>(value << 1) == 0 || exponent == static_cast<int>(field.mask) || shift == 0;
-    const int moved = exponent + shift;
-    lossless &= fixed || (exponent > 0 && moved > 0 && moved < static_cast<int>(field.mask));
-    if (!fixed) values[i] = static_cast<U>(value + (static_cast<U>(shift) << field.shift));
-  }
-  return lossless;
-}
-
-template <typename U>
 Status MoveRowOf(std::span<const std::byte> source_bytes, const MatrixSlice& source, const SignedMove& rows,
                  const SignedMove& cols, uint64_t row, std::span<std::byte> out) {
   const uint64_t source_row = rows.source[row];
   const std::byte* begin = source_bytes.data() + source.offset + source_row * source.row_stride;
-  const std::span<U> values(reinterpret_cast<U*>(out.data()), source.cols);
-  Gather(begin, source.col_stride, cols.source, values.data());
-  FlipSigns(values, cols, !rows.negative.empty() && rows.negative[row] != 0);
-  if (rows.exponent.empty() && cols.exponent.empty()) return Ok();
+  U* values = reinterpret_cast<U*>(out.data());
+  Gather(begin, source.col_stride, cols.source, values);
+  const FloatBits bits = BitsOf(source.type);
+  const bool negative = !rows.negative.empty() && rows.negative[row] != 0;
+  const auto* col_negative = cols.negative.empty() ? nullptr : cols.negative.data();
+  if (negative || col_negative != nullptr) FlipSigns(values, col_negative, negative, cols.source.size());
   const int row_exponent = rows.exponent.empty() ? 0 : rows.exponent[row];
-  if (ShiftExponents(values, cols, row_exponent, FieldOf(source.type))) return Ok();
+  const auto* col_exponent = cols.exponent.empty() ? nullptr : cols.exponent.data();
+  if (row_exponent == 0 && col_exponent == nullptr) return Ok();
+  if (ShiftExponents(values, col_exponent, row_exponent, bits, cols.source.size())) return Ok();
   return Fail(
       ErrorCode::kUnsupported, fmt::format("row {}", source_row),
       fmt::format("a {} value lies too close to the limits of its exponent to be scaled by a power of two",

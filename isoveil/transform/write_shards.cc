@@ -141,10 +141,6 @@ class ShardWriter {
   std::atomic<uint64_t> done_ = 0;
 };
 
-Status SyncAll(const std::vector<OpenedShard>& shards, unsigned threads) {
-  return RunParallel(shards.size(), threads, [&](size_t i, unsigned) { return shards[i].file.Sync(); });
-}
-
 }  // namespace
 
 Result<WriteReport> WriteShards(const Plan& plan, const GgufMetadata& gguf, const AxisActions& actions,
@@ -166,8 +162,17 @@ Result<WriteReport> WriteShards(const Plan& plan, const GgufMetadata& gguf, cons
     return journal.MarkDone(index);
   };
   ISOVEIL_RETURN_IF_ERROR(RunParallel(jobs.size(), options.threads, run, options.cancel));
-  ISOVEIL_RETURN_IF_ERROR(SyncAll(shards, options.threads));
   return WriteReport{.tensors = jobs.size(), .resumed = journal.n_done()};
+}
+
+Status SyncShards(const Plan& plan, const Path& folder) {
+  for (const ShardPlan& shard : plan.shards) {
+    const Path path = folder / shard.file;
+    ISOVEIL_ASSIGN_OR_RETURN(const OutputFile file,
+                             OutputFile::Reopen(path, std::filesystem::file_size(path)));
+    ISOVEIL_RETURN_IF_ERROR(file.Sync());
+  }
+  return Ok();
 }
 
 Status CheckShard(const Path& path, FormatKind format, std::vector<TensorInfo> expected) {
