@@ -43,6 +43,21 @@ void Gather16Loop(const uint16_t* HWY_RESTRICT in, const uint32_t* HWY_RESTRICT 
   for (; i < n; ++i) out[i] = in[source[i]];
 }
 
+// In square blocks whose source and target lines both stay in the first-level cache.
+void TransposeLoop(const float* HWY_RESTRICT in, size_t in_stride, size_t rows, size_t cols,
+                   float* HWY_RESTRICT out, size_t out_stride) {
+  constexpr size_t kBlock = 16;
+  for (size_t r0 = 0; r0 < rows; r0 += kBlock) {
+    const size_t r1 = r0 + kBlock < rows ? r0 + kBlock : rows;
+    for (size_t c0 = 0; c0 < cols; c0 += kBlock) {
+      const size_t c1 = c0 + kBlock < cols ? c0 + kBlock : cols;
+      for (size_t c = c0; c < c1; ++c) {
+        for (size_t r = r0; r < r1; ++r) out[c * out_stride + r] = in[r * in_stride + c];
+      }
+    }
+  }
+}
+
 template <typename U>
 void FlipLoop(U* HWY_RESTRICT values, const uint8_t* HWY_RESTRICT negative, bool all, size_t n) {
   constexpr unsigned kSignBit = sizeof(U) * 8 - 1;
@@ -119,11 +134,22 @@ void Butterfly4(T* panel, size_t quarter, size_t covered, size_t lanes, size_t s
   }
 }
 
+// The steps from `step` to `run`.
 template <typename T>
-void HadamardLoop(T* panel, size_t run, size_t covered, size_t lanes, size_t stride) {
-  size_t step = 1;
+void HadamardSteps(T* panel, size_t step, size_t run, size_t covered, size_t lanes, size_t stride) {
   for (; step * 4 <= run; step *= 4) Butterfly4(panel, step, covered, lanes, stride);
   if (step < run) Butterfly2(panel, step, covered, lanes, stride, static_cast<T>(0.70710678118654752440));
+}
+
+// The first steps keep to short runs, which are done one after the other while they are in the first-level
+// cache.
+template <typename T>
+void HadamardLoop(T* panel, size_t run, size_t covered, size_t lanes, size_t stride) {
+  constexpr size_t kShort = 256;
+  if (run <= kShort) return HadamardSteps(panel, 1, run, covered, lanes, stride);
+  for (size_t i = 0; i < covered; i += kShort)
+    HadamardSteps(panel + i * stride, 1, kShort, kShort, lanes, stride);
+  HadamardSteps(panel, kShort, run, covered, lanes, stride);
 }
 
 template <typename T>
@@ -225,6 +251,7 @@ namespace isoveil {
 HWY_EXPORT(WidenBf16Loop);
 HWY_EXPORT(NarrowBf16Loop);
 HWY_EXPORT(Gather16Loop);
+HWY_EXPORT(TransposeLoop);
 HWY_EXPORT(Flip16);
 HWY_EXPORT(Flip32);
 HWY_EXPORT(Flip64);
@@ -246,6 +273,10 @@ void NarrowBf16(const float* in, uint16_t* out, size_t n) {
 }
 void Gather16(const uint16_t* in, const uint32_t* source, uint16_t* out, size_t n) {
   HWY_DYNAMIC_DISPATCH(Gather16Loop)(in, source, out, n);
+}
+
+void Transpose(const float* in, size_t in_stride, size_t rows, size_t cols, float* out, size_t out_stride) {
+  HWY_DYNAMIC_DISPATCH(TransposeLoop)(in, in_stride, rows, cols, out, out_stride);
 }
 
 template <>

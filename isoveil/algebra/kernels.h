@@ -17,6 +17,9 @@ void NarrowBf16(const float* in, uint16_t* out, size_t n);
 // out[i] = in[source[i]]
 void Gather16(const uint16_t* in, const uint32_t* source, uint16_t* out, size_t n);
 
+// out[c * out_stride + r] = in[r * in_stride + c] for `rows` x `cols` values; the two do not overlap.
+void Transpose(const float* in, size_t in_stride, size_t rows, size_t cols, float* out, size_t out_stride);
+
 // How a float of IEEE's kind lies in an unsigned integer of its size.
 struct FloatBits {
   unsigned fraction_bits;

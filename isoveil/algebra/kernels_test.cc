@@ -98,6 +98,21 @@ TEST(KernelsTest, FlippedSignsAreTheProductOfBoth) {
   EXPECT_EQ(values[0], std::bit_cast<uint64_t>(-5.0));
 }
 
+TEST(KernelsTest, TransposesAnyShape) {
+  for (const size_t rows : {1U, 3U, 16U, 17U, 40U}) {
+    for (const size_t cols : {1U, 15U, 16U, 33U}) {
+      std::vector<float> in(rows * (cols + 2));
+      for (size_t i = 0; i < in.size(); ++i) in[i] = static_cast<float>(i);
+      std::vector<float> out(cols * (rows + 1), -1.0F);
+      Transpose(in.data(), cols + 2, rows, cols, out.data(), rows + 1);
+      for (size_t c = 0; c < cols; ++c) {
+        for (size_t r = 0; r < rows; ++r) ASSERT_EQ(out[c * (rows + 1) + r], in[r * (cols + 2) + c]);
+        ASSERT_EQ(out[c * (rows + 1) + rows], -1.0F) << "beside the matrix";
+      }
+    }
+  }
+}
+
 TEST(KernelsTest, OddLengthsAndUnalignedPointers) {
   std::vector<uint16_t> in(80);
   for (size_t i = 0; i < in.size(); ++i) in[i] = static_cast<uint16_t>(i * 257);

@@ -14,7 +14,7 @@ namespace {
 
 constexpr uint64_t kTileLanes = 16;         // rows that share one pass of a column action
 constexpr uint64_t kColumnLanes = 32;       // columns that share one pass of a row action
-constexpr uint64_t kPanelFloats = 1 << 20;  // a panel of this size keeps both cores busy and stays cheap
+constexpr uint64_t kPanelFloats = 1 << 17;  // stays in the second-level cache between its passes
 // One write of a moved panel: it stays in the second-level cache between gather and write.
 constexpr uint64_t kMoveBytes = 256 << 10;
 
@@ -313,13 +313,9 @@ void MatrixJob::State::ActOnCols(const Panel& panel, PanelScratch& scratch) cons
   for (uint64_t r = 0; r < panel.rows; r += kTileLanes) {
     const uint64_t lanes = std::min(kTileLanes, panel.rows - r);
     float* rows = scratch.panel.data() + r * panel.cols;
-    for (uint64_t l = 0; l < lanes; ++l) {
-      for (uint64_t c = 0; c < panel.cols; ++c) scratch.tile[c * kTileLanes + l] = rows[l * panel.cols + c];
-    }
+    Transpose(rows, panel.cols, lanes, panel.cols, scratch.tile.data(), kTileLanes);
     col_work.rest.ApplyRange(panel.col, panel.cols, scratch.tile.data(), lanes, kTileLanes, scratch.work);
-    for (uint64_t l = 0; l < lanes; ++l) {
-      for (uint64_t c = 0; c < panel.cols; ++c) rows[l * panel.cols + c] = scratch.tile[c * kTileLanes + l];
-    }
+    Transpose(scratch.tile.data(), kTileLanes, panel.cols, lanes, rows, panel.cols);
   }
 }
 
