@@ -60,7 +60,34 @@ struct ChatTemplate::Impl {
   std::string source;
   std::string bos_token;
   common_chat_templates_ptr templates;
+  // Without tools the answer is text and nothing else, and so no request needs llama.cpp's analysis of the
+  // template, which takes longer than all else that a request costs.
+  bool gives_text_only = false;
+
+  void Analyse();
 };
+
+// Compares both ways for a conversation with everything that has a place in the prompt of a text-only
+// template.
+void ChatTemplate::Impl::Analyse() {
+  common_chat_templates_inputs inputs;
+  for (const auto& [role, text] :
+       {std::pair{"system", "Be brief."}, {"user", "One?"}, {"assistant", "Two."}, {"user", " Three? "}}) {
+    common_chat_msg message;
+    message.role = role;
+    message.content = text;
+    inputs.messages.push_back(message);
+  }
+  try {
+    const common_chat_params analysed = common_chat_templates_apply(templates.get(), inputs);
+    inputs.force_pure_content = true;
+    const common_chat_params pure = common_chat_templates_apply(templates.get(), inputs);
+    gives_text_only = !analysed.supports_thinking && analysed.additional_stops.empty() &&
+                      analysed.preserved_tokens.empty() && analysed.prompt == pure.prompt;
+  } catch (const std::exception&) {
+    gives_text_only = false;  // such a conversation is not what the template takes
+  }
+}
 
 Result<ordered_json> ChatParser::Parse(std::string_view answer, bool partial) const {
   try {
@@ -82,6 +109,7 @@ Result<ChatTemplate> ChatTemplate::Parse(std::string source, std::string bos_tok
     impl->templates = common_chat_templates_init(nullptr, source, bos_token, eos_token);
     impl->source = std::move(source);
     impl->bos_token = std::move(bos_token);
+    impl->Analyse();
     return ChatTemplate(std::move(impl));
   } catch (const std::exception& error) {
     return Fail(ErrorCode::kFormat, "chat template",
@@ -133,7 +161,9 @@ Result<common_chat_templates_inputs> InputsOf(const ChatRequest& request) {
 
 Result<RenderedPrompt> ChatTemplate::Render(const ChatRequest& request) const {
   try {
-    ISOVEIL_ASSIGN_OR_RETURN(const common_chat_templates_inputs inputs, InputsOf(request));
+    ISOVEIL_ASSIGN_OR_RETURN(common_chat_templates_inputs inputs, InputsOf(request));
+    inputs.force_pure_content = impl_->gives_text_only && request.tools.empty() &&
+                                inputs.continue_final_message == COMMON_CHAT_CONTINUATION_NONE;
     const common_chat_params params = common_chat_templates_apply(impl_->templates.get(), inputs);
     auto parser = std::make_shared<ChatParser::Impl>();
     parser->params = common_chat_parser_params(params);

@@ -1,6 +1,9 @@
 #include "isoveil/tokenizer/chat_template.h"
 
+#include <chat.h>
 #include <gtest/gtest.h>
+
+#include <filesystem>
 
 #include "isoveil/tokenizer/test_vocabularies.h"
 
@@ -52,6 +55,44 @@ INSTANTIATE_TEST_SUITE_P(
         Rendering{"microsoft-Phi-3.5-mini-instruct",
                   "<|user|>\nHi<|end|>\n<|assistant|>\nHello.<|end|>\n<|user|>\nBye {{ 1 + 1 "
                   "}}<|end|>\n<|assistant|>\n"}));
+
+// The short way for templates that give text only, against llama.cpp's own for each of its templates.
+TEST(ChatTemplate, RendersWhatTheWholeAnalysisRenders) {
+  const std::vector<ordered_json> conversations = {
+      Messages(R"([{"role": "user", "content": "Hi"}])"),
+      Messages(R"([{"role": "system", "content": " Be brief.\n"}, {"role": "user", "content": "Zoë?\n\n"}])"),
+      Messages(R"([{"role": "developer", "content": "Be kind."}, {"role": "user", "content": "a"},
+                   {"role": "assistant", "content": "b"}, {"role": "user", "content": "{{ c }}"}])"),
+      Messages(
+          R"([{"role": "user", "content": [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]}])")};
+  int text_only = 0;
+  for (const auto& file :
+       std::filesystem::directory_iterator(Path(ISOVEIL_LLAMA_PREFIX) / "models/templates")) {
+    if (file.path().extension() != ".jinja") continue;
+    const std::string source = ReadBytes(file.path());
+    const auto ours = ChatTemplate::Parse(source, "<s>", "</s>");
+    const auto theirs = common_chat_templates_init(nullptr, source, "<s>", "</s>");
+    for (const ordered_json& messages : conversations) {
+      const auto prompt = ours->Render({.messages = messages});
+      common_chat_templates_inputs inputs;
+      inputs.messages = common_chat_msgs_parse_oaicompat(common_json::parse(messages.dump()));
+      inputs.reasoning_format = COMMON_REASONING_FORMAT_DEEPSEEK;
+      std::optional<common_chat_params> expected;
+      try {
+        expected = common_chat_templates_apply(theirs.get(), inputs);
+      } catch (const std::exception&) {
+      }
+      ASSERT_EQ(prompt.has_value(), expected.has_value()) << file.path();
+      if (!prompt) continue;
+      EXPECT_EQ(prompt->text, expected->prompt) << file.path();
+      EXPECT_EQ(prompt->stops, expected->additional_stops) << file.path();
+      EXPECT_EQ(prompt->kept_tokens, expected->preserved_tokens) << file.path();
+      EXPECT_EQ(prompt->verbatim, !expected->supports_thinking) << file.path();
+      text_only += prompt->verbatim;
+    }
+  }
+  EXPECT_GT(text_only, 20);
+}
 
 TEST(ChatTemplate, KnowsWhetherTheTextBeginsWithBos) {
   const ordered_json hi = Messages(R"([{"role": "user", "content": "Hi"}])");
