@@ -20,12 +20,12 @@ int PlaceStatus(const Guard& guard, const Caller& caller) {
 
 TEST(Guard, KnowsItsOwnNamesOnly) {
   const Guard guard = Make({.port = 8080, .allowed_hosts = {"Gate.example"}});
-  for (const char* host : {"127.0.0.1:8080", "localhost:8080", "LOCALHOST:8080", "[::1]:8080", "127.0.0.1", "gate.example",
-                           "gate.example:8080"}) {
+  for (const char* host : {"127.0.0.1:8080", "localhost:8080", "LOCALHOST:8080", "[::1]:8080", "127.0.0.1",
+                           "gate.example", "gate.example:8080"}) {
     EXPECT_EQ(PlaceStatus(guard, {.host = host}), 200) << host;
   }
-  for (const char* host : {"", "evil.example", "127.evil.example:8080", "localhost.evil.example:8080", "127.0.0.1:9999",
-                           "0.0.0.0:8080", "gate.example.evil:8080", "gate.example:1"}) {
+  for (const char* host : {"", "evil.example", "127.evil.example:8080", "localhost.evil.example:8080",
+                           "127.0.0.1:9999", "0.0.0.0:8080", "gate.example.evil:8080", "gate.example:1"}) {
     EXPECT_EQ(PlaceStatus(guard, {.host = host}), 403) << host;
   }
 }
@@ -36,7 +36,8 @@ TEST(Guard, RefusesPagesOfOtherOrigins) {
   for (const char* origin : {"", "http://127.0.0.1:8080", "https://app.example", "HTTPS://APP.EXAMPLE"}) {
     EXPECT_EQ(PlaceStatus(guard, {.host = host, .origin = origin}), 200) << origin;
   }
-  for (const char* origin : {"null", "https://evil.example", "http://127.0.0.1:9999", "https://app.example.evil"}) {
+  for (const char* origin :
+       {"null", "https://evil.example", "http://127.0.0.1:9999", "https://app.example.evil"}) {
     EXPECT_EQ(PlaceStatus(guard, {.host = host, .origin = origin}), 403) << origin;
   }
   EXPECT_EQ(PlaceStatus(guard, {.host = host, .fetch_site = "cross-site"}), 403);
@@ -55,8 +56,8 @@ TEST(Guard, ComparesKeys) {
   EXPECT_FALSE(guard.CheckKey({.authorization = std::string("Bearer ") + kKey}, &who));
   EXPECT_EQ(who, 1U);
   EXPECT_FALSE(guard.CheckKey({.authorization = std::string("bearer ") + kKey}, &who));
-  for (const std::string& wrong : {std::string(), std::string("Bearer "), std::string(kKey), std::string("Bearer ") + kKey + "x",
-                                   std::string("Basic ") + kKey}) {
+  for (const std::string& wrong : {std::string(), std::string("Bearer "), std::string(kKey),
+                                   std::string("Bearer ") + kKey + "x", std::string("Basic ") + kKey}) {
     const auto refusal = guard.CheckKey({.authorization = wrong}, &who);
     ASSERT_TRUE(refusal);
     EXPECT_EQ(refusal->status, 401);

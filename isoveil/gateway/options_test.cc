@@ -7,15 +7,31 @@
 namespace isoveil {
 namespace {
 
-Result<GenerationOptions> Read(const Json& body, ApiKind kind = ApiKind::kChat) { return ReadOptions(body, kind, {}); }
+Result<GenerationOptions> Read(const Json& body, ApiKind kind = ApiKind::kChat) {
+  return ReadOptions(body, kind, {});
+}
 
 TEST(Options, NamesTheMemberThatIsWrongAndQuotesNothing) {
   const std::string secret = "hush";
-  const std::pair<const char*, Json> wrong[] = {
-      {"temperature", secret}, {"temperature", 2.5},  {"temperature", -1},  {"top_p", 0},          {"top_p", 1.1},
-      {"seed", 1.5},           {"n", 0},              {"n", 1000},          {"max_tokens", 0},     {"max_tokens", secret},
-      {"stream", "yes"},       {"stop", 5},           {"stop", {secret, 1}}, {"logit_bias", {{secret, 1}}},
-      {"logit_bias", {{"5", 101}}}, {"top_k", 1e30},  {"presence_penalty", 3}, {"logprobs", 1},    {"top_logprobs", 21}};
+  const std::pair<const char*, Json> wrong[] = {{"temperature", secret},
+                                                {"temperature", 2.5},
+                                                {"temperature", -1},
+                                                {"top_p", 0},
+                                                {"top_p", 1.1},
+                                                {"seed", 1.5},
+                                                {"n", 0},
+                                                {"n", 1000},
+                                                {"max_tokens", 0},
+                                                {"max_tokens", secret},
+                                                {"stream", "yes"},
+                                                {"stop", 5},
+                                                {"stop", {secret, 1}},
+                                                {"logit_bias", {{secret, 1}}},
+                                                {"logit_bias", {{"5", 101}}},
+                                                {"top_k", 1e30},
+                                                {"presence_penalty", 3},
+                                                {"logprobs", 1},
+                                                {"top_logprobs", 21}};
   for (const auto& [name, value] : wrong) {
     const auto options = Read({{name, value}});
     ASSERT_FALSE(options) << name << value;
@@ -26,7 +42,8 @@ TEST(Options, NamesTheMemberThatIsWrongAndQuotesNothing) {
 }
 
 TEST(Options, RefusesByNameWhatNeedsTextOnTheServer) {
-  for (const char* name : {"grammar", "guided_json", "guided_regex", "suffix", "audio", "functions", "web_search_options"}) {
+  for (const char* name :
+       {"grammar", "guided_json", "guided_regex", "suffix", "audio", "functions", "web_search_options"}) {
     const auto options = Read({{name, "something"}});
     ASSERT_FALSE(options) << name;
     EXPECT_EQ(options.error().code, ErrorCode::kUnsupported);
