@@ -1,8 +1,10 @@
 """What `encrypt` writes, and what it must not; errors; commands."""
 
 import json
+import os
 import pathlib
 import re
+import subprocess
 
 import pytest
 
@@ -83,6 +85,16 @@ def test_a_sealed_key(runner, model_folder, tmp_path):
     assert "is wrong" in runner.fail(1, *args, "--passphrase-file", tmp_path / "wrong")
     runner.fail(2, *args)
     runner.run(*args, "--passphrase-file", tmp_path / "right")
+
+
+def test_a_key_that_cannot_be_locked_in_memory_is_said(runner, model_folder, tmp_path):
+    """Root may lock whatever the limit says; so the capability goes, too."""
+    runner.encrypt(model_folder("llama-gqa"), tmp_path / "out")
+    command = [runner.program, "tokens", "encrypt", tmp_path / "out/client", "-k", runner.key]
+    said = lambda *prefix: subprocess.run([*prefix, *command], input="a", capture_output=True, text=True).stderr
+    assert "cannot be locked in memory" not in said()
+    without = ["setpriv", "--bounding-set", "-ipc_lock", "--inh-caps", "-ipc_lock"] if os.geteuid() == 0 else []
+    assert "cannot be locked in memory" in said("prlimit", "--memlock=0:0", *without)
 
 
 def test_nothing_is_overwritten(runner, model_folder, tmp_path):

@@ -92,7 +92,9 @@ Result<SecretBytes> ReadPassphrase(const std::string& passphrase_file, bool conf
   return passphrase;
 }
 
-Result<RootKey> OpenKey(const KeyOptions& options) {
+namespace {
+
+Result<RootKey> ReadKey(const KeyOptions& options) {
   ISOVEIL_ASSIGN_OR_RETURN(const KeyFileHeader header, ReadKeyFileHeader(options.key_file));
   if (!header.sealed) {
     std::cerr << "isoveil: warning: " << options.key_file
@@ -101,6 +103,18 @@ Result<RootKey> OpenKey(const KeyOptions& options) {
   }
   ISOVEIL_ASSIGN_OR_RETURN(SecretBytes passphrase, ReadPassphrase(options.passphrase_file, false));
   return OpenKeyFile(options.key_file, std::move(passphrase));
+}
+
+}  // namespace
+
+Result<RootKey> OpenKey(const KeyOptions& options) {
+  ISOVEIL_ASSIGN_OR_RETURN(RootKey key, ReadKey(options));
+  if (!key.secret().locked()) {
+    std::cerr << "isoveil: warning: the key cannot be locked in memory and may be written to the swap space; "
+                 "raise the "
+                 "limit (ulimit -l)\n";
+  }
+  return key;
 }
 
 int Report(const Error& error, bool json) {

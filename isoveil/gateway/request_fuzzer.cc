@@ -1,0 +1,46 @@
+// Hostile requests to every endpoint, on a server that answers at once: one answer or one stream, always
+// JSON.
+#include <cstdlib>
+
+#include "isoveil/gateway/small_service_for_test.h"
+
+namespace isoveil {
+namespace {
+
+void Require(bool holds) {
+  if (!holds) std::abort();
+}
+
+bool IsJson(const std::string& text) { return Json::accept(text); }
+
+void CheckReply(const CollectedReply& reply) {
+  Require(reply.whole + (reply.has_events() ? 1 : 0) == 1);
+  if (reply.whole == 1) {
+    Require(IsJson(reply.body));
+    Require((reply.status == 200) != Json::parse(reply.body).contains("error"));
+  }
+  for (const auto& [name, data] : reply.events) Require(data == "[DONE]" || IsJson(data));
+}
+
+void CheckSent(const SmallService& small) {
+  for (const GenerateRequest& request : small.upstream.requests) {
+    Require(CheckRequest(request, small.upstream.n_vocab).has_value());
+  }
+}
+
+}  // namespace
+}  // namespace isoveil
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace isoveil;
+  static SmallService small;
+  const std::string body(reinterpret_cast<const char*>(data), size);
+  small.service.limits.max_tokens = 64;
+  for (const SmallService::Api api :
+       {ChatCompletions, Completions, Responses, Embeddings, Tokenize, Detokenize}) {
+    small.upstream.requests.clear();
+    CheckReply(small.Post(api, body));
+    CheckSent(small);
+  }
+  return 0;
+}
