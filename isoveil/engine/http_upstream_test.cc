@@ -306,7 +306,8 @@ TEST(OpenUpstreamTest, AsksForTheKind) {
     const char* path = kind == UpstreamKind::kLlamaServer ? "POST /completion "
                        : kind == UpstreamKind::kVllm      ? "POST /v1/completions "
                                                           : "POST /generate ";
-    const FakeServer server([&](FakeServer::Peer& peer) {
+    // Clang 14 cannot capture a structured binding by reference.
+    const FakeServer server([&, owner = owner](FakeServer::Peer& peer) {
       right_path = right_path || peer.Is(path);
       Serving(owner, "")(peer);
     });
