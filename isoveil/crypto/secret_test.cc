@@ -55,7 +55,12 @@ TEST(SecretBytes, RefusesWhatNoMemoryHolds) {
 }
 
 // Sanitizers make mlock succeed without a call and keep their own shadow of guard pages.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifdef __has_feature  // Clang's way to tell
+#define ISOVEIL_ADDRESS_SANITIZER __has_feature(address_sanitizer)
+#else
+#define ISOVEIL_ADDRESS_SANITIZER 0
+#endif
+#if !ISOVEIL_ADDRESS_SANITIZER && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST(SecretBytesDeathTest, GuardPageStopsAReadPastTheEnd) {
   const SecretBytes secret = *SecretBytes::Allocate(32);
   EXPECT_DEATH(
