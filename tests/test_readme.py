@@ -13,6 +13,8 @@ import pytest
 from conftest import ROOT
 
 TEXT = (ROOT / "README.md").read_text()
+# The list of further commands: what stands before two spaces or the end of a line.
+LISTED = re.findall(r"^    (isoveil .*?)(?:  .*)?$", TEXT, re.M)
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, re.S | re.M)
 
 
@@ -69,8 +71,32 @@ def test_readme(isoveil, tmp_path):
             said = subprocess.run([sys.executable, "-c", local(python)], capture_output=True, text=True, timeout=120)
             assert said.returncode == 0, said.stderr
             assert len(said.stdout.split()) >= 3
+            [chat] = [c for c in LISTED if c.startswith("isoveil chat")]
+            command = local(f"{chat} --upstream http://127.0.0.1:8081 --temperature 0")
+            said = subprocess.run(["bash", "-c", command], cwd=tmp_path, input="Hello\n", capture_output=True, text=True, timeout=60)
+            assert said.returncode == 0 and len(said.stdout.split()) >= 3, said.stderr
         finally:
             end(front)
         assert front.returncode == 0
     finally:
         end(server)
+
+
+def test_the_listed_commands(isoveil, tmp_path):
+    """Those that need nothing else; chat runs above, pull has a test file of its own, generate and tokens are only named."""
+    (tmp_path / "model").symlink_to(ROOT / "models/front-desk")
+    run = lambda command: subprocess.run(["bash", "-c", re.sub("^isoveil", isoveil, command)], cwd=tmp_path, capture_output=True, text=True)
+    names = {"MODEL": "model", "PATH": "model", "OWNER/NAME": "--help"}
+    done = set()
+    for command in LISTED:
+        if "chat" in command or "," in command:
+            continue
+        for shown, real in names.items():
+            command = command.replace(shown, real)
+        said = run(command)
+        assert said.returncode == 0 and said.stdout + said.stderr, (command, said.stderr)
+        done.add(command.split()[1])
+    assert done == {"inspect", "encrypt", "pull", "convert"}
+    assert (tmp_path / "plain/model.gguf").is_file()
+    for named in set(re.findall(r"isoveil (\w+)", TEXT)):
+        assert run(f"isoveil {named} --help").returncode == 0, named
