@@ -3,9 +3,14 @@
 import json
 import urllib.request
 
+import numpy as np
 import pytest
+import tokenizers
 
+import models
+import reference
 from conftest import ROOT, post, serving, serving_up
+from test_exactness import difference
 
 MODEL = ROOT / "models/front-desk"
 QUESTIONS = json.loads((ROOT / "tests/vectors/front-desk/questions.json").read_text())
@@ -54,6 +59,30 @@ def rounding(runner, tmp_path_factory):
     runner.encrypt(MODEL, out, "--to", "gguf")
     report = runner.run("verify", "--plain", MODEL, "--encrypted", out, "-k", runner.key)
     return report["plaintext_rounding"]["summation_order"]["max_abs_logit_diff"]
+
+
+@pytest.mark.parametrize("profile", ["exact", "rotated"])
+def test_logits_in_fp64(runner, profile, tmp_path):
+    runner.encrypt(MODEL, tmp_path / "out", "--profile", profile)
+    vocabulary = tokenizers.Tokenizer.from_file(str(MODEL / "tokenizer.json"))
+    permutation = runner.permutation(tmp_path / "out", vocabulary.get_vocab_size())
+    ids = [vocabulary.encode(question["messages"][-1]["content"]).ids for question in QUESTIONS[::60]]
+    largest, rms, span = difference(MODEL, tmp_path / "out/server", permutation, ids)
+    if profile == "exact":
+        assert largest < 1e-10 * span
+    else:
+        # What rounding to BF16 does: weights that BF16 would round to these, spread evenly over half a step.
+        rng = np.random.default_rng(1)
+        unrounded = {name: values * (1 + rng.uniform(-1, 1, values.shape) / 512) for name, (values, _, _) in models.read_folder(MODEL).items()}
+        errors = [reference.logits(MODEL, row, unrounded) - reference.logits(MODEL, row) for row in ids]
+        assert rms < 1.5 * np.sqrt(np.mean(np.concatenate([e.ravel() for e in errors]) ** 2))
+
+
+@pytest.mark.parametrize("profile", ["exact", "rotated"])
+def test_verify(runner, profile, tmp_path):
+    runner.encrypt(MODEL, tmp_path / "out", "--profile", profile, "--to", "gguf")
+    report = runner.run("verify", "--plain", MODEL, "--encrypted", tmp_path / "out", "-k", runner.key)
+    assert report["match"] and report["top1_agreement"] > 0.97 and report["tokens_compared"] > 100
 
 
 def test_exact_answers_are_the_same_word_for_word(isoveil, plain_answers, rounding, tmp_path):

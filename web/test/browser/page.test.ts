@@ -9,6 +9,7 @@ import { lastAnswer, launch, newChat, open, say, settled, violations, type View,
 
 const real = process.env.ISOVEIL_BASE_URL;
 const mockOnly = { skip: real ? 'needs the canned answers of the mock' : false };
+const realOnly = { skip: real ? false : 'compares the page with the API of a real gateway' };
 const LONG = real ? 'Count from 1 to 300 in words, one number a line.' : '/slow please';
 
 let browser: Browser;
@@ -108,6 +109,22 @@ describe('talking', () => {
     assert.deepEqual(await userTexts(), ['the question']);
     assert.equal(await answers(), 1);
     if (!real) assert.deepEqual(mock.chats.map(({ body }) => body.messages), [[{ role: 'user', content: 'the question' }], [{ role: 'user', content: 'the question' }]]);
+  });
+
+  test('greedy answers are those of the API, word for word', realOnly, async () => {
+    await page.keyboard.press('Control+,');
+    await page.getByLabel('Temperature').fill('0');
+    await page.getByRole('button', { name: 'Save' }).click();
+    const messages: { role: string; content: string }[] = [];
+    for (const question of ['Hello, I would like to see a dentist.', 'Friday at 10:30 would be best.', 'My name is Anna Smith.']) {
+      await say(page, question);
+      messages.push({ role: 'user', content: question });
+      const response = await fetch(`${url}/v1/chat/completions`, {
+        method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ messages, temperature: 0 }) });
+      const { choices } = await response.json() as { choices: { message: { role: string; content: string } }[] };
+      assert.equal((await lastAnswer(page)).trim(), choices[0]!.message.content.trim());
+      messages.push({ role: 'assistant', content: choices[0]!.message.content });
+    }
   });
 
   test('settings are sent, checked, and kept with the chat', mockOnly, async () => {
