@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "isoveil/gateway/apis.h"
+#include "isoveil/gateway/connection_threads.h"
 #include "isoveil/gateway/exchange.h"
 #include "isoveil/gateway/message_builder.h"
 #include "isoveil/gateway/metrics.h"
@@ -137,7 +138,7 @@ void Gateway::Impl::Stop() {
 
 void Gateway::Impl::SetLimits() {
   const auto most = static_cast<size_t>(std::max(8, options_.max_connections));
-  server_.new_task_queue = [most] { return new httplib::ThreadPool(8, most, most); };
+  server_.new_task_queue = [most] { return new ConnectionThreads(most); };
   server_.set_payload_max_length(options_.limits.max_body_bytes);
   server_.set_read_timeout(kReadSeconds);
   server_.set_write_timeout(kWriteSeconds);
