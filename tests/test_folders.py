@@ -156,6 +156,27 @@ def test_bad_input_is_named(runner, model_folder, tmp_path, change, words):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("kind, fields", [
+    ("llama-gqa", {"rope_theta": "many"}),
+    ("llama-gqa", {"rope_scaling": {"rope_type": 3}}),
+    ("llama-gqa", {"rope_scaling": {"rope_type": "linear", "factor": [2]}}),
+    ("llama-gqa", {"rope_scaling": {"rope_type": "yarn", "factor": 2, "original_max_position_embeddings": 1e99}}),
+    ("llama-gqa", {"rope_scaling": {"rope_type": "llama3", "low_freq_factor": {}}}),
+    ("llama-gqa", {"rope_scaling": {"rope_type": "llama3", "original_max_position_embeddings": "8192"}}),
+    ("llama-gqa", {"max_position_embeddings": 1e99}),
+    ("llama-gqa", {"max_position_embeddings": -1}),
+    ("llama-gqa", {"rms_norm_eps": "small"}),
+    ("gpt2", {"layer_norm_epsilon": "small"}),
+])
+def test_a_mistyped_field_is_named_when_a_gguf_is_written(runner, model_folder, tmp_path, kind, fields):
+    model = damaged(model_folder(kind), tmp_path, set_config(**fields))
+    error = runner.fail(1, "encrypt", model, "-k", runner.key, "-o", tmp_path / "out", "--to", "gguf")
+    field, value = list(fields.items())[-1]
+    field = list(value)[-1] if isinstance(value, dict) and field == "rope_scaling" else field
+    assert error.count("isoveil: error: config.json: " + field) == 1 and "expected" in error and "found" in error
+    assert not (tmp_path / "out").exists()
+
+
 def test_usage_errors_exit_with_two(runner, tmp_path):
     for args in ([], ["encrypt"], ["nonsense"], ["encrypt", "x", "--profile", "weak"], ["tokens"], ["encrypt", "x"]):
         runner.fail(2, *args)

@@ -78,15 +78,20 @@ Result<std::vector<int32_t>> ReadTokenIds(const json& array, std::string_view fi
   return ids;
 }
 
+Result<float> ReadFloat(const json& value, std::string_view field) {
+  if (!value.is_number()) return BadField(field, fmt::format("a number, found {}", value.type_name()));
+  const double wide = value.get<double>();
+  if (!(std::abs(wide) <= std::numeric_limits<float>::max())) return BadField(field, "a finite number");
+  return static_cast<float>(wide);
+}
+
 Result<std::vector<float>> Floats(const json& array, std::string_view field) {
   if (!array.is_array()) return BadField(field, fmt::format("an array, found {}", array.type_name()));
   std::vector<float> values;
   values.reserve(array.size());
   for (const json& value : array) {
-    if (!value.is_number()) return BadField(field, fmt::format("a number, found {}", value.type_name()));
-    const double wide = value.get<double>();
-    if (!(std::abs(wide) <= std::numeric_limits<float>::max())) return BadField(field, "a finite number");
-    values.push_back(static_cast<float>(wide));
+    ISOVEIL_ASSIGN_OR_RETURN(const float number, ReadFloat(value, field));
+    values.push_back(number);
   }
   return values;
 }

@@ -31,7 +31,8 @@ Result<const nlohmann::json*> ArrayField(const nlohmann::json& object, std::stri
 // kFormat unless `value` is an integer in [0, 2^31).
 Result<int32_t> ReadTokenId(const nlohmann::json& value, std::string_view field);
 Result<std::vector<int32_t>> ReadTokenIds(const nlohmann::json& array, std::string_view field);
-// kFormat unless all are numbers that a float can hold.
+// kFormat unless it is a number, or all are, that a float can hold.
+Result<float> ReadFloat(const nlohmann::json& value, std::string_view field);
 Result<std::vector<float>> Floats(const nlohmann::json& array, std::string_view field);
 
 // kFormat: "expected `expected`".

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "isoveil/engine/json_fields.h"
 #include "isoveil/format/strict_json.h"
 
 namespace isoveil {
@@ -30,18 +31,25 @@ nlohmann::ordered_json ToJson(const Canary& canary) {
   return {{"version", 1}, {"next", canary.next}, {"first", first}};
 }
 
+Result<Canary> FromJson(const nlohmann::json& json) {
+  Canary canary;
+  ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::json* next, ArrayField(json, "next"));
+  ISOVEIL_ASSIGN_OR_RETURN(canary.next, ReadTokenIds(*next, "next"));
+  if (canary.next.empty()) return BadField("next", "at least one token id");
+  ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::json* first, ArrayField(json, "first"));
+  for (const nlohmann::json& pair : *first) {
+    if (!pair.is_array() || pair.size() != 2) return BadField("first", "pairs of a token id and a number");
+    ISOVEIL_ASSIGN_OR_RETURN(const TokenId id, ReadTokenId(pair[0], "first"));
+    ISOVEIL_ASSIGN_OR_RETURN(const float logprob, ReadFloat(pair[1], "first"));
+    canary.first.push_back({id, logprob});
+  }
+  return canary;
+}
+
 Result<Canary> Read(const Path& path) {
   ISOVEIL_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path));
   ISOVEIL_ASSIGN_OR_RETURN(const auto json, ParseStrictJson(text, path.string()));
-  try {
-    Canary canary;
-    canary.next = json.at("next").get<std::vector<TokenId>>();
-    for (const auto& pair : json.at("first")) {
-      canary.first.push_back({pair.at(0).get<TokenId>(), pair.at(1).get<float>()});
-    }
-    if (!canary.next.empty()) return canary;
-  } catch (const nlohmann::json::exception&) {
-  }
+  if (Result<Canary> canary = FromJson(json)) return canary;
   return Fail(ErrorCode::kFormat, path.string(), "is no record of a server's answer",
               "delete it, to trust the server that runs now");
 }

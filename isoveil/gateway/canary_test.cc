@@ -70,7 +70,10 @@ TEST_F(CanaryTest, NothingSecretIsAsked) {
 }
 
 TEST_F(CanaryTest, ABrokenRecordIsAnErrorThatNamesTheFile) {
-  for (const char* text : {"", "{", "[]", R"({"next": "a"})", R"({"next": [1e99]})"}) {
+  for (const char* text : {"", "{", "[]", R"({"next": "a"})", R"({"next": [1e99], "first": []})",
+                           R"({"next": [], "first": []})", R"({"next": [1], "first": [[1e99, 0]]})",
+                           R"({"next": [1], "first": [[1, 1e99]]})", R"({"next": [1], "first": [1]})",
+                           R"({"next": [-1], "first": []})"}) {
     std::ofstream(folder_ / kCanaryFile) << text;
     const auto result = CheckCanary(folder_, Ask("abcdefghijklmnop"));
     ASSERT_FALSE(result) << text;

@@ -9,7 +9,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr int kVersion = 1;
+constexpr uint64_t kVersion = 1;
 
 ordered_json FilesJson(const std::vector<FileHash>& files) {
   ordered_json list = ordered_json::array();
@@ -33,10 +33,20 @@ ordered_json TensorsJson(const std::vector<TensorTreatment>& tensors) {
   return list;
 }
 
+// Throws unless it is a whole number: nlohmann would cut a fraction, or what is too large, to some integer.
+uint64_t Whole(const ordered_json& value) { return value.get_ref<const uint64_t&>(); }
+
+template <typename T>
+std::vector<T> WholeNumbers(const ordered_json& list) {
+  std::vector<T> numbers;
+  for (const auto& value : list) numbers.push_back(static_cast<T>(Whole(value)));
+  return numbers;
+}
+
 std::vector<FileHash> ReadFiles(const ordered_json& list) {
   std::vector<FileHash> files;
   for (const auto& file : list) {
-    files.push_back({file.at("name").get<std::string>(), file.at("bytes").get<uint64_t>(),
+    files.push_back({file.at("name").get<std::string>(), Whole(file.at("bytes")),
                      file.at("tree_hash").get<std::string>()});
   }
   return files;
@@ -50,15 +60,15 @@ Manifest FromJson(const ordered_json& json) {
   manifest.architecture = json.at("architecture").get<std::string>();
   manifest.target =
       json.at("format").get<std::string>() == "gguf" ? FormatKind::kGguf : FormatKind::kHuggingFace;
-  manifest.n_vocab = json.at("n_vocab").get<uint64_t>();
-  manifest.end_of_generation = json.at("end_of_generation").get<std::vector<TokenId>>();
+  manifest.n_vocab = Whole(json.at("n_vocab"));
+  manifest.end_of_generation = WholeNumbers<TokenId>(json.at("end_of_generation"));
   for (const auto& file : json.at("source_files")) {
-    manifest.source_files.push_back({file.at("name").get<std::string>(), file.at("bytes").get<uint64_t>()});
+    manifest.source_files.push_back({file.at("name").get<std::string>(), Whole(file.at("bytes"))});
   }
   manifest.server_files = ReadFiles(json.at("server_files"));
   for (const auto& t : json.at("tensors")) {
     manifest.tensors.push_back({t.at("name").get<std::string>(), t.at("type").get<std::string>(),
-                                t.at("shape").get<Shape>(),
+                                WholeNumbers<uint64_t>(t.at("shape")),
                                 t.at("treatment").get<std::vector<std::string>>()});
   }
   for (const auto& [name, why] : json.at("dropped_tensors").items()) {
@@ -107,7 +117,7 @@ Result<Manifest> Manifest::Read(const Path& path) {
     const ordered_json json = ordered_json::parse(text);
     if (!json.is_object() || !json.contains("isoveil_manifest"))
       return malformed("is no manifest of Isoveil");
-    const int version = json.at("isoveil_manifest").get<int>();
+    const uint64_t version = Whole(json.at("isoveil_manifest"));
     if (version != kVersion) {
       return Fail(ErrorCode::kUnsupported, path.string(),
                   fmt::format("expected version {}, found {}", kVersion, version),

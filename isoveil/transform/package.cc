@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <variant>
 
+#include "isoveil/model/config_fields.h"
 #include "isoveil/tokenizer/from_hf.h"
 #include "isoveil/tokenizer/id_fields.h"
 
@@ -59,14 +60,13 @@ Result<GgufDescription> Convert(const BoundModel& model, const nlohmann::json& c
   for (const GgufField& field : architecture.gguf_fields) {
     const auto it = config.find(field.hf);
     if (it == config.end() || it->is_null()) continue;
-    if (!it->is_number()) {
-      return Fail(ErrorCode::kFormat, fmt::format("config.json: {}", field.hf), "expected a number");
-    }
     const std::string key = fmt::format("{}.{}", architecture.name, field.gguf);
     if (field.type == GgufField::Type::kU32) {
-      metadata.Set(key, it->get<uint32_t>());
+      ISOVEIL_ASSIGN_OR_RETURN(const uint32_t count, ConfigCount(config, field.hf, 0));
+      metadata.Set(key, count);
     } else {
-      metadata.Set(key, it->get<float>());
+      ISOVEIL_ASSIGN_OR_RETURN(const double number, ConfigNumber(config, field.hf, 0));
+      metadata.Set(key, static_cast<float>(number));
     }
   }
   if (architecture.derive_gguf != nullptr) {

@@ -1,6 +1,7 @@
 // GPT-2: LayerNorm with biases, learned positions, fused and (in Hugging Face format) transposed
 // projections, GELU, a tied head.
 #include "isoveil/model/architectures/table.h"
+#include "isoveil/model/config_fields.h"
 
 namespace isoveil {
 namespace {
@@ -131,7 +132,7 @@ Architecture Make() {
   };
   a.derive_gguf = [](const nlohmann::json& config, const Hparams& h,
                      GgufMetadata& metadata) -> Result<std::vector<DerivedTensor>> {
-    const std::string activation = config.value("activation_function", std::string("gelu_new"));
+    ISOVEIL_ASSIGN_OR_RETURN(const std::string activation, ConfigText(config, "activation_function", "gelu_new"));
     if (activation != "gelu_new" && activation != "gelu_pytorch_tanh") {
       return Fail(ErrorCode::kUnsupported, "config.json: activation_function",
                   fmt::format("llama.cpp computes gelu_new, found {}", Quoted(activation)),

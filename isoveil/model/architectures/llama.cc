@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "isoveil/model/architectures/table.h"
+#include "isoveil/model/config_fields.h"
 
 namespace isoveil {
 namespace {
@@ -48,11 +49,11 @@ Graph Declare(const Hparams& h, const std::function<bool(std::string_view)>& has
 
 // Frequency factors of Llama 3's RoPE scaling: low frequencies are divided by `factor`, high ones kept,
 // those between blended. Source: the Llama 3.1 reference, as in transformers' rope_utils.
-std::vector<float> Llama3Factors(const json& scaling, double theta, uint64_t rotary_dim) {
-  const double factor = scaling.value("factor", 8.0);
-  const double low = scaling.value("low_freq_factor", 1.0);
-  const double high = scaling.value("high_freq_factor", 4.0);
-  const double context = scaling.value("original_max_position_embeddings", 8192.0);
+Result<std::vector<float>> Llama3Factors(const json& scaling, double theta, uint64_t rotary_dim) {
+  ISOVEIL_ASSIGN_OR_RETURN(const double factor, ConfigNumber(scaling, "factor", 8));
+  ISOVEIL_ASSIGN_OR_RETURN(const double low, ConfigNumber(scaling, "low_freq_factor", 1));
+  ISOVEIL_ASSIGN_OR_RETURN(const double high, ConfigNumber(scaling, "high_freq_factor", 4));
+  ISOVEIL_ASSIGN_OR_RETURN(const double context, ConfigNumber(scaling, "original_max_position_embeddings", 8192));
   std::vector<float> factors;
   for (uint64_t i = 0; i < rotary_dim; i += 2) {
     const double frequency = std::pow(theta, -static_cast<double>(i) / static_cast<double>(rotary_dim));
@@ -67,9 +68,8 @@ Result<std::vector<DerivedTensor>> DeriveGguf(const json& config, const Hparams&
   // transformers 5 nests the fields of RoPE; before, they stood in two places.
   const json nested = config.value("rope_parameters", json());
   const json scaling = nested.is_object() ? nested : config.value("rope_scaling", json());
-  const double theta = scaling.is_object() && scaling.contains("rope_theta")
-                           ? scaling.value("rope_theta", 10000.0)
-                           : config.value("rope_theta", 10000.0);
+  ISOVEIL_ASSIGN_OR_RETURN(const double outer_theta, ConfigNumber(config, "rope_theta", 10000));
+  ISOVEIL_ASSIGN_OR_RETURN(const double theta, ConfigNumber(scaling, "rope_theta", outer_theta));
   metadata.Set("llama.rope.freq_base", static_cast<float>(theta));
   metadata.Set("llama.rope.dimension_count", static_cast<uint32_t>(h.rotary_dim));
   metadata.Set("llama.attention.key_length", static_cast<uint32_t>(h.head_dim));
@@ -77,22 +77,22 @@ Result<std::vector<DerivedTensor>> DeriveGguf(const json& config, const Hparams&
   metadata.Set("llama.vocab_size", static_cast<uint32_t>(h.n_vocab));
   if (!scaling.is_object()) return std::vector<DerivedTensor>();
 
-  const std::string type = scaling.value("rope_type", scaling.value("type", std::string("default")));
+  ISOVEIL_ASSIGN_OR_RETURN(const std::string old_type, ConfigText(scaling, "type", "default"));
+  ISOVEIL_ASSIGN_OR_RETURN(const std::string type, ConfigText(scaling, "rope_type", old_type));
   if (type == "default") return std::vector<DerivedTensor>();
-  if (type == "linear") {
-    metadata.Set("llama.rope.scaling.type", std::string("linear"));
-    metadata.Set("llama.rope.scaling.factor", static_cast<float>(scaling.value("factor", 1.0)));
-    return std::vector<DerivedTensor>();
-  }
-  if (type == "yarn") {
-    metadata.Set("llama.rope.scaling.type", std::string("yarn"));
-    metadata.Set("llama.rope.scaling.factor", static_cast<float>(scaling.value("factor", 1.0)));
-    metadata.Set("llama.rope.scaling.original_context_length",
-                 static_cast<uint32_t>(scaling.value("original_max_position_embeddings", h.n_positions)));
-    return std::vector<DerivedTensor>();
-  }
   if (type == "llama3") {
-    return std::vector<DerivedTensor>{{"rope_freqs.weight", Llama3Factors(scaling, theta, h.rotary_dim)}};
+    ISOVEIL_ASSIGN_OR_RETURN(std::vector<float> factors, Llama3Factors(scaling, theta, h.rotary_dim));
+    return std::vector<DerivedTensor>{{"rope_freqs.weight", std::move(factors)}};
+  }
+  if (type == "linear" || type == "yarn") {
+    ISOVEIL_ASSIGN_OR_RETURN(const double factor, ConfigNumber(scaling, "factor", 1));
+    metadata.Set("llama.rope.scaling.type", type);
+    metadata.Set("llama.rope.scaling.factor", static_cast<float>(factor));
+    if (type == "linear") return std::vector<DerivedTensor>();
+    ISOVEIL_ASSIGN_OR_RETURN(const uint32_t context,
+                             ConfigCount(scaling, "original_max_position_embeddings", h.n_positions));
+    metadata.Set("llama.rope.scaling.original_context_length", context);
+    return std::vector<DerivedTensor>();
   }
   return Fail(
       ErrorCode::kUnsupported, "config.json: rope_scaling",
