@@ -1,6 +1,8 @@
 """The model that comes with the project: encrypted and behind the gateway it answers as it does in plaintext."""
 
 import json
+import subprocess
+import sys
 import urllib.request
 
 import numpy as np
@@ -104,6 +106,21 @@ def test_rotated_answers_are_mostly_the_same(isoveil, plain_answers, tmp_path, r
     print(f"rotated in BF16: {same} of {len(QUESTIONS)} answers are identical")
     # Weights are rounded once more, so an answer may turn where two words are about equally likely.
     assert same >= 0.9 * len(QUESTIONS)
+
+
+def test_the_examination_of_the_encrypted_model(isoveil, tmp_path):
+    """tools/train/evaluate.py as its README says, on every fifth question. The written score is that of the plaintext
+    weights in PyTorch's FP32, so an answer may turn at a tie; wrong ids or weights would turn them all."""
+    some = QUESTIONS[::5]
+    (tmp_path / "questions.json").write_text(json.dumps(some))
+    with serving_up(isoveil, MODEL, tmp_path) as up:
+        done = subprocess.run([sys.executable, ROOT / "tools/train/evaluate.py", "--base-url", up["url"] + "/v1", "--dialogues", "2", "--names", "2",
+                               "--questions", tmp_path / "questions.json", "--json", tmp_path / "score.json"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    wrong, written = ({answer["id"]: answer["answer"] for answer in json.loads((folder / "score.json").read_text())["wrong"]}
+                      for folder in (tmp_path, MODEL))
+    turned = [q["id"] for q in some if wrong.get(q["id"]) != written.get(q["id"])]
+    assert len(turned) <= 0.05 * len(some), turned
 
 
 def test_streamed_text_is_the_whole_text(isoveil, tmp_path):

@@ -24,8 +24,6 @@ from questions import Question, accepted, held_out_dialogues, naming_turns, patt
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = 30
-DIALOGUES = 50
-NAMES = 100
 
 
 class Desk(Protocol):
@@ -96,9 +94,9 @@ def hold(desk: Desk, dialogue: Dialogue) -> bool:
     return True
 
 
-def names_copied(desk: Desk) -> dict[str, float]:
-    """The share of answers with the right name, by kind of name."""
-    return {kind: sum(name in desk.answer(messages) for messages, name in naming_turns(kind, NAMES)) / NAMES
+def names_copied(desk: Desk, count: int) -> dict[str, float]:
+    """The share of answers with the right name, by kind of name; `count` of each."""
+    return {kind: sum(name in desk.answer(messages) for messages, name in naming_turns(kind, count)) / count
             for kind in ("common", "training", "held-out")}
 
 
@@ -124,7 +122,7 @@ def scores_as_text(score: dict) -> str:
             ("whole dialogues on the model's own answers", "dialogues", "dialogues_right")]
     lines = ["| measure | of | share |", "|---|---:|---:|"]
     lines += [f"| {name} | {score[of]} | {100 * score[key]:.1f} % |" for name, of, key in rows]
-    lines += [f"| {kind} names copied | {NAMES} | {100 * share:.1f} % |" for kind, share in score["names"].items()]
+    lines += [f"| {kind} names copied | {score['names_of_each_kind']} | {100 * share:.1f} % |" for kind, share in score["names"].items()]
     return "\n".join(lines)
 
 
@@ -165,14 +163,16 @@ def main() -> None:
     where.add_argument("--base-url")
     parser.add_argument("--model", default="front-desk", help="the model's name at the server")
     parser.add_argument("--questions", type=Path, default=ROOT / "tests" / "vectors" / "front-desk" / "questions.json")
+    parser.add_argument("--dialogues", type=int, default=50, help="whole dialogues to hold")
+    parser.add_argument("--names", type=int, default=100, help="names of each kind to be repeated")
     parser.add_argument("--json", type=Path, help="write the score here")
     parser.add_argument("--document", type=Path, help="fill the score, the curve and the samples in here")
     options = parser.parse_args()
     desk: Desk = FolderDesk(options.folder) if options.folder else ServedDesk(options.base_url, options.model)
     patterns = {act: pattern_of(act) for act in g.ANSWERS}
     marked = [mark(question, desk.answer(question.messages), patterns) for question in read(options.questions)]
-    score = summary(marked, [hold(desk, dialogue) for dialogue in held_out_dialogues(DIALOGUES)])
-    score["names"] = names_copied(desk)
+    score = summary(marked, [hold(desk, dialogue) for dialogue in held_out_dialogues(options.dialogues)])
+    score["names_of_each_kind"], score["names"] = options.names, names_copied(desk, options.names)
     print(scores_as_text(score))
     for wrong in score["wrong"]:
         print(f"{wrong['id']}: {wrong['answer']}")

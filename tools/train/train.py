@@ -26,7 +26,9 @@ from model import Llama, ModelSettings
 @dataclass
 class Settings:
     seed: int = 20
-    steps: int = 5600
+    steps: int = 11200
+    # Each cycle warms up to the peak and falls to zero.
+    cycles: int = 2
     batch_tokens: int = 2048
     peak: float = 2e-3
     warmup: int = 200
@@ -48,9 +50,11 @@ class Settings:
 
 
 def rate(settings: Settings, step: int) -> float:
+    length = settings.steps // settings.cycles
+    step %= length
     if step < settings.warmup:
         return settings.peak * (step + 1) / settings.warmup
-    done = (step - settings.warmup) / (settings.steps - settings.warmup)
+    done = (step - settings.warmup) / (length - settings.warmup)
     return settings.peak * 0.5 * (1 + math.cos(math.pi * done))
 
 
