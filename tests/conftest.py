@@ -132,12 +132,13 @@ def post(url, body):
 
 
 @contextlib.contextmanager
-def serving_up(program, model, folder, *args):
-    """`isoveil up` on a free port, with key and encrypted model in `folder`; gives what it prints with --json."""
-    command = [program, "up", str(model), "-k", str(folder / "up.key"), "-o", str(folder / "up"), "--port", "0", "--json",
-               *map(str, args), "--", "-t", "1", "-tb", "1", "-c", "1024"]
+def serving_up(program, model, folder, *args, own_names=False):
+    """`isoveil up` on a free port, with key and encrypted model in `folder`, there under names of its own choice if
+    asked for; gives what it prints with --json."""
+    names = [] if own_names else ["-k", str(folder / "up.key"), "-o", str(folder / "up")]
+    command = [program, "up", str(model), *names, "--port", "0", "--json", *map(str, args), "--", "-t", "1", "-tb", "1", "-c", "1024"]
     with open(folder / "up.err", "ab") as talk:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=talk, text=True)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=talk, text=True, cwd=folder)
     try:
         lines = []
         for line in process.stdout:

@@ -1,5 +1,6 @@
 """`isoveil up` and scripts/demo where something is wrong: one clear sentence, and nothing left running."""
 
+import json
 import os
 import pathlib
 import signal
@@ -87,6 +88,15 @@ def test_whatever_ends_it_ends_the_server(isoveil, tmp_path, how):
         os.kill(up["pid"], how)
         # What is a zombie until its parent looks has no arguments left.
         assert nothing_runs(tmp_path)
+
+
+def test_the_model_keeps_its_name(isoveil, tmp_path):
+    (tmp_path / "Desk-3.2").symlink_to(MODEL)
+    for model, name in (("Desk-3.2", "Desk-3.2"), ("Desk-3.2/", "Desk-3.2"), ("Desk-3.2.isoveil", "Desk-3.2")):
+        with serving_up(isoveil, model, tmp_path, own_names=True) as up:
+            [listed] = json.load(urllib.request.urlopen(up["url"] + "/v1/models", timeout=10))["data"]
+            assert listed["id"] == name
+            assert (tmp_path / up["output"]).samefile(tmp_path / "Desk-3.2.isoveil")
 
 
 def demo(folder, *args, **more):

@@ -23,14 +23,21 @@ struct Options {
   bool json = false;
 };
 
-// The folder of the encrypted model: given, or the model itself if it is one, or beside the model's name here.
+constexpr std::string_view kFolderEnding = ".isoveil";
+
+// What the model is called: its folder's or file's name, without an ending that only tells the kind.
+std::string NameOf(const Path& model) {
+  const Path whole = std::filesystem::absolute(model).lexically_normal();
+  const Path named = whole.has_filename() ? whole : whole.parent_path();
+  const bool has_ending = std::filesystem::is_regular_file(named) || named.extension() == kFolderEnding;
+  return (has_ending ? named.stem() : named.filename()).string();
+}
+
+// The folder of the encrypted model: given, or the model itself if it is one, or of the model's name here.
 Path OutputOf(const Options& options) {
   if (!options.output.empty()) return options.output;
-  const Path model = std::filesystem::absolute(options.model).lexically_normal();
-  if (std::filesystem::exists(model / "client" / kManifestFile)) return model;
-  const Path named = model.has_filename() ? model : model.parent_path();
-  const bool is_file = std::filesystem::is_regular_file(named);
-  return (is_file ? named.stem() : named.filename()).string() + ".isoveil";
+  if (std::filesystem::exists(Path(options.model) / "client" / kManifestFile)) return options.model;
+  return NameOf(options.model) + std::string(kFolderEnding);
 }
 
 Result<RootKey> OpenOrMakeKey(const KeyOptions& options) {
@@ -96,7 +103,7 @@ Status RunAll(const Options& options) {
   upstreams.urls = {server.url()};
   upstreams.kind = "llama-server";
   GatewayFlags flags = options.gateway;
-  if (flags.name.empty()) flags.name = out.stem().string();
+  if (flags.name.empty()) flags.name = NameOf(options.model);
   ISOVEIL_ASSIGN_OR_RETURN(auto gateway, OpenGateway(out / "client", key, upstreams, flags));
   Print({{"url", gateway->url()},
          {"base_url", gateway->url() + "/v1"},
