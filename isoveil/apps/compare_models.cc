@@ -37,9 +37,11 @@ class Accumulator {
       const double diff = std::abs(static_cast<double>(plain[i]) - other[i]);
       // A NaN must not pass as "no difference".
       max_diff_ = std::isnan(diff) ? std::numeric_limits<double>::infinity() : std::max(max_diff_, diff);
+      squares_ += diff * diff;
       lowest_ = std::min(lowest_, plain[i]);
       highest_ = std::max(highest_, plain[i]);
     }
+    values_ += plain.size();
     kl_ += Divergence(plain, other);
     agreed_ += Top(plain) == Top(other) ? 1 : 0;
     ++positions_;
@@ -49,6 +51,7 @@ class Accumulator {
     const auto n = static_cast<double>(std::max<uint64_t>(positions_, 1));
     c.positions = positions_;
     c.max_abs_logit_diff = max_diff_;
+    c.rms_logit_diff = std::sqrt(squares_ / static_cast<double>(std::max<uint64_t>(values_, 1)));
     c.logit_range = static_cast<double>(highest_) - lowest_;
     c.mean_kl = kl_ / n;
     c.top1_agreement = static_cast<double>(agreed_) / n;
@@ -57,7 +60,9 @@ class Accumulator {
  private:
   uint64_t positions_ = 0;
   uint64_t agreed_ = 0;
+  uint64_t values_ = 0;
   double max_diff_ = 0;
+  double squares_ = 0;
   double kl_ = 0;
   float lowest_ = std::numeric_limits<float>::max();
   float highest_ = std::numeric_limits<float>::lowest();

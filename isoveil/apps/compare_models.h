@@ -16,6 +16,7 @@ namespace isoveil {
 struct Comparison {
   uint64_t positions = 0;  // logit vectors compared
   double max_abs_logit_diff = 0;
+  double rms_logit_diff = 0;
   double logit_range = 0;        // largest minus smallest plaintext logit
   double mean_kl = 0;            // of the next-token distributions, in nats, plaintext first
   double top1_agreement = 0;     // share of positions with the same most probable token
