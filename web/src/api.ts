@@ -21,6 +21,10 @@ export function setApiKey(key: string): void {
   else sessionStorage.removeItem(API_KEY);
 }
 
+export function hasApiKey(): boolean {
+  return sessionStorage.getItem(API_KEY) !== null;
+}
+
 export async function getStatus(): Promise<GatewayStatus> {
   return decodeStatus(await getJson('/isoveil/status'));
 }

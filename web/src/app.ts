@@ -1,6 +1,6 @@
 // The page's state and everything that can happen to it. The views read `state` and call the methods.
 // State is replaced, never changed in place; listeners are told at most once a frame.
-import { getModels, getStatus, setApiKey, streamChat } from './api.ts';
+import { getModels, getStatus, hasApiKey, setApiKey, streamChat } from './api.ts';
 import { ArchiveError, MAX_ARCHIVE_BYTES, mergeChats, readArchive, writeArchive } from './core/archive.ts';
 import { ApiError } from './core/chunks.ts';
 import { cutBefore, newConversation, requestMessages, settle, withMessage, withTurn } from './core/conversation.ts';
@@ -11,7 +11,8 @@ import { ReplyBuilder } from './reply.ts';
 import type { Store } from './store.ts';
 
 export type Dialog =
-  | { readonly kind: 'settings' | 'help' | 'wipe' | 'key' }
+  | { readonly kind: 'settings' | 'help' | 'wipe' }
+  | { readonly kind: 'key'; readonly refused: boolean }
   | { readonly kind: 'rename'; readonly chatId: string };
 
 export interface Toast {
@@ -355,7 +356,7 @@ export class App {
 
   private askKey(retry: () => void): void {
     this.afterKey = retry;
-    this.set({ dialog: { kind: 'key' } });
+    this.set({ dialog: { kind: 'key', refused: hasApiKey() } });
   }
 
   private saveStreaming(): void {

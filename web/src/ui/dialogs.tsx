@@ -16,7 +16,7 @@ export function Dialogs({ app, state }: { app: App; state: State }): JSX.Element
     case 'settings': return <SettingsDialog app={app} state={state} close={close} key={state.current.id} />;
     case 'rename': return <RenameDialog app={app} state={state} chatId={dialog.chatId} close={close} key={dialog.chatId} />;
     case 'wipe': return <WipeDialog app={app} state={state} close={close} />;
-    case 'key': return <KeyDialog app={app} close={close} />;
+    case 'key': return <KeyDialog app={app} close={close} refused={dialog.refused} />;
     case 'help': return <HelpDialog close={close} />;
     default: return null;
   }
@@ -125,11 +125,12 @@ function WipeDialog({ app, state, close }: DialogProps): JSX.Element {
   );
 }
 
-function KeyDialog({ app, close }: { app: App; close: () => void }): JSX.Element {
+function KeyDialog({ app, close, refused }: { app: App; close: () => void; refused: boolean }): JSX.Element {
   const [key, setKey] = useState('');
   return (
     <Modal title="This gateway asks for an API key" close={close} onSubmit={() => key.trim() && app.submitKey(key)}>
       <p>It is the key that the gateway was started with, not the encryption key. It is kept until this tab is closed.</p>
+      {refused && <p class="problem" role="alert"><Icon name="warn" />The gateway refused the last key.</p>}
       <Field label="API key"><input data-first type="password" autocomplete="off" value={key} onInput={(event) => setKey(event.currentTarget.value)} /></Field>
       <footer><button type="button" class="quiet" onClick={close}>Cancel</button><button type="submit" class="primary" disabled={!key.trim()}>Use this key</button></footer>
     </Modal>

@@ -165,6 +165,7 @@ describe('failures', () => {
     await page.reload();
     await page.getByLabel('API key', { exact: true }).fill('wrong');
     await page.keyboard.press('Enter');
+    await page.getByText('refused the last key').waitFor();
     await page.getByLabel('API key', { exact: true }).fill('secret-key');
     await page.keyboard.press('Enter');
     await page.locator('.badge.good').first().waitFor();
