@@ -47,12 +47,13 @@ class Served:
             raise
 
 
-def start(command, port, log, path="/health"):
+def start(command, port, log, path="/health", seconds=20, env=None):
     """Starts a server and waits until it answers."""
     with open(log, "ab") as file:
-        process = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+        process = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=env)
     served = Served(process, port, log)
-    for _ in range(600):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
         assert process.poll() is None, served.said()[-3000:]
         try:
             urllib.request.urlopen(served.url + path, timeout=2).read()

@@ -96,7 +96,8 @@ TEST_P(VectorTest, SendsTheRequestAndReadsTheAnswer) {
 
 INSTANTIATE_TEST_SUITE_P(Engine, VectorTest,
                          testing::Values("llama-server-logprobs.json", "llama-server-end-id.json",
-                                         "vllm-stop-id.json", "vllm-logprobs.json", "sglang-cumulative.json",
+                                         "vllm-stop-id.json", "vllm-logprobs.json", "vllm-recorded-stop-id.json",
+                                         "vllm-recorded-logprobs.json", "sglang-cumulative.json",
                                          "sglang-incremental.json", "sglang-logprobs.json"));
 
 // A request at its fullest holds no string but what is the same in every request, and the salt.
