@@ -6,9 +6,6 @@ The answers themselves are held against a stock llama-server with the plaintext 
 import concurrent.futures
 import json
 import math
-import os
-import shutil
-import subprocess
 import time
 import urllib.request
 import warnings
@@ -16,12 +13,12 @@ import warnings
 import openai
 import pytest
 
+import node_clients
 import openai_schema
-from conftest import ROOT, post
+from conftest import post
 from gateway_process import ask, chat_body, events, gateway, slots, wait_for
 from models import CHAT_SPECIAL, CORPUS, SPECIAL
 
-NODE = ROOT / "tests/node"
 KEY = "a-key-of-the-tests-0123456789"
 TEXTS = [text for text in json.loads(CORPUS.read_text()) if text.strip() and len(text) < 400]
 
@@ -475,18 +472,10 @@ def test_sixteen_streams_at_once(front, answers):
 
 
 def test_node_client(blind, blind_server, tmp_path):
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("node or npm is not installed: scripts/deps --test installs them")
-    if not (NODE / "node_modules/.package-lock.json").is_file():
-        done = subprocess.run(["npm", "ci"], cwd=NODE, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr[-2000:]
     (tmp_path / "keys").write_text(KEY + "\n")
     with gateway(blind.runner, blind.client, [blind_server.url], tmp_path / "log", "--api-key-file", tmp_path / "keys",
                  "--name", "tiny") as g:
-        done = subprocess.run(["node", "conformance.mjs"], cwd=NODE, capture_output=True, text=True, timeout=120,
-                              env={**os.environ, "BASE_URL": g.url + "/v1", "API_KEY": KEY})
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    seen = json.loads(done.stdout)
+        seen = json.loads(node_clients.run("conformance.mjs", BASE_URL=g.url + "/v1", API_KEY=KEY))
     wait_for(lambda: busy(blind_server) == 0, 1.5, "the end of the aborted stream")
     assert seen["checks"] == ["models", "chat", "stream", "responses", "responses stream", "errors", "abort"]
     for path, text in seen["exchanges"]:

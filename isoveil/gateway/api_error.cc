@@ -25,9 +25,31 @@ ApiError OfUpstream(const Error& error, int status, std::string code, std::optio
           .retry_after_seconds = retry};
 }
 
+// Anthropic's clients tell errors apart by this type, and compact a conversation on the words "prompt is too long".
+nlohmann::ordered_json AnthropicForm(const ApiError& error) {
+  const auto type = [&] {
+    switch (error.status) {
+      case 401: return "authentication_error";
+      case 403: return "permission_error";
+      case 404: return "not_found_error";
+      case 413: return "request_too_large";
+      case 429: return "rate_limit_error";
+      case 503: return "overloaded_error";
+      default: return error.status < 500 ? "invalid_request_error" : "api_error";
+    }
+  };
+  const char* const begin = error.code == "context_length_exceeded" ? "prompt is too long: " : "";
+  return {{"type", "error"}, {"error", {{"type", type()}, {"message", begin + error.message}}}};
+}
+
 }  // namespace
 
-nlohmann::ordered_json ApiError::ToJson() const {
+ErrorForm ErrorFormOf(std::string_view path) {
+  return path.starts_with("/v1/messages") ? ErrorForm::kAnthropic : ErrorForm::kOpenAi;
+}
+
+nlohmann::ordered_json ApiError::ToJson(ErrorForm form) const {
+  if (form == ErrorForm::kAnthropic) return AnthropicForm(*this);
   const auto or_null = [](const std::optional<std::string>& text) -> nlohmann::ordered_json {
     return text ? nlohmann::ordered_json(*text) : nlohmann::ordered_json(nullptr);
   };

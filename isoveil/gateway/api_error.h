@@ -1,7 +1,9 @@
-// Errors as OpenAI's clients understand them.
+// Errors as OpenAI's and Anthropic's clients understand them.
 //
 //   return ToApiError(error).ToJson();
 //   // {"error": {"message": ..., "type": ..., "param": ..., "code": ...}}
+//   return ToApiError(error).ToJson(ErrorForm::kAnthropic);
+//   // {"type": "error", "error": {"type": ..., "message": ...}}
 //
 // Messages name fields and limits; they never hold a part of a prompt or an answer.
 // Source: the error object of OpenAI's API description; status codes that its clients retry: 408, 409, 429, 5xx.
@@ -10,10 +12,17 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "isoveil/base/result.h"
 
 namespace isoveil {
+
+// Whose clients read it.
+enum class ErrorForm { kOpenAi, kAnthropic };
+
+// The form that belongs to a path: everything is OpenAI's but /v1/messages.
+ErrorForm ErrorFormOf(std::string_view path);
 
 struct ApiError {
   int status = 500;
@@ -24,7 +33,7 @@ struct ApiError {
   // Sent as "retry-after"; absent where a retry would not help.
   std::optional<int> retry_after_seconds = std::nullopt;
 
-  nlohmann::ordered_json ToJson() const;
+  nlohmann::ordered_json ToJson(ErrorForm form = ErrorForm::kOpenAi) const;
 };
 
 // A field of the request that is wrong.

@@ -1,6 +1,6 @@
 // The endpoints. Each reads its request, and writes one answer or a stream of events.
 //
-// Source: OpenAI's API description; the forms of the chunks are those that the official clients read.
+// Source: OpenAI's API description and Anthropic's; the forms of the chunks are those that the official clients read.
 #pragma once
 
 #include "isoveil/gateway/model_service.h"
@@ -11,6 +11,9 @@ namespace isoveil {
 void ChatCompletions(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
 void Completions(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
 void Responses(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
+// Anthropic's API: the same answers in its own form, and the length of a prompt, however long.
+void Messages(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
+void CountMessageTokens(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
 void Embeddings(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
 void Tokenize(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
 void Detokenize(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);

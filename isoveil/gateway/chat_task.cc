@@ -95,6 +95,7 @@ Result<Answer> RunOnce(const ModelService& service, const ChatTask& task, const 
   answer.message = builder.message();
   answer.finish_reason = FinishOf(outcome, builder);
   answer.usage = outcome.usage;
+  answer.stop = outcome.stop;
   return answer;
 }
 
@@ -165,19 +166,25 @@ Result<ChatRequest> ReadChatRequest(const Json& body, const RequestLimits& limit
   return request;
 }
 
-Result<ChatTask> MakeChatTask(const ModelService& service, ChatRequest request, GenerationOptions options,
-                              AnswerCheck check) {
+Result<ChatTask> RenderChat(const ModelService& service, ChatRequest request, AnswerCheck check) {
   if (!service.chat) {
     return Fail(ErrorCode::kUnsupported, "messages", "this model has no chat template", "use /v1/completions");
   }
   Instruct(request.messages, check.instruction());
-  ChatTask task{.options = std::move(options), .check = std::move(check)};
+  ChatTask task{.check = std::move(check)};
   ISOVEIL_ASSIGN_OR_RETURN(task.prompt, service.chat->Render(request));
   ISOVEIL_ASSIGN_OR_RETURN(task.ids, service.client.vocabulary.Tokenize(
                                          task.prompt.text,
                                          {.add_special = !task.prompt.has_bos, .parse_special = true}));
   if (task.ids.empty()) return BadMember("messages", "at least one token of text");
   ISOVEIL_ASSIGN_OR_RETURN(task.kept, KeptIds(service.client.vocabulary, task.prompt.kept_tokens));
+  return task;
+}
+
+Result<ChatTask> MakeChatTask(const ModelService& service, ChatRequest request, GenerationOptions options,
+                              AnswerCheck check) {
+  ISOVEIL_ASSIGN_OR_RETURN(ChatTask task, RenderChat(service, std::move(request), std::move(check)));
+  task.options = std::move(options);
   ISOVEIL_RETURN_IF_ERROR(FitContext(service, task.ids.size(), task.options));
   task.options.stops.insert(task.options.stops.end(), task.prompt.stops.begin(), task.prompt.stops.end());
   return task;

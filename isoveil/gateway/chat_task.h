@@ -33,6 +33,7 @@ using PartCallback = std::function<bool(const AnswerPart&)>;
 struct Answer {
   Json message;
   std::string finish_reason;  // stop, length, tool_calls
+  std::string stop;           // the stop string that ended it, if one did
   Usage usage;
   std::vector<PlainToken> tokens;  // only where log probabilities were asked for
 };
@@ -40,6 +41,10 @@ struct Answer {
 // Members of a chat request that the template needs: messages, tools, tool_choice, reasoning and template arguments.
 Result<ChatRequest> ReadChatRequest(const Json& body, const RequestLimits& limits, AnswerCheck& check);
 
+// The conversation as ids, however long: what counting needs. kUnsupported for a model without a chat template.
+Result<ChatTask> RenderChat(const ModelService& service, ChatRequest request, AnswerCheck check);
+
+// The same with what an answer needs; kInvalidArgument if the context cannot hold it.
 Result<ChatTask> MakeChatTask(const ModelService& service, ChatRequest request, GenerationOptions options,
                               AnswerCheck check);
 

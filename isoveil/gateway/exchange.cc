@@ -67,12 +67,12 @@ bool Exchange::has_events() const {
 
 void Exchange::Fail(const ApiError& error) {
   if (has_events()) {
-    JsonEvent(error.ToJson());
+    JsonEvent(error.ToJson(form_), form_ == ErrorForm::kAnthropic ? "error" : "");
     return;
   }
   Push({.kind = ReplyItem::Kind::kWhole,
         .status = error.status,
-        .text = error.ToJson().dump(-1, ' ', false, Json::error_handler_t::replace),
+        .text = error.ToJson(form_).dump(-1, ' ', false, Json::error_handler_t::replace),
         .content_type = "application/json",
         .retry_after_seconds = error.retry_after_seconds});
 }

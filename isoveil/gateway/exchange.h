@@ -35,7 +35,7 @@ class Exchange final : public ReplyWriter {
  public:
   static constexpr size_t kMaxQueued = 256;
 
-  Exchange() = default;
+  explicit Exchange(ErrorForm form = ErrorForm::kOpenAi) : form_(form) {}
   ~Exchange() override;
 
   void Start(std::function<void(ReplyWriter&, std::stop_token)> work);
@@ -52,6 +52,7 @@ class Exchange final : public ReplyWriter {
  private:
   bool Push(ReplyItem item);
 
+  const ErrorForm form_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<ReplyItem> queue_;

@@ -25,18 +25,24 @@ constexpr time_t kKeepAliveSeconds = 5;
 
 using Endpoint = void (*)(const ModelService&, const ApiRequest&, ReplyWriter&);
 
+// Anthropic's clients send the key alone.
+std::string AuthorizationOf(const httplib::Request& request) {
+  const bool alone = !request.has_header("Authorization") && request.has_header("x-api-key");
+  return alone ? "Bearer " + request.get_header_value("x-api-key") : request.get_header_value("Authorization");
+}
+
 Caller CallerOf(const httplib::Request& request) {
   return {.host = request.get_header_value("Host"),
           .origin = request.get_header_value("Origin"),
           .fetch_site = request.get_header_value("Sec-Fetch-Site"),
-          .authorization = request.get_header_value("Authorization")};
+          .authorization = AuthorizationOf(request)};
 }
 
-void Write(const ApiError& error, httplib::Response& response) {
+void Write(const ApiError& error, const httplib::Request& request, httplib::Response& response) {
   response.status = error.status;
   if (error.retry_after_seconds) response.set_header("Retry-After", std::to_string(*error.retry_after_seconds));
   if (error.status == 401) response.set_header("WWW-Authenticate", "Bearer");
-  response.set_content(error.ToJson().dump(-1, ' ', false, Json::error_handler_t::replace), "application/json");
+  response.set_content(error.ToJson(ErrorFormOf(request.path)).dump(-1, ' ', false, Json::error_handler_t::replace), "application/json");
 }
 
 // Counts a request until the last copy is gone.
@@ -163,23 +169,25 @@ void Gateway::Impl::SetLimits() {
                       : large                ? "the body is larger than this gateway takes"
                                              : "the request cannot be understood",
            .code = response.status == 404 ? "not_found" : large ? "body_too_large" : "bad_request"},
-          response);
+          request, response);
     return httplib::Server::HandlerResponse::Handled;
   });
-  server_.set_exception_handler([](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
-    Write({.status = 500, .message = "the gateway failed on this request", .code = "internal_error"}, response);
+  server_.set_exception_handler([](const httplib::Request& request, httplib::Response& response, std::exception_ptr) {
+    Write({.status = 500, .message = "the gateway failed on this request", .code = "internal_error"}, request, response);
   });
 }
 
 httplib::Server::HandlerResponse Gateway::Impl::CheckCaller(const httplib::Request& request,
                                                             httplib::Response& response) {
-  response.set_header("X-Request-Id", RandomId("req_"));
+  const std::string id = RandomId("req_");
+  response.set_header("X-Request-Id", id);
+  response.set_header("request-id", id);  // where Anthropic's clients look
   const Caller caller = CallerOf(request);
   std::optional<ApiError> refusal = guard_.CheckPlace(caller);
   size_t who = 0;
   if (!refusal && NeedsKey(request.path)) refusal = guard_.CheckKey(caller, &who);
   if (!refusal) return httplib::Server::HandlerResponse::Unhandled;
-  Write(*refusal, response);
+  Write(*refusal, request, response);
   return httplib::Server::HandlerResponse::Handled;
 }
 
@@ -187,6 +195,8 @@ void Gateway::Impl::Route() {
   AddPost("/v1/chat/completions", &ChatCompletions);
   AddPost("/v1/completions", &Completions);
   AddPost("/v1/responses", &Responses);
+  AddPost("/v1/messages", &Messages);
+  AddPost("/v1/messages/count_tokens", &CountMessageTokens);
   AddPost("/v1/embeddings", &Embeddings);
   AddPost("/tokenize", &Tokenize);
   AddPost("/detokenize", &Detokenize);
@@ -242,9 +252,9 @@ void Gateway::Impl::Answer(Endpoint endpoint, const httplib::Request& request, h
   size_t who = 0;
   if (guard_.CheckKey(CallerOf(request), &who)) return;
   const auto slot = guard_.Enter(who);
-  if (!slot) return Write(slot.error(), response);
+  if (!slot) return Write(slot.error(), request, response);
   auto running = std::make_shared<Running>(metrics_);
-  auto exchange = std::make_shared<Exchange>();
+  auto exchange = std::make_shared<Exchange>(ErrorFormOf(request.path));
   ApiRequest api{.body = request.body,
                  .id = response.get_header_value("X-Request-Id"),
                  .wants_wire = request.get_header_value("X-Isoveil-Wire") == "1"};
@@ -258,7 +268,7 @@ void Gateway::Impl::Answer(Endpoint endpoint, const httplib::Request& request, h
       case ReplyItem::Kind::kNothingYet:
         if (!request.is_connection_closed() && !stopping_.stop_requested()) continue;
         running->status = 499;
-        return Write(ToApiError({ErrorCode::kCancelled, "", "", ""}), response);
+        return Write(ToApiError({ErrorCode::kCancelled, "", "", ""}), request, response);
       case ReplyItem::Kind::kEvent:
         response.set_header("X-Accel-Buffering", "no");
         return Stream(exchange, std::make_shared<std::pair<Guard::Slot, std::shared_ptr<Running>>>(*slot, running),
@@ -270,7 +280,7 @@ void Gateway::Impl::Answer(Endpoint endpoint, const httplib::Request& request, h
         return response.set_content(std::move(item.text), item.content_type);
       case ReplyItem::Kind::kEnd:
         running->status = 500;
-        return Write({.status = 500, .message = "the gateway has no answer", .code = "internal_error"}, response);
+        return Write({.status = 500, .message = "the gateway has no answer", .code = "internal_error"}, request, response);
     }
   }
 }

@@ -78,6 +78,7 @@ Result<Outcome> Generator::Run(const Generation& generation, const PieceCallback
     if (!rest.empty() && !reader_left) on_piece({rest, {}});
   }
   if (stops.matched()) outcome.finish = FinishReason::kStop;
+  outcome.stop = stops.found();
   return outcome;
 }
 

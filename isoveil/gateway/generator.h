@@ -47,6 +47,7 @@ struct Piece {
 struct Outcome {
   FinishReason finish = FinishReason::kStop;
   Usage usage;
+  std::string stop = {};  // the stop string that ended it
 };
 
 // False ends the generation.

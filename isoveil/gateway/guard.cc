@@ -114,7 +114,7 @@ std::optional<ApiError> Guard::CheckKey(const Caller& caller, size_t* who) const
   if (known) return std::nullopt;
   return ApiError{.status = 401,
                   .type = "authentication_error",
-                  .message = "the API key is missing or wrong; send it as \"Authorization: Bearer KEY\"",
+                  .message = "the API key is missing or wrong; send it as \"Authorization: Bearer KEY\" or \"x-api-key: KEY\"",
                   .code = "invalid_api_key"};
 }
 

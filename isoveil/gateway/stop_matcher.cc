@@ -1,6 +1,7 @@
 #include "isoveil/gateway/stop_matcher.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace isoveil {
 
@@ -9,29 +10,35 @@ StopMatcher::StopMatcher(std::vector<std::string> stops) : stops_(std::move(stop
 }
 
 std::string StopMatcher::Append(std::string_view text) {
-  if (matched_) return "";
+  if (matched()) return "";
   if (stops_.empty()) return std::string(text);
   pending_ += text;
-  size_t begin = std::string::npos;
-  for (const std::string& stop : stops_) begin = std::min(begin, pending_.find(stop));
+  const Place first = Find();
   // A longer stop string may begin before the one that is complete, and still be on its way.
   const size_t held = pending_.size() - HeldBack();
-  if (begin != std::string::npos && begin <= held) {
-    matched_ = true;
-    std::string out = pending_.substr(0, begin);
-    pending_.clear();
-    return out;
-  }
+  if (first.stop && first.begin <= held) return Match(first);
   std::string out = pending_.substr(0, held);
   pending_.erase(0, held);
   return out;
 }
 
 std::string StopMatcher::Finish() {
-  size_t begin = std::string::npos;
-  for (const std::string& stop : stops_) begin = std::min(begin, pending_.find(stop));
-  matched_ = matched_ || begin != std::string::npos;
-  std::string out = pending_.substr(0, begin);
+  if (const Place first = Find(); first.stop) return Match(first);
+  return std::exchange(pending_, "");
+}
+
+StopMatcher::Place StopMatcher::Find() const {
+  Place first;
+  for (const std::string& stop : stops_) {
+    const size_t begin = pending_.find(stop);
+    if (begin < first.begin) first = {begin, &stop};
+  }
+  return first;
+}
+
+std::string StopMatcher::Match(const Place& place) {
+  found_ = *place.stop;
+  std::string out = pending_.substr(0, place.begin);
   pending_.clear();
   return out;
 }

@@ -24,14 +24,23 @@ class StopMatcher {
   std::string Append(std::string_view text);
   std::string Finish();
 
-  bool matched() const { return matched_; }
+  bool matched() const { return !found_.empty(); }
+  // The stop string that was matched; empty before that.
+  const std::string& found() const { return found_; }
 
  private:
+  struct Place {
+    size_t begin = std::string::npos;
+    const std::string* stop = nullptr;
+  };
   size_t HeldBack() const;
+  // The stop string that begins first in what is held.
+  Place Find() const;
+  std::string Match(const Place& place);
 
   std::vector<std::string> stops_;
   std::string pending_;
-  bool matched_ = false;
+  std::string found_;
 };
 
 }  // namespace isoveil

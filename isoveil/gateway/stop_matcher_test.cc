@@ -50,6 +50,7 @@ TEST(StopMatcher, HoldsBackOnlyWhatMayBeAStop) {
   EXPECT_EQ(matcher.Append(" U"), " ");
   EXPECT_EQ(matcher.Append("ser: hi"), "");
   EXPECT_TRUE(matcher.matched());
+  EXPECT_EQ(matcher.found(), "User:");
   EXPECT_EQ(matcher.Append("more"), "");
   EXPECT_EQ(matcher.Finish(), "");
 }
