@@ -7,9 +7,10 @@
 // this side only, so the answer is checked after it is complete, and asked for again. Immutable.
 #pragma once
 
-#include <memory>
+#include <optional>
 
 #include "isoveil/gateway/fields.h"
+#include "isoveil/gateway/json_schema.h"
 
 namespace isoveil {
 
@@ -17,7 +18,8 @@ class AnswerCheck {
  public:
   // Nothing is required of the answer.
   AnswerCheck() = default;
-  // From `response_format` (chat) or `text.format` (responses). kInvalidArgument for a malformed format or schema.
+  // From `response_format` (chat) or `text.format` (responses). kInvalidArgument or kUnsupported for a format or schema
+  // that is malformed or cannot be checked.
   static Result<AnswerCheck> FromFormat(const Json& format, const std::string& name);
 
   void RequireCall() { needs_call_ = true; }
@@ -29,11 +31,10 @@ class AnswerCheck {
   std::string Problem(const std::string& content, bool has_calls) const;
 
  private:
-  struct Schema;
   bool is_json_ = false;
   bool needs_call_ = false;
   std::string instruction_;
-  std::shared_ptr<const Schema> schema_;
+  std::optional<JsonSchema> schema_;
 };
 
 // The JSON in an answer, without the code fence that models like to put around it.

@@ -67,11 +67,8 @@ TEST(AnswerCheckTest, ProblemsQuoteNoAnswer) {
 }
 
 TEST(AnswerCheckTest, HostileSchemasAreRefusedByName) {
-  std::string chain = R"({"type": "json_schema", "name": "p", "schema": {"allOf": [)";
-  for (int i = 0; i < 1001; ++i) chain += std::string(i ? "," : "") + R"({"$ref": "#/definitions/a"})";
-  chain += R"(], "definitions": {"a": {}}}})";
   for (
-      const std::string format :
+      const std::string& format :
       {std::string(R"("json")"), std::string(R"({"type": "grammar"})"), std::string(R"({})"),
        std::string(R"({"type": "json_schema"})"),
        std::string(R"({"type": "json_schema", "json_schema": {"schema": []}})"),
@@ -82,7 +79,7 @@ TEST(AnswerCheckTest, HostileSchemasAreRefusedByName) {
        std::string(R"({"type": "json_schema", "name": "p", "schema": {"$ref": "#"}})"),
        std::string(
            R"({"type": "json_schema", "name": "p", "schema": {"anyOf": [{"$ref": "#/definitions/a"}], "definitions": {"a": {"not": {"$ref": "#/definitions/a"}}}}})"),
-       std::string(R"({"type": "json_schema", "name": "p", "schema": {"type": 7}})"), chain}) {
+       std::string(R"({"type": "json_schema", "name": "p", "schema": {"type": 7}})")}) {
     const auto check = Check(format.c_str());
     ASSERT_FALSE(check) << format.substr(0, 120);
     EXPECT_EQ(check.error().code, ErrorCode::kInvalidArgument);
@@ -93,10 +90,10 @@ TEST(AnswerCheckTest, HostileSchemasAreRefusedByName) {
   }
 }
 
-TEST(AnswerCheckTest, WhatBreaksWhileItIsCheckedIsAProblemOfTheAnswer) {
+TEST(AnswerCheckTest, APatternThatCannotBeCheckedIsRefusedBeforeAnAnswerIsMade) {
   const auto check = Check(R"({"type": "json_schema", "name": "p", "schema": {"pattern": "("}})");
-  ASSERT_TRUE(check);
-  EXPECT_NE(check->Problem("\"a\"", false), "");
+  ASSERT_FALSE(check);
+  EXPECT_EQ(check.error().where, "response_format.schema.pattern");
 }
 
 TEST(AnswerCheckTest, ARequiredCallIsMissed) {

@@ -196,8 +196,7 @@ Status ReadOutputConfig(const Json& body, Json& chat) {
   if (!format.is_object() || Member(format, "type") != "json_schema") {
     return BadMember("output_config.format.type", "json_schema");
   }
-  chat["response_format"] = {{"type", "json_schema"},
-                             {"json_schema", {{"name", "answer"}, {"schema", Member(format, "schema")}}}};
+  chat["response_format"] = {{"type", "json_schema"}, {"schema", Member(format, "schema")}};
   return Ok();
 }
 

@@ -1,0 +1,41 @@
+// JSON Schema, for schemas and values that come from strangers: linear-time patterns, bounded steps and depth.
+//
+//   ISOVEIL_ASSIGN_OR_RETURN(const JsonSchema schema, JsonSchema::Parse(json, "response_format.json_schema.schema"));
+//   if (schema.Check(value) != JsonSchema::Verdict::kFollows) ...
+//
+// The keywords of draft 7 and of 2020-12 that say what a value may be; annotations are ignored, as are unknown
+// keywords. References stay within the schema. What would be silently accepted otherwise is refused by name:
+// unevaluated*, dynamic references, patterns that RE2 cannot read. Immutable, safe to use from many threads.
+//
+// Source: json-schema.org, draft 2020-12 (core and validation) and draft 7; patterns are searched for as ECMA-262
+// does, in UTF-8, by RE2, whose time is linear in the text.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "isoveil/base/result.h"
+
+namespace isoveil {
+
+class JsonSchema {
+ public:
+  enum class Verdict {
+    kFollows,
+    kBreaks,
+    kTooLong,  // alternatives within alternatives: more than a million steps
+  };
+
+  // kInvalidArgument or kUnsupported name the place in the schema, such as "schema.properties.a.pattern".
+  static Result<JsonSchema> Parse(nlohmann::json schema, const std::string& place);
+
+  Verdict Check(const nlohmann::json& value) const;
+
+ private:
+  struct Compiled;
+  explicit JsonSchema(std::shared_ptr<const Compiled> compiled) : compiled_(std::move(compiled)) {}
+  std::shared_ptr<const Compiled> compiled_;
+};
+
+}  // namespace isoveil
