@@ -62,12 +62,27 @@ Status CheckCalls(const ordered_json& message, const std::string& place) {
     if (arguments == call["function"].end() || !(arguments->is_string() || arguments->is_object())) {
       return Expected(here + ".function.arguments", "a string or an object");
     }
+    if (arguments->is_string() && IsNestedTooDeep(arguments->get_ref<const std::string&>())) {
+      return Expected(here + ".function.arguments", fmt::format("at most {} brackets within each other", kMaxNesting));
+    }
     ISOVEIL_RETURN_IF_ERROR(CheckOptionalText(call, "id", here));
   }
   return Ok();
 }
 
 }  // namespace
+
+bool IsNestedTooDeep(std::string_view text) {
+  int depth = 0;
+  for (const char c : text) {
+    if (c == '[' || c == '{') {
+      if (++depth > kMaxNesting) return true;
+    } else if ((c == ']' || c == '}') && depth > 0) {
+      --depth;
+    }
+  }
+  return false;
+}
 
 Status CheckMessages(const ordered_json& messages) {
   if (!messages.is_array() || messages.empty()) return Expected("messages", "a list of at least one message");

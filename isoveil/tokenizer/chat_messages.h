@@ -6,13 +6,22 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "isoveil/base/result.h"
 
 namespace isoveil {
 
 // kInvalidArgument names the place and what was expected; kUnsupported for images, sound and files.
+// Arguments of calls are JSON within a string, nested kMaxNesting deep at most: templates and parsers recurse.
 Status CheckMessages(const nlohmann::ordered_json& messages);
 Status CheckTools(const nlohmann::ordered_json& tools);
+
+// How deep texts of messages and answers may nest [ and {.
+inline constexpr int kMaxNesting = 256;
+
+// True if more brackets are open at some place than kMaxNesting. Those within strings count too, so that no string's
+// end can be hidden from it. Linear.
+bool IsNestedTooDeep(std::string_view text);
 
 }  // namespace isoveil

@@ -90,6 +90,8 @@ void ChatTemplate::Impl::Analyse() {
 }
 
 Result<ordered_json> ChatParser::Parse(std::string_view answer, bool partial) const {
+  // llama.cpp's parser recurses for each bracket; a model that loops on one writes thousands.
+  if (IsNestedTooDeep(answer)) return Fail(ErrorCode::kFormat, "answer", "nests too many brackets to be parsed");
   try {
     const common_chat_msg message = common_chat_parse(std::string(answer), partial, impl_->params);
     return ordered_json::parse(message.to_json_oaicompat().dump_safe());

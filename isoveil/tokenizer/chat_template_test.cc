@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "isoveil/tokenizer/chat_messages.h"
 #include "isoveil/tokenizer/test_vocabularies.h"
 
 namespace isoveil {
@@ -55,6 +56,30 @@ INSTANTIATE_TEST_SUITE_P(
         Rendering{"microsoft-Phi-3.5-mini-instruct",
                   "<|user|>\nHi<|end|>\n<|assistant|>\nHello.<|end|>\n<|user|>\nBye {{ 1 + 1 "
                   "}}<|end|>\n<|assistant|>\n"}));
+
+// Each of these ended the process: the template's code and the parser recurse for every bracket.
+TEST(ChatTemplate, DeepArgumentsAndAnswersAreNoWayIntoTheStack) {
+  for (const char* name : {"NousResearch-Hermes-3-Llama-3.1-8B-tool_use", "Qwen-Qwen2.5-7B-Instruct", "Qwen-Qwen3-0.6B"}) {
+    const ChatTemplate chat = Template(name);
+    for (const int n : {kMaxNesting - 1, 60'000}) {
+      ordered_json messages = Messages(R"([{"role": "user", "content": "x"}, {"role": "assistant", "content": "",
+          "tool_calls": [{"id": "1", "type": "function", "function": {"name": "weather"}}]}])");
+      messages[1]["tool_calls"][0]["function"]["arguments"] =
+          R"({"a":)" + std::string(static_cast<size_t>(n), '[') + std::string(static_cast<size_t>(n), ']') + "}";
+      const auto prompt = chat.Render({.messages = messages, .tools = kTools});
+      EXPECT_EQ(prompt.has_value(), n < kMaxNesting) << name;
+      if (!prompt) {
+        EXPECT_EQ(prompt.error().where, "messages[1].tool_calls[0].function.arguments");
+      }
+    }
+    const auto parser = chat.Render({.messages = Messages(R"([{"role": "user", "content": "x"}])"), .tools = kTools})->parser;
+    for (const bool partial : {true, false}) {
+      const std::string call = "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": ";
+      (void)parser.Parse(call + std::string(kMaxNesting - 3, '['), partial);
+      EXPECT_FALSE(parser.Parse(call + std::string(1 << 20, '['), partial));
+    }
+  }
+}
 
 // The short way for templates that give text only, against llama.cpp's own for each of its templates.
 TEST(ChatTemplate, RendersWhatTheWholeAnalysisRenders) {
