@@ -82,6 +82,56 @@ def test_further_hosts_and_origins(blind, blind_server, tmp_path):
         assert ask(g, "/v1/models", headers={"Origin": "https://page.example.evil"}).status == 403
 
 
+def test_pages_of_a_further_origin_may_read_answers(blind, blind_server, tmp_path):
+    """What a browser asks before and hears after: without these headers it shows a page nothing, not even an error."""
+    (tmp_path / "keys").write_text(KEYS[0])
+    origin = {"Origin": "https://page.example"}
+    bearer = {**origin, "Authorization": f"Bearer {KEYS[0]}"}
+    with gateway(blind.runner, blind.client, [blind_server.url], tmp_path / "log", "--api-key-file", tmp_path / "keys",
+                 "--allowed-origin", "https://page.example") as g:
+        for path in (CHAT, "/v1/models", RESPOND, "/chat/completions", "/nothing"):
+            before = ask(g, path, headers={**origin, "Access-Control-Request-Method": "POST",
+                                           "Access-Control-Request-Headers": "authorization,content-type,x-stainless-os"}, method="OPTIONS")
+            assert before.status == 204 and before.body == b"", path
+            assert before.headers["access-control-allow-origin"] == "https://page.example"
+            assert "POST" in before.headers["access-control-allow-methods"]
+            assert "x-stainless-os" in before.headers["access-control-allow-headers"]
+        answers = [ask(g, CHAT, chat_body(), bearer), ask(g, CHAT, chat_body(stream=True), bearer), ask(g, CHAT, "{", bearer),
+                   ask(g, CHAT, chat_body(), origin), ask(g, "/nothing", headers=bearer), ask(g, CHAT, headers=bearer)]
+        assert [a.status for a in answers] == [200, 200, 400, 401, 404, 405]
+        for answer in answers:
+            assert answer.headers["access-control-allow-origin"] == "https://page.example" and answer.headers["vary"] == "Origin"
+            assert "X-Request-Id" in answer.headers["access-control-expose-headers"]
+        other = {"Origin": "https://other.example", "Access-Control-Request-Method": "POST"}
+        for refused in (ask(g, CHAT, headers=other, method="OPTIONS"), ask(g, CHAT, chat_body(), {**bearer, **other})):
+            assert refused.status == 403 and "access-control-allow-origin" not in refused.headers
+        assert "access-control-allow-origin" not in ask(g, "/v1/models", headers={"Authorization": f"Bearer {KEYS[0]}"}).headers
+
+
+def test_paths_in_every_spelling_and_wrong_methods(front):
+    for path in (CHAT, CHAT + "/", "/chat/completions", "/chat/completions/"):
+        assert ask(front, path, chat_body()).status == 200, path
+    for path in ("/v1/models", "/v1/models/", "/models", "/models/", "/health/"):
+        assert ask(front, path).status == 200, path
+    assert ask(front, "/v1/models/tiny/").json == ask(front, "/models/tiny").json
+    for method, path, allowed in (("GET", CHAT, "POST"), ("PUT", CHAT, "POST"), ("POST", "/v1/models", "GET"), ("DELETE", "/health", "GET"),
+                                  ("POST", "/v1/responses/resp_1", "DELETE, GET"), ("GET", "/completions", "POST")):
+        refused = ask(front, path, method=method)
+        assert refused.status == 405 and refused.error["code"] == "method_not_allowed", (method, path)
+        assert refused.headers["allow"] == allowed
+    assert ask(front, "/v1/nothing", "{}").status == 404
+
+
+def test_streams_of_http_1_0_have_no_chunks(front):
+    data = json.dumps(chat_body(stream=True)).encode()
+    with socket.create_connection(("127.0.0.1", front.port), timeout=30) as s:
+        s.sendall(f"POST {CHAT} HTTP/1.0\r\nHost: 127.0.0.1:{front.port}\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
+        said = b"".join(iter(lambda: s.recv(65536), b""))
+    head, body = said.split(b"\r\n\r\n", 1)
+    assert b"transfer-encoding" not in head.lower()
+    assert body.startswith(b"data: {") and body.endswith(b"data: [DONE]\n\n")
+
+
 def test_headers_of_answers(front):
     page = ask(front, "/")
     assert page.status == 200 and "default-src 'none'" in page.headers["content-security-policy"]

@@ -45,7 +45,7 @@ nlohmann::ordered_json AnthropicForm(const ApiError& error) {
 }  // namespace
 
 ErrorForm ErrorFormOf(std::string_view path) {
-  return path.starts_with("/v1/messages") ? ErrorForm::kAnthropic : ErrorForm::kOpenAi;
+  return path.starts_with("/v1/messages") || path.starts_with("/messages") ? ErrorForm::kAnthropic : ErrorForm::kOpenAi;
 }
 
 nlohmann::ordered_json ApiError::ToJson(ErrorForm form) const {

@@ -14,11 +14,14 @@ void Responses(const ModelService& service, const ApiRequest& request, ReplyWrit
 // Anthropic's API: the same answers in its own form, and the length of a prompt, however long.
 void Messages(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
 void CountMessageTokens(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
+// What /v1/responses has stored under the id `request.target`.
+void GetResponse(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
+void DeleteResponse(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
 void Embeddings(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
 void Tokenize(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
 void Detokenize(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
 void ListModels(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
-// kNotFound unless `id` is the name of the model.
-void GetModel(const ModelService& service, std::string_view id, ReplyWriter& reply);
+// kNotFound unless `request.target` is the name of the model.
+void GetModel(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
 
 }  // namespace isoveil

@@ -97,6 +97,49 @@ TEST(ApisTest, ResponsesSpeakOfItems) {
   EXPECT_EQ(small.PromptText(), "[system]Be brief.[user]Hi[assistant]");
 }
 
+// As Vercel's AI SDK and OpenAI's agents go on.
+TEST(ApisTest, ASecondResponseRefersToTheFirst) {
+  SmallService small;
+  const Json first = small.Post(Responses, R"({"input": "Hi"})").json();
+  EXPECT_EQ(first["store"], true);
+  const Json reference = {{"type", "item_reference"}, {"id", first["output"][0]["id"]}};
+  const Json user = {{"role", "user"}, {"content", "More"}};
+  const Json input = Json::array({{{"role", "user"}, {"content", "Hi"}}, reference, user});
+  ASSERT_EQ(small.Post(Responses, Json{{"input", input}}.dump()).status, 200);
+  ASSERT_EQ(small.Post(Responses, Json{{"input", "More"}, {"previous_response_id", first["id"]}}.dump()).status, 200);
+  EXPECT_EQ(small.PromptText(1), "[user]Hi[assistant]Hello[user]More[assistant]");
+  EXPECT_EQ(small.PromptText(2), small.PromptText(1));
+
+  const CollectedReply stored = small.Post(GetResponse, "", first["id"]);
+  EXPECT_EQ(stored.json(), first);
+  EXPECT_EQ(small.Post(DeleteResponse, "", first["id"]).json()["deleted"], true);
+  const CollectedReply gone = small.Post(Responses, Json{{"input", input}}.dump());
+  EXPECT_EQ(gone.status, 404);
+  EXPECT_EQ(gone.json()["error"]["param"], "input[1].id");
+}
+
+TEST(ApisTest, WhatIsNotToBeStoredIsNot) {
+  SmallService small;
+  const Json answer = small.Post(Responses, R"({"input": "Hi", "store": false})").json();
+  EXPECT_EQ(answer["store"], false);
+  EXPECT_EQ(small.service.responses->bytes(), 0U);
+  EXPECT_EQ(small.Post(GetResponse, "", answer["id"]).status, 404);
+}
+
+TEST(ApisTest, AByteOrderMarkIsNoPartOfTheBody) {
+  SmallService small;
+  EXPECT_EQ(small.Post(ChatCompletions, "\xEF\xBB\xBF" + std::string(kAsk) + "}").status, 200);
+}
+
+TEST(ApisTest, ModelsTellTheirContext) {
+  SmallService small;
+  small.service.n_context = 4096;
+  const Json model = small.Post(ListModels, "").json()["data"][0];
+  EXPECT_EQ(model["context_length"], 4096);
+  EXPECT_EQ(small.Post(GetModel, "", "small").json(), model);
+  EXPECT_EQ(small.Post(GetModel, "", "large").status, 404);
+}
+
 TEST(ApisTest, TokensAreNamedAndJoinedAgain) {
   SmallService small;
   const CollectedReply reply = small.Post(Tokenize, R"({"content": "hello"})");

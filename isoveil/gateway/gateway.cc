@@ -11,6 +11,7 @@
 #include "isoveil/gateway/message_builder.h"
 #include "isoveil/gateway/metrics.h"
 #include "isoveil/gateway/page.h"
+#include "isoveil/gateway/route_table.h"
 
 namespace isoveil {
 namespace {
@@ -90,12 +91,15 @@ class Gateway::Impl {
  private:
   void SetLimits();
   void Route();
+  httplib::Server::Handler HandlerOf(Endpoint endpoint);
   void AddPost(const char* path, Endpoint endpoint);
-  void AddGet(const char* path, std::function<void(const httplib::Request&, httplib::Response&)> handler);
+  void AddGet(const char* path, Endpoint endpoint);
+  bool RefuseMethod(const httplib::Request& request, httplib::Response& response) const;
+  void AllowOrigin(const httplib::Request& request, httplib::Response& response) const;
   httplib::Server::HandlerResponse CheckCaller(const httplib::Request& request, httplib::Response& response);
   void Answer(Endpoint endpoint, const httplib::Request& request, httplib::Response& response);
   void Stream(std::shared_ptr<Exchange> exchange, std::shared_ptr<void> held, ReplyItem first,
-              httplib::Response& response);
+              const httplib::Request& request, httplib::Response& response);
   Json StatusJson() const;
   static bool NeedsKey(const std::string& path) { return path != "/health" && !FindPageFile(path); }
 
@@ -105,6 +109,7 @@ class Gateway::Impl {
   Guard guard_;
   ModelService service_;
   std::string upstream_kind_;
+  RouteTable routes_;
   Metrics metrics_;
   std::stop_source stopping_;
   httplib::Server server_;
@@ -160,8 +165,9 @@ void Gateway::Impl::SetLimits() {
                                {"Cache-Control", "no-store"}, {"Server", "isoveil"}});
   server_.set_pre_routing_handler(
       [this](const httplib::Request& request, httplib::Response& response) { return CheckCaller(request, response); });
-  server_.set_error_handler([](const httplib::Request& request, httplib::Response& response) {
+  server_.set_error_handler([this](const httplib::Request& request, httplib::Response& response) {
     if (!response.body.empty()) return httplib::Server::HandlerResponse::Unhandled;
+    if (response.status == 404 && RefuseMethod(request, response)) return httplib::Server::HandlerResponse::Handled;
     const bool large = response.status == 413;
     Write({.status = response.status,
            .type = "invalid_request_error",
@@ -177,6 +183,35 @@ void Gateway::Impl::SetLimits() {
   });
 }
 
+// The path is there, the method is not.
+bool Gateway::Impl::RefuseMethod(const httplib::Request& request, httplib::Response& response) const {
+  const std::set<std::string> methods = routes_.Methods(request.path);
+  if (methods.empty()) return false;
+  const std::string list = fmt::format("{}", fmt::join(methods, ", "));
+  response.set_header("Allow", list);
+  Write({.status = 405,
+         .type = "invalid_request_error",
+         .message = fmt::format("expected {} here", list),
+         .code = "method_not_allowed"},
+        request, response);
+  return true;
+}
+
+// What a browser needs to hear before it lets a page of another origin see an answer, refusals among them.
+void Gateway::Impl::AllowOrigin(const httplib::Request& request, httplib::Response& response) const {
+  response.set_header("Access-Control-Allow-Origin", request.get_header_value("Origin"));
+  response.set_header("Access-Control-Expose-Headers", "X-Request-Id, Request-Id, Retry-After, X-Should-Retry");
+  if (request.method != "OPTIONS") return;
+  response.set_header("Access-Control-Allow-Methods", "GET, POST, DELETE");
+  // Clients send headers of their own kind (x-stainless-...); none of them is a credential that a browser adds.
+  const std::string asked = request.get_header_value("Access-Control-Request-Headers");
+  response.set_header("Access-Control-Allow-Headers", asked.empty() ? "Authorization, Content-Type" : asked);
+  response.set_header("Access-Control-Max-Age", "600");
+  if (request.get_header_value("Access-Control-Request-Private-Network") == "true") {
+    response.set_header("Access-Control-Allow-Private-Network", "true");
+  }
+}
+
 httplib::Server::HandlerResponse Gateway::Impl::CheckCaller(const httplib::Request& request,
                                                             httplib::Response& response) {
   const std::string id = RandomId("req_");
@@ -184,6 +219,15 @@ httplib::Server::HandlerResponse Gateway::Impl::CheckCaller(const httplib::Reque
   response.set_header("request-id", id);  // where Anthropic's clients look
   const Caller caller = CallerOf(request);
   std::optional<ApiError> refusal = guard_.CheckPlace(caller);
+  if (!options_.guard.allowed_origins.empty()) response.set_header("Vary", "Origin");
+  if (guard_.IsListedOrigin(caller)) {
+    AllowOrigin(request, response);
+    // A preflight carries no key.
+    if (!refusal && request.method == "OPTIONS" && request.has_header("Access-Control-Request-Method")) {
+      response.status = 204;
+      return httplib::Server::HandlerResponse::Handled;
+    }
+  }
   size_t who = 0;
   if (!refusal && NeedsKey(request.path)) refusal = guard_.CheckKey(caller, &who);
   if (!refusal) return httplib::Server::HandlerResponse::Unhandled;
@@ -203,26 +247,20 @@ void Gateway::Impl::Route() {
   const auto json = [](const Json& body, httplib::Response& response) {
     response.set_content(body.dump(), "application/json");
   };
-  server_.Get("/v1/models", [this](const httplib::Request& request, httplib::Response& response) {
-    Answer(&ListModels, request, response);
-  });
-  server_.Get(R"(/v1/models/(.+))", [this](const httplib::Request& request, httplib::Response& response) {
-    Exchange exchange;
-    GetModel(service_, request.matches[1].str(), exchange);
-    const ReplyItem item = exchange.Next(kTick);
-    response.status = item.status;
-    response.set_content(item.text, item.content_type);
-  });
-  server_.Get("/health", [this, json](const httplib::Request&, httplib::Response& response) {
+  AddGet("/v1/models", &ListModels);
+  AddGet("/v1/models/{id}", &GetModel);
+  AddGet("/v1/responses/{id}", &GetResponse);
+  server_.Delete(routes_.Add("DELETE", "/v1/responses/{id}"), HandlerOf(&DeleteResponse));
+  server_.Get(routes_.Add("GET", "/health"), [this, json](const httplib::Request&, httplib::Response& response) {
     const bool ready = pool_->n_ready() > 0;
     response.status = ready ? 200 : 503;
     json({{"status", ready ? "ok" : "unavailable"}}, response);
   });
-  server_.Get("/isoveil/status", [this, json](const httplib::Request&, httplib::Response& response) {
+  server_.Get(routes_.Add("GET", "/isoveil/status"), [this, json](const httplib::Request&, httplib::Response& response) {
     json(StatusJson(), response);
   });
   if (options_.metrics) {
-    server_.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
+    server_.Get(routes_.Add("GET", "/metrics"), [this](const httplib::Request&, httplib::Response& response) {
       response.set_content(metrics_.Text(pool_->n_ready()), "text/plain; version=0.0.4");
     });
   }
@@ -241,10 +279,18 @@ void Gateway::Impl::Route() {
   }
 }
 
-void Gateway::Impl::AddPost(const char* path, Endpoint endpoint) {
-  server_.Post(path, [this, endpoint](const httplib::Request& request, httplib::Response& response) {
+httplib::Server::Handler Gateway::Impl::HandlerOf(Endpoint endpoint) {
+  return [this, endpoint](const httplib::Request& request, httplib::Response& response) {
     Answer(endpoint, request, response);
-  });
+  };
+}
+
+void Gateway::Impl::AddPost(const char* path, Endpoint endpoint) {
+  server_.Post(routes_.Add("POST", path), HandlerOf(endpoint));
+}
+
+void Gateway::Impl::AddGet(const char* path, Endpoint endpoint) {
+  server_.Get(routes_.Add("GET", path), HandlerOf(endpoint));
 }
 
 // Waits for the first thing that the work has to say: it decides between a document and a stream.
@@ -257,7 +303,9 @@ void Gateway::Impl::Answer(Endpoint endpoint, const httplib::Request& request, h
   auto exchange = std::make_shared<Exchange>(ErrorFormOf(request.path));
   ApiRequest api{.body = request.body,
                  .id = response.get_header_value("X-Request-Id"),
-                 .wants_wire = request.get_header_value("X-Isoveil-Wire") == "1"};
+                 .wants_wire = request.get_header_value("X-Isoveil-Wire") == "1",
+                 .who = who,
+                 .target = request.matches.size() > 1 ? request.matches[1].str() : ""};
   exchange->Start([this, endpoint, api = std::move(api)](ReplyWriter& reply, std::stop_token cancel) mutable {
     api.cancel = cancel;
     endpoint(service_, api, reply);
@@ -272,7 +320,7 @@ void Gateway::Impl::Answer(Endpoint endpoint, const httplib::Request& request, h
       case ReplyItem::Kind::kEvent:
         response.set_header("X-Accel-Buffering", "no");
         return Stream(exchange, std::make_shared<std::pair<Guard::Slot, std::shared_ptr<Running>>>(*slot, running),
-                      std::move(item), response);
+                      std::move(item), request, response);
       case ReplyItem::Kind::kWhole:
         running->status = response.status = item.status;
         if (item.retry_after_seconds) response.set_header("Retry-After", std::to_string(*item.retry_after_seconds));
@@ -286,28 +334,31 @@ void Gateway::Impl::Answer(Endpoint endpoint, const httplib::Request& request, h
 }
 
 void Gateway::Impl::Stream(std::shared_ptr<Exchange> exchange, std::shared_ptr<void> held, ReplyItem first,
-                           httplib::Response& response) {
-  response.set_chunked_content_provider(
-      "text/event-stream",
-      [this, exchange, held, next = std::move(first), silent = milliseconds(0)](size_t,
-                                                                               httplib::DataSink& sink) mutable {
-        if (stopping_.stop_requested()) return false;
-        if (next.kind == ReplyItem::Kind::kNothingYet) next = exchange->Next(kTick);
-        ReplyItem item = std::exchange(next, {});
-        switch (item.kind) {
-          case ReplyItem::Kind::kNothingYet: {
-            if (!sink.is_writable()) return false;
-            silent += kTick;
-            if (silent < kPingAfter) return true;
-            silent = milliseconds(0);
-            constexpr std::string_view kPing = ": ping\n\n";
-            return sink.write(kPing.data(), kPing.size());
-          }
-          case ReplyItem::Kind::kEnd: sink.done(); return true;
-          default: silent = milliseconds(0); return sink.write(item.text.data(), item.text.size());
-        }
-      },
-      [exchange](bool) { exchange->Cancel(); });
+                           const httplib::Request& request, httplib::Response& response) {
+  auto provide = [this, exchange, held, next = std::move(first), silent = milliseconds(0)](
+                     size_t, httplib::DataSink& sink) mutable {
+    if (stopping_.stop_requested()) return false;
+    if (next.kind == ReplyItem::Kind::kNothingYet) next = exchange->Next(kTick);
+    ReplyItem item = std::exchange(next, {});
+    switch (item.kind) {
+      case ReplyItem::Kind::kNothingYet: {
+        if (!sink.is_writable()) return false;
+        silent += kTick;
+        if (silent < kPingAfter) return true;
+        silent = milliseconds(0);
+        constexpr std::string_view kPing = ": ping\n\n";
+        return sink.write(kPing.data(), kPing.size());
+      }
+      case ReplyItem::Kind::kEnd: sink.done(); return true;
+      default: silent = milliseconds(0); return sink.write(item.text.data(), item.text.size());
+    }
+  };
+  const auto release = [exchange](bool) { exchange->Cancel(); };
+  if (request.version == "HTTP/1.0") {  // knows no chunks: the end of the connection is the end of the stream
+    response.set_header("Connection", "close");
+    return response.set_content_provider("text/event-stream", std::move(provide), release);
+  }
+  response.set_chunked_content_provider("text/event-stream", std::move(provide), release);
 }
 
 Json Gateway::Impl::StatusJson() const {

@@ -87,14 +87,18 @@ std::optional<ApiError> Guard::CheckPlace(const Caller& caller) const {
   const std::string origin = Lower(caller.origin);
   if (!origin.empty()) {
     const bool own = origin == "http://" + host || origin == "https://" + host;
-    const auto& list = options_.allowed_origins;
-    if (!own && std::find(list.begin(), list.end(), origin) == list.end()) {
+    if (!own && !IsListedOrigin(caller)) {
       return Forbidden("pages of another origin may not use this gateway", "origin_not_allowed");
     }
   } else if (caller.fetch_site == "cross-site") {
     return Forbidden("pages of another origin may not use this gateway", "origin_not_allowed");
   }
   return std::nullopt;
+}
+
+bool Guard::IsListedOrigin(const Caller& caller) const {
+  const auto& list = options_.allowed_origins;
+  return std::find(list.begin(), list.end(), Lower(caller.origin)) != list.end();
 }
 
 std::optional<ApiError> Guard::CheckKey(const Caller& caller, size_t* who) const {

@@ -48,6 +48,8 @@ class Guard {
 
   // Host and Origin alone, for pages and /health; nothing if the caller is welcome.
   std::optional<ApiError> CheckPlace(const Caller& caller) const;
+  // A page of another origin that was allowed by name asks.
+  bool IsListedOrigin(const Caller& caller) const;
   // The key. `who` becomes its number, for Enter.
   std::optional<ApiError> CheckKey(const Caller& caller, size_t* who) const;
 

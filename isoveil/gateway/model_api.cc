@@ -5,7 +5,10 @@ namespace isoveil {
 namespace {
 
 Json ModelJson(const ModelService& service) {
-  return {{"id", service.name}, {"object", "model"}, {"created", service.created}, {"owned_by", "isoveil"}};
+  Json json = {{"id", service.name}, {"object", "model"}, {"created", service.created}, {"owned_by", "isoveil"}};
+  // The name that OpenRouter and LiteLLM gave it, and vLLM's.
+  if (service.n_context) json["context_length"] = json["max_model_len"] = *service.n_context;
+  return json;
 }
 
 Result<Json> TokenizeBody(const ModelService& service, const ApiRequest& request) {
@@ -57,8 +60,8 @@ void ListModels(const ModelService& service, const ApiRequest&, ReplyWriter& rep
   reply.SendJson(Json{{"object", "list"}, {"data", Json::array({ModelJson(service)})}});
 }
 
-void GetModel(const ModelService& service, std::string_view id, ReplyWriter& reply) {
-  if (id == service.name) return reply.SendJson(ModelJson(service));
+void GetModel(const ModelService& service, const ApiRequest& request, ReplyWriter& reply) {
+  if (request.target == service.name) return reply.SendJson(ModelJson(service));
   reply.Fail({.status = 404,
               .type = "invalid_request_error",
               .message = "there is no such model here; GET /v1/models lists what there is",

@@ -3,6 +3,7 @@
 
 #include "isoveil/engine/upstream.h"
 #include "isoveil/gateway/options.h"
+#include "isoveil/gateway/response_store.h"
 #include "isoveil/tokenizer/chat_template.h"
 #include "isoveil/tokenizer/client_folder.h"
 
@@ -16,6 +17,7 @@ struct ModelService {
   int64_t created = 0;               // seconds since 1970
   std::optional<int64_t> n_context;  // as the server tells
   RequestLimits limits;
+  std::shared_ptr<ResponseStore> responses = std::make_shared<ResponseStore>();
 };
 
 // Sets max_tokens to what is left of the context, where the request gives none. kInvalidArgument with

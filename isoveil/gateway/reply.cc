@@ -5,7 +5,11 @@
 namespace isoveil {
 
 Result<Json> ParseBody(const ApiRequest& request, int max_depth) {
-  Result<Json> json = ParseStrictJson(request.body, "body", max_depth);
+  std::string_view text = request.body;
+  if (constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF"; text.starts_with(kByteOrderMark)) {
+    text.remove_prefix(kByteOrderMark.size());
+  }
+  Result<Json> json = ParseStrictJson(text, "body", max_depth);
   if (!json) {
     // Where it breaks is told, what stands there is not.
     return isoveil::Fail(ErrorCode::kInvalidArgument, "body", "expected well-formed JSON without repeated names");

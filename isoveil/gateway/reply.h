@@ -20,6 +20,8 @@ struct ApiRequest {
   std::string body;
   std::string id;            // "req_..."
   bool wants_wire = false;   // the client's own page asks what crossed the wire
+  size_t who = 0;            // number of the API key
+  std::string target;        // what the path names, such as an id; may be empty
   std::stop_token cancel;    // the client is gone, or the gateway stops
 };
 

@@ -4,12 +4,12 @@ namespace isoveil {
 namespace {
 
 Status RefuseStored(const Json& body) {
-  for (const char* name : {"previous_response_id", "conversation", "prompt"}) {
+  for (const char* name : {"conversation", "prompt"}) {
     if (Member(body, name).is_null()) continue;
-    return Fail(ErrorCode::kUnsupported, name, "nothing is stored here", "send the whole conversation in input");
+    return Fail(ErrorCode::kUnsupported, name, "is not stored here", "send the conversation in input, or previous_response_id");
   }
   ISOVEIL_ASSIGN_OR_RETURN(const auto background, ReadBool(body, "background"));
-  if (background.value_or(false)) return Fail(ErrorCode::kUnsupported, "background", "nothing is stored here");
+  if (background.value_or(false)) return Fail(ErrorCode::kUnsupported, "background", "no response is made without a client that waits");
   return Ok();
 }
 

@@ -1,4 +1,4 @@
-// POST /v1/responses: text and function calls, nothing stored.
+// POST /v1/responses, and GET and DELETE of what it has stored.
 #include <ctime>
 
 #include "isoveil/gateway/apis.h"
@@ -13,6 +13,8 @@ struct Response {
   const ApiRequest& request;
   Json asked;
   ChatTask task;
+  std::string previous;  // what it continues
+  bool store = false;
   std::string id = RandomId("resp_");
   int64_t created = std::time(nullptr);
 };
@@ -24,11 +26,16 @@ Result<Response> ReadResponse(const ModelService& service, const ApiRequest& req
   ISOVEIL_ASSIGN_OR_RETURN(
       AnswerCheck check,
       AnswerCheck::FromFormat(text.is_object() ? Member(text, "format") : Json(), "text.format"));
-  ISOVEIL_ASSIGN_OR_RETURN(const Json chat, ChatFromResponseRequest(body));
+  ISOVEIL_ASSIGN_OR_RETURN(const auto previous, ReadText(body, "previous_response_id"));
+  ISOVEIL_ASSIGN_OR_RETURN(const auto store, ReadBool(body, "store"));
+  Json whole = body;
+  ISOVEIL_ASSIGN_OR_RETURN(whole["input"],
+                           service.responses->Expand(request.who, Member(body, "input"), previous.value_or("")));
+  ISOVEIL_ASSIGN_OR_RETURN(const Json chat, ChatFromResponseRequest(whole));
   ISOVEIL_ASSIGN_OR_RETURN(ChatRequest chat_request, ReadChatRequest(chat, service.limits, check));
   ISOVEIL_ASSIGN_OR_RETURN(ChatTask task,
                            MakeChatTask(service, std::move(chat_request), std::move(options), std::move(check)));
-  return Response{service, request, body, std::move(task)};
+  return Response{service, request, body, std::move(task), previous.value_or(""), store.value_or(true)};
 }
 
 Json OrDefault(const Json& asked, const char* name, Json fallback) {
@@ -50,9 +57,9 @@ Json ResponseJson(const Response& response, const char* status, Json output, con
                {"model", response.service.name},
                {"output", std::move(output)},
                {"parallel_tool_calls", OrDefault(asked, "parallel_tool_calls", false)},
-               {"previous_response_id", nullptr},
+               {"previous_response_id", OrDefault(asked, "previous_response_id", nullptr)},
                {"reasoning", {{"effort", nullptr}, {"summary", nullptr}}},
-               {"store", false},
+               {"store", response.store},
                {"temperature", response.task.options.sampling.temperature},
                {"text", OrDefault(asked, "text", {{"format", {{"type", "text"}}}})},
                {"tool_choice", OrDefault(asked, "tool_choice", "auto")},
@@ -223,6 +230,13 @@ void Run(const Response& response, ReplyWriter& reply) {
   const bool cut = answer->finish_reason == "length";
   const char* const status = cut ? "incomplete" : "completed";
   const Json done = ResponseJson(response, status, output.Output(status), &answer->usage);
+  if (response.store) {
+    response.service.responses->Put(response.request.who, {.id = response.id,
+                                                           .previous = response.previous,
+                                                           .input = Member(response.asked, "input"),
+                                                           .output = done["output"],
+                                                           .body = done});
+  }
   if (!stream) return reply.SendJson(done);
   output.Lifecycle(cut ? "response.incomplete" : "response.completed", done);
 }
@@ -233,6 +247,18 @@ void Responses(const ModelService& service, const ApiRequest& request, ReplyWrit
   const auto response = ReadResponse(service, request);
   if (!response) return reply.Fail(ToApiError(response.error()));
   Run(*response, reply);
+}
+
+void GetResponse(const ModelService& service, const ApiRequest& request, ReplyWriter& reply) {
+  const auto stored = service.responses->Find(request.who, request.target);
+  if (!stored) return reply.Fail(ToApiError(stored.error()));
+  reply.SendJson(stored->body);
+}
+
+void DeleteResponse(const ModelService& service, const ApiRequest& request, ReplyWriter& reply) {
+  const Status removed = service.responses->Remove(request.who, request.target);
+  if (!removed) return reply.Fail(ToApiError(removed.error()));
+  reply.SendJson(Json{{"id", request.target}, {"object", "response"}, {"deleted", true}});
 }
 
 }  // namespace isoveil

@@ -132,9 +132,9 @@ struct SmallService {
             .cipher = VocabCipher::Derive(ModelKey(root, {}), 261).value()};
   }
 
-  CollectedReply Post(Api api, std::string body) {
+  CollectedReply Post(Api api, std::string body, std::string target = "") {
     CollectedReply reply;
-    api(service, {.body = std::move(body), .id = "req_test", .cancel = {}}, reply);
+    api(service, {.body = std::move(body), .id = "req_test", .target = std::move(target), .cancel = {}}, reply);
     return reply;
   }
 
