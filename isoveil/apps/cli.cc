@@ -9,6 +9,8 @@
 #include <fstream>
 #include <iostream>
 
+#include "isoveil/tokenizer/template_worker.h"
+
 namespace isoveil {
 namespace {
 
@@ -160,5 +162,7 @@ uint64_t PeakRssBytes() {
   ::getrusage(RUSAGE_SELF, &usage);
   return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
 }
+
+std::vector<std::string> TemplateWorkerProgram() { return {"/proc/self/exe", kTemplateWorkerCommand}; }
 
 }  // namespace isoveil

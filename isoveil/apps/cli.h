@@ -49,6 +49,9 @@ std::string HumanBytes(uint64_t bytes);
 // Largest resident set of this process so far.
 uint64_t PeakRssBytes();
 
+// The command line of a process that runs a model's chat template: this program, in another role.
+std::vector<std::string> TemplateWorkerProgram();
+
 Command AddKeygen(CLI::App& parent);
 Command AddInspect(CLI::App& parent);
 Command AddEncrypt(CLI::App& parent);

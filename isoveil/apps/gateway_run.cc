@@ -139,6 +139,7 @@ Result<std::unique_ptr<Gateway>> OpenGateway(const Path& client_folder, const Ro
   options.limits.max_body_bytes = flags.max_body;
   options.model_name = flags.name.empty() ? DefaultName(client_folder) : flags.name;
   options.upstream_url = upstreams.urls.front();
+  options.template_worker = TemplateWorkerProgram();
   options.metrics = flags.metrics;
   options.page = !flags.no_page;
   ISOVEIL_ASSIGN_OR_RETURN(ClientFolder opened, ClientFolder::Open(client_folder, key));

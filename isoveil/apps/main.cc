@@ -1,6 +1,7 @@
 // isoveil: the command line.
 #include "isoveil/apps/cli.h"
 #include "isoveil/crypto/process.h"
+#include "isoveil/tokenizer/template_worker.h"
 
 namespace {
 
@@ -29,6 +30,7 @@ constexpr const char* kFooter =
 int main(int argc, char** argv) {
   using namespace isoveil;
   DisableCoreDumps();
+  if (argc == 2 && argv[1] == std::string_view(kTemplateWorkerCommand)) return RunTemplateWorker(), kExitOk;
   CLI::App app(kDescription, "isoveil");
   app.footer(kFooter);
   app.set_version_flag("--version", "isoveil " ISOVEIL_VERSION);

@@ -118,7 +118,8 @@ class Gateway::Impl {
 
 Status Gateway::Impl::Start() {
   if (!client_->vocabulary.chat_template().empty()) {
-    ISOVEIL_ASSIGN_OR_RETURN(service_.chat, ChatTemplate::FromVocabulary(client_->vocabulary));
+    ISOVEIL_ASSIGN_OR_RETURN(TemplateSource source, ChatTemplate::SourceOf(client_->vocabulary));
+    ISOVEIL_ASSIGN_OR_RETURN(service_.chat, ChatTemplate::Isolate(std::move(source), options_.template_worker));
   }
   ISOVEIL_ASSIGN_OR_RETURN(const UpstreamInfo info, pool_->Probe());
   service_.n_context = info.n_context;

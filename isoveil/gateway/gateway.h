@@ -11,6 +11,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "isoveil/gateway/guard.h"
 #include "isoveil/gateway/options.h"
@@ -27,6 +28,8 @@ struct GatewayOptions {
   bool metrics = false;
   bool page = true;
   int max_connections = 1024;
+  // Starts a process that runs the model's chat template: see TemplateWorker.
+  std::vector<std::string> template_worker = {};
 };
 
 class Gateway {

@@ -8,6 +8,7 @@
 
 #include "isoveil/tokenizer/chat_messages.h"
 #include "isoveil/tokenizer/llama_runtime.h"
+#include "isoveil/tokenizer/template_worker.h"
 
 namespace isoveil {
 namespace {
@@ -60,6 +61,7 @@ struct ChatTemplate::Impl {
   std::string source;
   std::string bos_token;
   common_chat_templates_ptr templates;
+  std::unique_ptr<TemplateWorker> worker;  // instead of `templates`
   // Without tools the answer is text and nothing else, and so no request needs llama.cpp's analysis of the
   // template, which takes longer than all else that a request costs.
   bool gives_text_only = false;
@@ -119,7 +121,18 @@ Result<ChatTemplate> ChatTemplate::Parse(std::string source, std::string bos_tok
   }
 }
 
-Result<ChatTemplate> ChatTemplate::FromVocabulary(const Vocabulary& vocabulary) {
+Result<ChatTemplate> ChatTemplate::Isolate(TemplateSource source, std::vector<std::string> command,
+                                           std::chrono::milliseconds limit) {
+  StartLlama();
+  SilenceCommon();
+  auto impl = std::make_shared<Impl>();
+  impl->source = source.source;
+  impl->bos_token = source.bos_token;
+  ISOVEIL_ASSIGN_OR_RETURN(impl->worker, TemplateWorker::Start(std::move(command), std::move(source), limit));
+  return ChatTemplate(std::move(impl));
+}
+
+Result<TemplateSource> ChatTemplate::SourceOf(const Vocabulary& vocabulary) {
   if (vocabulary.chat_template().empty()) {
     return Fail(ErrorCode::kNotFound, "chat template", "the model has none", "use plain completions");
   }
@@ -128,13 +141,13 @@ Result<ChatTemplate> ChatTemplate::FromVocabulary(const Vocabulary& vocabulary) 
     const auto piece = vocabulary.Piece(*id, /*special=*/true);
     return piece ? std::string(*piece) : "";
   };
-  return Parse(vocabulary.chat_template(), name(vocabulary.special_ids().bos),
-               name(vocabulary.special_ids().eos));
+  return TemplateSource{vocabulary.chat_template(), name(vocabulary.special_ids().bos),
+                        name(vocabulary.special_ids().eos)};
 }
 
 namespace {
 
-Result<common_chat_templates_inputs> InputsOf(const ChatRequest& request) {
+Status CheckRequest(const ChatRequest& request) {
   ISOVEIL_RETURN_IF_ERROR(CheckMessages(request.messages));
   ISOVEIL_RETURN_IF_ERROR(CheckTools(request.tools));
   if (request.tool_choice != "auto" && request.tool_choice != "none" && request.tool_choice != "required") {
@@ -143,47 +156,72 @@ Result<common_chat_templates_inputs> InputsOf(const ChatRequest& request) {
   if (!request.kwargs.is_object()) {
     return Fail(ErrorCode::kInvalidArgument, "chat_template_kwargs", "expected an object");
   }
+  return Ok();
+}
+
+bool ContinuesAnswer(const ChatRequest& request) {
+  return !request.add_generation_prompt && request.messages.back()["role"] == "assistant";
+}
+
+common_reasoning_format FormatOf(ReasoningFormat format) {
+  return format == ReasoningFormat::kSeparate ? COMMON_REASONING_FORMAT_DEEPSEEK : COMMON_REASONING_FORMAT_NONE;
+}
+
+common_chat_templates_inputs InputsOf(const ChatRequest& request) {
   common_chat_templates_inputs inputs;
   inputs.messages = common_chat_msgs_parse_oaicompat(ToCommon(WithoutNulls(request.messages)));
   inputs.tools = common_chat_tools_parse_oaicompat(ToCommon(request.tools));
   inputs.tool_choice = common_chat_tool_choice_parse_oaicompat(request.tool_choice);
   inputs.parallel_tool_calls = request.parallel_tool_calls;
   inputs.enable_thinking = request.enable_thinking;
-  inputs.reasoning_format = request.reasoning == ReasoningFormat::kSeparate ? COMMON_REASONING_FORMAT_DEEPSEEK
-                                                                            : COMMON_REASONING_FORMAT_NONE;
+  inputs.reasoning_format = FormatOf(request.reasoning);
   inputs.add_generation_prompt = request.add_generation_prompt;
-  if (!request.add_generation_prompt && request.messages.back()["role"] == "assistant") {
-    inputs.continue_final_message = COMMON_CHAT_CONTINUATION_AUTO;
-  }
+  if (ContinuesAnswer(request)) inputs.continue_final_message = COMMON_CHAT_CONTINUATION_AUTO;
   for (const auto& [name, value] : request.kwargs.items()) inputs.chat_template_kwargs[name] = value.dump();
   return inputs;
 }
 
 }  // namespace
 
-Result<RenderedPrompt> ChatTemplate::Render(const ChatRequest& request) const {
+Result<RawPrompt> ChatTemplate::RenderRaw(const ChatRequest& request) const {
   try {
-    ISOVEIL_ASSIGN_OR_RETURN(common_chat_templates_inputs inputs, InputsOf(request));
-    inputs.force_pure_content = impl_->gives_text_only && request.tools.empty() &&
-                                inputs.continue_final_message == COMMON_CHAT_CONTINUATION_NONE;
-    const common_chat_params params = common_chat_templates_apply(impl_->templates.get(), inputs);
-    auto parser = std::make_shared<ChatParser::Impl>();
-    parser->params = common_chat_parser_params(params);
-    parser->params.reasoning_format = inputs.reasoning_format;
-    parser->params.parse_tool_calls = !request.tools.empty() && request.tool_choice != "none";
-    parser->params.is_continuation = inputs.continue_final_message != COMMON_CHAT_CONTINUATION_NONE;
-    if (!params.parser.empty()) parser->params.parser.load(params.parser);
-    RenderedPrompt prompt;
-    prompt.text = params.prompt;
-    prompt.has_bos = !impl_->bos_token.empty() && prompt.text.starts_with(impl_->bos_token);
-    prompt.stops = params.additional_stops;
-    prompt.kept_tokens = params.preserved_tokens;
-    prompt.verbatim = request.tools.empty() && !params.supports_thinking;
-    prompt.parser.impl_ = std::move(parser);
-    return prompt;
+    common_chat_templates_inputs inputs = InputsOf(request);
+    inputs.force_pure_content = impl_->gives_text_only && request.tools.empty() && !ContinuesAnswer(request);
+    common_chat_params params = common_chat_templates_apply(impl_->templates.get(), inputs);
+    return RawPrompt{.text = std::move(params.prompt),
+                     .format = params.format,
+                     .parser = std::move(params.parser),
+                     .generation_prompt = std::move(params.generation_prompt),
+                     .supports_thinking = params.supports_thinking,
+                     .stops = std::move(params.additional_stops),
+                     .kept_tokens = std::move(params.preserved_tokens)};
   } catch (const std::exception& error) {
     return Fail(ErrorCode::kInvalidArgument, "messages", Complaint(error.what(), impl_->source));
   }
+}
+
+Result<RenderedPrompt> ChatTemplate::Render(const ChatRequest& request) const {
+  ISOVEIL_RETURN_IF_ERROR(CheckRequest(request));
+  ISOVEIL_ASSIGN_OR_RETURN(RawPrompt raw, impl_->worker ? impl_->worker->Render(request) : RenderRaw(request));
+  auto parser = std::make_shared<ChatParser::Impl>();
+  parser->params.format = static_cast<common_chat_format>(raw.format);
+  parser->params.generation_prompt = std::move(raw.generation_prompt);
+  parser->params.reasoning_format = FormatOf(request.reasoning);
+  parser->params.parse_tool_calls = !request.tools.empty() && request.tool_choice != "none";
+  parser->params.is_continuation = ContinuesAnswer(request);
+  try {
+    if (!raw.parser.empty()) parser->params.parser.load(raw.parser);
+  } catch (const std::exception&) {
+    return Fail(ErrorCode::kInvalidArgument, "messages", "the chat template makes no form of answers that can be read");
+  }
+  RenderedPrompt prompt;
+  prompt.text = std::move(raw.text);
+  prompt.has_bos = !impl_->bos_token.empty() && prompt.text.starts_with(impl_->bos_token);
+  prompt.stops = std::move(raw.stops);
+  prompt.kept_tokens = std::move(raw.kept_tokens);
+  prompt.verbatim = request.tools.empty() && !raw.supports_thinking;
+  prompt.parser.impl_ = std::move(parser);
+  return prompt;
 }
 
 }  // namespace isoveil

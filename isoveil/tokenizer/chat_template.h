@@ -12,6 +12,7 @@
 // the template, never of the messages.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -66,16 +67,39 @@ struct RenderedPrompt {
   ChatParser parser;
 };
 
+// A template, and the texts of BOS and EOS, which templates insert.
+struct TemplateSource {
+  std::string source;
+  std::string bos_token;
+  std::string eos_token;
+};
+
+// What the template's own code makes of a request, in plain values that can cross between processes.
+struct RawPrompt {
+  std::string text;
+  int format = 0;  // llama.cpp's number of the answer's form
+  std::string parser;
+  std::string generation_prompt;
+  bool supports_thinking = false;
+  std::vector<std::string> stops;
+  std::vector<std::string> kept_tokens;
+};
+
 class ChatTemplate {
  public:
-  // `source` is the template; the tokens are the texts of BOS and EOS, which templates insert.
-  // kFormat if it is no template that can be run.
+  // Runs the template in this process: for templates that are trusted. kFormat if it is no template that can be run.
   static Result<ChatTemplate> Parse(std::string source, std::string bos_token, std::string eos_token);
+  // Runs it in processes of its own, which `command` starts and which call RunTemplateWorker; none for longer than
+  // `limit` at a time.
+  static Result<ChatTemplate> Isolate(TemplateSource source, std::vector<std::string> command,
+                                      std::chrono::milliseconds limit = std::chrono::seconds(10));
   // The template that came with the model; kNotFound if it has none.
-  static Result<ChatTemplate> FromVocabulary(const Vocabulary& vocabulary);
+  static Result<TemplateSource> SourceOf(const Vocabulary& vocabulary);
 
   // kInvalidArgument for messages that the template refuses or that are malformed.
   Result<RenderedPrompt> Render(const ChatRequest& request) const;
+  // The part of it that runs the template's code; the request must have passed CheckMessages and CheckTools.
+  Result<RawPrompt> RenderRaw(const ChatRequest& request) const;
 
  private:
   struct Impl;

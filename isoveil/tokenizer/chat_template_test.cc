@@ -216,7 +216,7 @@ TEST(ChatTemplate, RefusesWhatIsNoTemplate) {
     }
   }
   const Vocabulary vocabulary = Vocabulary::FromMetadata(SmallByteLevel(), "test").value();
-  EXPECT_EQ(ChatTemplate::FromVocabulary(vocabulary).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(ChatTemplate::SourceOf(vocabulary).error().code, ErrorCode::kNotFound);
 }
 
 struct Call {
