@@ -3,6 +3,7 @@
 #include <chat.h>
 #include <log.h>
 
+#include <algorithm>
 #include <exception>
 #include <mutex>
 
@@ -181,6 +182,21 @@ common_chat_templates_inputs InputsOf(const ChatRequest& request) {
   return inputs;
 }
 
+// In llama.cpp's parsers content and thoughts are texts until one of some delimiters, or until the end.
+void CollectMarkers(const ordered_json& node, RenderedPrompt& prompt) {
+  for (const auto& [name, value] : node.items()) {
+    if (name != "delimiters") {
+      if (value.is_structured()) CollectMarkers(value, prompt);
+      continue;
+    }
+    for (const ordered_json& delimiter : value) {
+      const auto& text = delimiter.get_ref<const std::string&>();
+      prompt.longest_marker = std::max(prompt.longest_marker, text.size());
+      if (!text.empty() && prompt.markers.find(text.front()) == std::string::npos) prompt.markers += text.front();
+    }
+  }
+}
+
 }  // namespace
 
 Result<RawPrompt> ChatTemplate::RenderRaw(const ChatRequest& request) const {
@@ -209,12 +225,15 @@ Result<RenderedPrompt> ChatTemplate::Render(const ChatRequest& request) const {
   parser->params.reasoning_format = FormatOf(request.reasoning);
   parser->params.parse_tool_calls = !request.tools.empty() && request.tool_choice != "none";
   parser->params.is_continuation = ContinuesAnswer(request);
+  RenderedPrompt prompt;
   try {
-    if (!raw.parser.empty()) parser->params.parser.load(raw.parser);
+    if (!raw.parser.empty()) {
+      parser->params.parser.load(raw.parser);
+      CollectMarkers(ordered_json::parse(raw.parser), prompt);
+    }
   } catch (const std::exception&) {
     return Fail(ErrorCode::kInvalidArgument, "messages", "the chat template makes no form of answers that can be read");
   }
-  RenderedPrompt prompt;
   prompt.text = std::move(raw.text);
   prompt.has_bos = !impl_->bos_token.empty() && prompt.text.starts_with(impl_->bos_token);
   prompt.stops = std::move(raw.stops);

@@ -64,6 +64,9 @@ struct RenderedPrompt {
   std::vector<std::string> kept_tokens;  // control tokens that the parser needs to see in the answer
   // The template gives answers no form of their own (no tools, no thoughts): the text is the content.
   bool verbatim = false;
+  // The characters that may begin something else than plain text: the first ones of the form's delimiters.
+  std::string markers;
+  size_t longest_marker = 0;
   ChatParser parser;
 };
 
