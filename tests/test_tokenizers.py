@@ -3,12 +3,15 @@
 Small tokenizers of each kind are trained on the corpus, written as a Hugging Face folder and compared text by text.
 """
 
+import functools
 import json
+import os
 import pathlib
 import random
 import subprocess
 import unicodedata
 
+import gguf
 import pytest
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers, processors, trainers
 from tokenizers import models as tokenizer_models
@@ -195,3 +198,86 @@ def test_text_never_becomes_a_control_token(pair):
     assert None not in control
     for ids in ours.ask({"text": t} for t in [*CONTROL, *TEXTS, "".join(CONTROL)]):
         assert not control.intersection(ids)
+
+
+# The 32,000 pieces of Llama 2, as transformers has converted them at one time or another.
+
+PREFIX = pathlib.Path(os.environ.get("ISOVEIL_LLAMA_PREFIX", os.path.expanduser("~/.cache/isoveil/llama.cpp-0.5.0")))
+LLAMA = PREFIX / "models/ggml-vocab-llama-spm.gguf"
+SCHEMES = {"legacy": None, "first": "first", "always": "always"}
+
+
+@functools.cache
+def llama_pieces():
+    reader = gguf.GGUFReader(LLAMA)
+    field = lambda name: reader.fields["tokenizer.ggml." + name]
+    texts = [bytes(field("tokens").parts[i]).decode() for i in field("tokens").data]
+    scores = [float(field("scores").parts[i][0]) for i in field("scores").data]
+    types = [int(field("token_type").parts[i][0]) for i in field("token_type").data]
+    return texts, scores, types
+
+
+@functools.cache
+def llama_merges(order):
+    texts, scores, _ = llama_pieces()
+    ids = {text: i for i, text in enumerate(texts)}
+    merges = [(text[:i], text[i:], score) for text, score in zip(texts, scores)
+              for i in range(1, len(text)) if text[:i] in ids and text[i:] in ids]
+    if order == "by token":  # until 2023
+        merges.sort(key=lambda m: (-m[2], ids[m[0]], ids[m[1]]))
+    else:  # since 2024: merges of equal score by length, those of different tokens mixed
+        merges.sort(key=lambda m: (m[2], len(m[0]), len(m[1])), reverse=True)
+    return [(left, right) for left, right, _ in merges]
+
+
+def llama_tokenizer(order, scheme):
+    texts, _, types = llama_pieces()
+    vocabulary = {text: i for i, text in enumerate(texts)}
+    tokenizer = Tokenizer(tokenizer_models.BPE(
+        vocabulary, llama_merges(order), unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    if scheme is None:
+        tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    else:
+        tokenizer.pre_tokenizer = metaspace(scheme)
+    tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in ["<unk>", "<s>", "</s>", *CONTROL]])
+    tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in USER_DEFINED])
+    # Phi-3's strip to the right, RoBERTa's mask to the left.
+    tokenizer.add_special_tokens([AddedToken("<|assistant|>", special=True, normalized=False, rstrip=True),
+                                  AddedToken("<mask>", special=True, normalized=False, lstrip=True)])
+    return tokenizer
+
+
+def llama_texts():
+    rng = random.Random(8)
+    pieces = [t.replace("▁", " ") for t in llama_pieces()[0][259:]]
+    runs = [c * n for c in " \n\t=-#*_.a" for n in [*range(1, 40), 63, 64, 65, 100, 257]]
+    mixed = ["".join(rng.choice([*runs[:60], *rng.choices(pieces, k=40)]) for _ in range(rng.randrange(1, 30))) for _ in range(1500)]
+    strips = ["a <|assistant|>\n\u00a0\u3000 b", "x \n <mask> y", "<|assistant|> <mask>", "<|assistant|>", " <mask>", "\u2028<mask>\u2028",
+              "<|assistant|>  <|im_end|> <|assistant|>\n\n", "<s> <mask></s>"]
+    return TEXTS + runs + mixed + strips
+
+
+@pytest.mark.parametrize("spelling", ["pairs", "strings"])
+@pytest.mark.parametrize("order", ["by token", "by length"])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_converted_sentence_piece(tmp_path, order, scheme, spelling):
+    tokenizer = llama_tokenizer(order, SCHEMES[scheme])
+    written = json.loads(tokenizer.to_str())
+    written["model"]["merges"] = [m if spelling == "pairs" else " ".join(m) for m in llama_merges(order)]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(written))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"bos_token": "<s>", "eos_token": "</s>"}))
+    texts = llama_texts()
+    expected = [e.ids for e in tokenizer.encode_batch(texts, add_special_tokens=False)]
+    # Text that merges to a control token is the one thing that stays text here.
+    found = Ours(tmp_path, tokenizer.get_vocab_size()).ask({"text": t, "parse_special": True} for t in texts)
+    assert differences(texts, expected, found) == []
+
+
+def test_long_texts_of_a_converted_sentence_piece(tmp_path):
+    """200,000 new lines took five seconds."""
+    tokenizer = llama_tokenizer("by length", None)
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    texts = ["\n" * 200_000, " " * 200_000, "a" * 200_000, " the quick\n" * 20_000]
+    expected = [e.ids for e in tokenizer.encode_batch(texts, add_special_tokens=False)]
+    found = Ours(tmp_path, tokenizer.get_vocab_size()).ask({"text": t} for t in texts)
+    assert [e == f for e, f in zip(expected, found)] == [True] * len(texts)

@@ -4,7 +4,6 @@
 #include <array>
 #include <optional>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "isoveil/tokenizer/hf_tokenizer_files.h"
 #include "isoveil/tokenizer/own_keys.h"
@@ -141,18 +140,16 @@ class Converter {
         return Malformed(s_, "added_tokens", "expected objects with id and content");
       }
       const auto text = added["content"].get<std::string>();
-      for (const char* flag : {"lstrip", "rstrip", "single_word"}) {
-        if (Flag(added, flag)) {
-          return Unsupported(s_, "added_tokens",
-                             fmt::format("token {} has {}, which llama.cpp lacks", Quoted(text), flag));
-        }
-      }
+      if (Flag(added, "single_word"))
+        return Unsupported(s_, "added_tokens", fmt::format("token {} has single_word", Quoted(text)));
       if (added["id"].is_number_unsigned() && added["id"].get<uint64_t>() < n_vocab_ &&
           tokens_[added["id"].get<uint64_t>()].type == kUnused) {
         tokens_[added["id"].get<uint64_t>()].text = text;
       }
       ISOVEIL_RETURN_IF_ERROR(
           SetToken(added["id"], text, Flag(added, "special") ? kControl : kUserDefined, "added_tokens"));
+      if (Flag(added, "lstrip")) strip_left_.push_back(added["id"].get<uint32_t>());
+      if (Flag(added, "rstrip")) strip_right_.push_back(added["id"].get<uint32_t>());
     }
     return Ok();
   }
@@ -207,10 +204,11 @@ class Converter {
   }
 
   Status ConvertByteFallback() {
+    if (Flag(*model_, "ignore_merges")) return Unsupported(s_, "model.ignore_merges", "has no rule here");
     ISOVEIL_ASSIGN_OR_RETURN(const bool prefix, SpacePrefix());
     ISOVEIL_RETURN_IF_ERROR(MarkBytesAndUnknown());
     ISOVEIL_ASSIGN_OR_RETURN(const auto merges, ReadMerges());
-    ISOVEIL_RETURN_IF_ERROR(ScoreByMerges(merges));
+    ISOVEIL_RETURN_IF_ERROR(SetMerges(merges));
     metadata_.Set("tokenizer.ggml.model", std::string("llama"));
     metadata_.Set("tokenizer.ggml.pre", std::string("default"));
     metadata_.Set("tokenizer.ggml.add_space_prefix", prefix);
@@ -258,53 +256,25 @@ class Converter {
     return TypeOf(step) == "Split" && step.contains("pattern") && step["pattern"].value("String", "") == " ";
   }
 
-  // llama.cpp merges the two neighbours whose joint text is the token of the highest score, Hugging Face
-  // those that are the merge of the lowest rank. The two agree if all merges that make one token stand
-  // together in rank, and if every two tokens that could make it are one of them.
-  Status ScoreByMerges(const std::vector<std::pair<std::string, std::string>>& merges) {
-    std::unordered_set<uint64_t> done;
-    std::vector<uint32_t> ways(n_vocab_);
-    uint64_t current = n_vocab_;
+  // The merges as they are (ranked_merges.h), and scores for llama.cpp, which nearly say the same: a token has
+  // minus the rank of its first merge.
+  Status SetMerges(const std::vector<std::pair<std::string, std::string>>& merges) {
+    std::vector<uint32_t> pairs;
+    // Tokens that no merge makes are single characters, bytes or added ones: they never compete.
+    for (Token& token : tokens_) token.score = kNeverMerged;
     for (size_t rank = 0; rank < merges.size(); ++rank) {
-      const auto it = ids_.find(merges[rank].first + merges[rank].second);
-      if (it == ids_.end())
-        return Malformed(s_, "model.merges", fmt::format("entry {} makes no token of the vocabulary", rank));
-      ++ways[it->second];
-      if (it->second == current) continue;
-      if (!done.insert(it->second).second) {
-        return Unsupported(s_, "model.merges",
-                           fmt::format("entry {} makes a token again that others came between", rank));
+      const auto& [left, right] = merges[rank];
+      for (const std::string& text : {left, right, left + right}) {
+        if (!ids_.contains(text))
+          return Malformed(s_, "model.merges", fmt::format("entry {} names a token that is not in the vocabulary", rank));
       }
-      current = it->second;
-      tokens_[current].score = -static_cast<float>(rank);
+      pairs.push_back(static_cast<uint32_t>(ids_.at(left)));
+      pairs.push_back(static_cast<uint32_t>(ids_.at(right)));
+      Token& made = tokens_[ids_.at(left + right)];
+      if (made.score == kNeverMerged) made.score = -static_cast<float>(rank);
     }
-    for (uint64_t id = 0; id < n_vocab_; ++id) {
-      // Tokens that no merge makes are single characters, bytes or added ones: they never compete.
-      if (!done.contains(id)) tokens_[id].score = kNeverMerged;
-      const bool hidden = !IsMadeOfText(id) && !(tokens_[id].type == kUserDefined && ways[id] > 0);
-      if (!hidden && ways[id] != WaysToMake(tokens_[id].text)) {
-        return Unsupported(s_, "model.merges",
-                           fmt::format("llama.cpp would make token {} of parts that no merge joins", id));
-      }
-    }
+    metadata_.Set(kMergesKey, std::move(pairs));
     return Ok();
-  }
-
-  // Special tokens may be made by merges, too, but llama.cpp does not see them then; see listed_tokens.h.
-  bool IsMadeOfText(uint64_t id) const { return tokens_[id].type == kNormal || tokens_[id].type == kByte; }
-
-  // The number of pairs of tokens that text makes, and whose joint text is `text`.
-  uint32_t WaysToMake(const std::string& text) const {
-    const auto is_part = [&](const std::string& part) {
-      const auto it = ids_.find(part);
-      return it != ids_.end() && tokens_[it->second].type != kControl && tokens_[it->second].type != kUnknown;
-    };
-    uint32_t ways = 0;
-    for (size_t cut = 1; cut < text.size(); ++cut) {
-      const bool inside_of_character = (static_cast<unsigned char>(text[cut]) & 0xc0) == 0x80;
-      if (!inside_of_character && is_part(text.substr(0, cut)) && is_part(text.substr(cut))) ++ways;
-    }
-    return ways;
   }
 
   Status MarkBytesAndUnknown() {
@@ -459,6 +429,8 @@ class Converter {
     metadata_.Set("tokenizer.ggml.tokens", std::move(texts));
     metadata_.Set("tokenizer.ggml.token_type", std::move(types));
     metadata_.Set(kSpecialTokensKey, std::string("listed"));
+    if (!strip_left_.empty()) metadata_.Set(kStripLeftKey, std::move(strip_left_));
+    if (!strip_right_.empty()) metadata_.Set(kStripRightKey, std::move(strip_right_));
     if (!s_.chat_template.empty()) metadata_.Set("tokenizer.chat_template", s_.chat_template);
     return std::move(metadata_);
   }
@@ -469,6 +441,7 @@ class Converter {
   bool byte_fallback_ = false;
   std::vector<Token> tokens_;
   std::unordered_map<std::string, uint64_t> ids_;
+  std::vector<uint32_t> strip_left_, strip_right_;  // ids of added tokens
   GgufMetadata metadata_;
 };
 

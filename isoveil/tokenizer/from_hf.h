@@ -11,25 +11,23 @@
 //   byte-level BPE (GPT-2, Llama 3, Qwen 2 and 3, SmolLM, DBRX, DeepSeek V3)
 //       The pre-tokenizer is recognised by its regular expressions and their order; the table is in
 //       pre_tokenizers.cc. No normalizer, or NFC, which Vocabulary applies (own_keys.h).
-//   BPE with byte fallback over U+2581 (Llama 1 and 2, Mistral, TinyLlama)
-//       llama.cpp merges by the score of the merged token, Hugging Face by the rank of the pair; the
-//       score of a token is minus the rank of its first merge. That is the same only where all merges that
-//       make a token stand together and none is left out, which is checked. The space before the text
-//       comes from Prepend, or from Metaspace with any prepend_scheme.
+//   BPE with byte fallback over U+2581 (Llama 1 and 2, Mistral, TinyLlama, Gemma)
+//       Merged by the rank of the pair, in whatever order the conversion wrote them (ranked_merges.h). The
+//       space before the text comes from Prepend, or from Metaspace with any prepend_scheme. The scores for
+//       llama.cpp (a token has minus the rank of its first merge) give nearly the same.
 //
 // Special tokens are those of added_tokens and no others, whatever llama.cpp would think of their names. What
 // ends a generation is what the configurations say and, of the special tokens, those with a customary name
-// ("<|im_end|>").
+// ("<|im_end|>"). Those with lstrip or rstrip take the white space beside them, as Phi-3's and RoBERTa's.
 //
 // Everything else (Unigram, WordPiece, an unknown regular expression or normalizer, dropout, an added token
-// that strips or wants whole words, Gemma's interleaved merges, ...) is kUnsupported and named: a vocabulary
-// that is nearly right gives a model that is nearly right.
+// that wants whole words, ...) is kUnsupported and named: a vocabulary that is nearly right gives a model that
+// is nearly right.
 //
 // Differences that remain, all in rare texts:
 //   - An added token with "normalized": true is looked for in the text as it came, not in the normalised one:
 //     this matters where its own text changes when normalised, as "<s>" does under Prepend in the oldest
 //     Llama folders.
-//   - A run of one character that several merges of one token could take from different ends.
 //   - Characters that Unicode 15.0 or a later version assigned: llama.cpp's tables are older. All characters
 //     of Unicode 14 were compared.
 //   - Text that merges to a control token remains text here: a user must not be able to write one.

@@ -142,18 +142,38 @@ TEST_F(FromHf, AddsWhatThePostProcessorAdds) {
   ExpectRefused(two, ErrorCode::kUnsupported, "BertProcessing");
 }
 
-TEST_F(FromHf, RefusesMergesThatScoresCannotSay) {
-  ordered_json gap = ByteFallback();
-  // llama.cpp would make "abc" of "a" and "bc", too.
-  gap["model"]["vocab"]["abc"] = 266;
-  gap["model"]["merges"].push_back(ordered_json::array({"ab", "c"}));
-  ExpectRefused(gap, ErrorCode::kUnsupported, "token 266");
-  gap["model"]["merges"].push_back(ordered_json::array({"a", "bc"}));
-  EXPECT_TRUE(Load(gap));
-  // And where they do not stand together.
-  gap["model"]["merges"].erase(4);
-  gap["model"]["merges"].insert(gap["model"]["merges"].begin(), ordered_json::array({"a", "bc"}));
-  ExpectRefused(gap, ErrorCode::kUnsupported, "others came between");
+TEST_F(FromHf, MergesByRankInAnyOrder) {
+  using Ids = std::vector<TokenId>;
+  const TokenId a = 260, c = 262, ab = 263, bc = 264, abc = 266, abcb = 267, b = 261;
+  const auto ids = [&](const char* merges, const char* text) {
+    ordered_json tokenizer = ByteFallback();
+    tokenizer["pre_tokenizer"]["prepend_scheme"] = "never";
+    tokenizer["model"]["vocab"]["abc"] = abc;
+    tokenizer["model"]["vocab"]["abcb"] = abcb;
+    tokenizer["model"]["merges"] = ordered_json::parse(merges);
+    const auto vocabulary = Load(tokenizer);
+    return vocabulary ? vocabulary->Tokenize(text).value() : Ids{};
+  };
+  // Only one of the two ways to make "abc".
+  EXPECT_EQ(ids(R"(["b c", "a b", "ab c"])", "abc"), (Ids{a, bc}));
+  EXPECT_EQ(ids(R"([["b", "c"], ["a", "b"], ["a", "bc"]])", "abc"), Ids{abc});
+  // The merges of "abc" with another between them.
+  EXPECT_EQ(ids(R"(["a b", "ab c", "c b", "b c", "abc b", "a bc"])", "abcb"), (Ids{}));
+  EXPECT_EQ(ids(R"(["a b", "ab c", "b c", "abc b", "a bc"])", "abcb"), Ids{abcb});
+  EXPECT_EQ(ids(R"(["b c", "a b", "abc b", "ab c"])", "abcb"), (Ids{a, bc, b}));
+  EXPECT_EQ(ids(R"(["a b"])", "abab c"), (Ids{ab, ab, 259, c}));
+}
+
+TEST_F(FromHf, StripsBesideAddedTokens) {
+  using Ids = std::vector<TokenId>;
+  ordered_json tokenizer = ByteLevel();
+  tokenizer["added_tokens"][0]["rstrip"] = true;
+  tokenizer["added_tokens"][1]["lstrip"] = true;
+  const auto vocabulary = Load(tokenizer);
+  ASSERT_TRUE(vocabulary) << vocabulary.error().Message();
+  EXPECT_EQ(*vocabulary->Tokenize("a <|im_end|>\n\u00a0\u3000 b  <tool> ", {.parse_special = true}),
+            (Ids{'a', ' ', 260, 'b', 261, ' '}));
+  EXPECT_EQ(*vocabulary->Tokenize("<|im_end|> \n<tool>", {.parse_special = true}), (Ids{260, 261}));
 }
 
 TEST_F(FromHf, NamesWhatItDoesNotKnow) {
@@ -193,12 +213,12 @@ TEST_F(FromHf, NamesWhatItDoesNotKnow) {
                                {"invert", false}};
        },
        "expected a ByteLevel step"},
-      {ByteLevel(), [](ordered_json& t) { t["added_tokens"][0]["lstrip"] = true; }, "lstrip"},
       {ByteLevel(), [](ordered_json& t) { t["added_tokens"][0]["single_word"] = true; }, "single_word"},
       {ByteLevel(), [](ordered_json& t) { t["model"]["vocab"].erase("!"); }, "byte"},
       {ByteFallback(), [](ordered_json& t) { t["model"]["vocab"].erase("<0x41>"); }, "256 byte tokens"},
       {ByteFallback(), [](ordered_json& t) { t["pre_tokenizer"]["split"] = true; }, "Metaspace"},
       {ByteFallback(), [](ordered_json& t) { t["pre_tokenizer"] = nullptr; }, "U+2581"},
+      {ByteFallback(), [](ordered_json& t) { t["model"]["ignore_merges"] = true; }, "ignore_merges"},
   };
   for (const auto& [base, edit, mention] : cases) {
     ordered_json tokenizer = base;

@@ -23,4 +23,12 @@ inline constexpr char kNormalizerKey[] = "tokenizer.isoveil.normalizer";
 // llama.cpp's own rule puts a space there even where there is one.
 inline constexpr char kSpacePrefixKey[] = "tokenizer.isoveil.space_prefix";
 
+// The merges of Hugging Face's BPE with byte fallback, in order: the ids of the left and of the right part, in
+// turn. tokenizer.ggml.scores then serve llama.cpp alone.
+inline constexpr char kMergesKey[] = "tokenizer.isoveil.merges";
+
+// The ids of special tokens that take the white space before them, and behind them, with them.
+inline constexpr char kStripLeftKey[] = "tokenizer.isoveil.strip_left";
+inline constexpr char kStripRightKey[] = "tokenizer.isoveil.strip_right";
+
 }  // namespace isoveil

@@ -7,6 +7,40 @@
 
 namespace isoveil {
 
+namespace {
+
+// The bytes of the character of white space that `text` begins with, or 0. Unicode's White_Space, in UTF-8.
+size_t SpaceLength(std::string_view text) {
+  if (text.empty()) return 0;
+  if (text[0] == ' ' || (text[0] >= '\t' && text[0] <= '\r')) return 1;
+  constexpr std::array<std::string_view, 19> kSpaces = {
+      "\u0085", "\u00a0", "\u1680", "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005", "\u2006",
+      "\u2007", "\u2008", "\u2009", "\u200a", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000"};
+  for (const std::string_view space : kSpaces) {
+    if (text.starts_with(space)) return space.size();
+  }
+  return 0;
+}
+
+// The bytes of white space that `text` begins with.
+size_t SpaceAtStart(std::string_view text) {
+  size_t size = 0;
+  while (const size_t length = SpaceLength(text.substr(size))) size += length;
+  return size;
+}
+
+std::string_view WithoutSpaceAtEnd(std::string_view text) {
+  while (!text.empty()) {
+    size_t last = text.size() - 1;
+    while (last > 0 && (static_cast<unsigned char>(text[last]) & 0xc0) == 0x80) --last;
+    if (SpaceLength(text.substr(last)) == 0) break;
+    text = text.substr(0, last);
+  }
+  return text;
+}
+
+}  // namespace
+
 void TextRules::AddSpecial(std::string text, TokenId id, bool always) {
   if (text.empty()) return;
   std::vector<size_t>& lengths = lengths_[static_cast<unsigned char>(text[0])];
@@ -15,12 +49,20 @@ void TextRules::AddSpecial(std::string text, TokenId id, bool always) {
   specials_.try_emplace(std::move(text), Special{id, always});
 }
 
+bool TextRules::Strip(int64_t id, bool left) {
+  const auto it = std::find_if(specials_.begin(), specials_.end(),
+                               [&](const auto& entry) { return entry.second.id == id; });
+  if (it == specials_.end()) return false;
+  (left ? it->second.strips_left : it->second.strips_right) = true;
+  return true;
+}
+
 // The longest special token that `text` begins with.
 std::optional<TextRules::Found> TextRules::SpecialAt(std::string_view text) const {
   for (const size_t length : lengths_[static_cast<unsigned char>(text[0])]) {
     if (length > text.size()) continue;
     const auto it = specials_.find(text.substr(0, length));
-    if (it != specials_.end()) return Found{it->second.id, it->second.always, length};
+    if (it != specials_.end()) return Found{it->second, length};
   }
   return std::nullopt;
 }
@@ -40,17 +82,21 @@ Status TextRules::AppendText(std::string_view text, bool at_start, std::vector<T
 
 Result<std::vector<TextSection>> TextRules::Apply(std::string_view text, bool parse_special) const {
   std::vector<TextSection> sections;
-  size_t begin = 0;
+  size_t begin = 0;  // of what no section has yet
   for (size_t i = 0; i < text.size();) {
-    const std::optional<Found> special = SpecialAt(text.substr(i));
-    if (!special || !(special->always || parse_special)) {
+    const std::optional<Found> found = SpecialAt(text.substr(i));
+    if (!found || !(found->special.always || parse_special)) {
       // One that is not asked for is text, but none is looked for inside of it.
-      i += special ? special->length : 1;
+      i += found ? found->length : 1;
       continue;
     }
-    ISOVEIL_RETURN_IF_ERROR(AppendText(text.substr(begin, i - begin), begin == 0, sections));
-    sections.push_back({special->id, ""});
-    begin = i += special->length;
+    // White space that the token before has taken may be the beginning of this one.
+    std::string_view before = text.substr(begin, i - std::min(begin, i));
+    if (found->special.strips_left) before = WithoutSpaceAtEnd(before);
+    ISOVEIL_RETURN_IF_ERROR(AppendText(before, begin == 0, sections));
+    sections.push_back({found->special.id, ""});
+    begin = i += found->length;
+    if (found->special.strips_right) begin += SpaceAtStart(text.substr(begin));
   }
   ISOVEIL_RETURN_IF_ERROR(AppendText(text.substr(begin), begin == 0, sections));
   return sections;

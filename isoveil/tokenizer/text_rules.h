@@ -6,8 +6,8 @@
 //   ISOVEIL_ASSIGN_OR_RETURN(auto sections, rules.Apply("cafe\u0301<|im_end|>", /*parse_special=*/true));
 //   // {text "caf\u00e9"}, {token 151645}
 //
-// Special tokens are found first, from left to right, the longest at each place; the other rules then apply
-// to the text between them, as the `tokenizers` library does it (AddedVocabulary::extract_and_normalize).
+// Special tokens are found first, from left to right, the longest at each place, some with the white space
+// beside them; the other rules then apply to the text between them, as the `tokenizers` library does it (AddedVocabulary::extract_and_normalize).
 #pragma once
 
 #include <array>
@@ -40,6 +40,10 @@ class TextRules {
   // second tokens of the same text are left out.
   void AddSpecial(std::string text, TokenId id, bool always);
 
+  // The special token takes the white space before it (`left`) or behind it with it. False for ids that are no
+  // special token.
+  bool Strip(int64_t id, bool left);
+
   // No section is empty. kInvalidArgument unless `text` is well-formed UTF-8.
   Result<std::vector<TextSection>> Apply(std::string_view text, bool parse_special) const;
 
@@ -47,13 +51,14 @@ class TextRules {
   struct Special {
     TokenId id;
     bool always;
+    bool strips_left = false;
+    bool strips_right = false;
   };
   struct Hash : std::hash<std::string_view> {
     using is_transparent = void;
   };
   struct Found {
-    TokenId id;
-    bool always;
+    Special special;
     size_t length;
   };
   std::optional<Found> SpecialAt(std::string_view text) const;

@@ -12,6 +12,8 @@
 #include "isoveil/tokenizer/listed_tokens.h"
 #include "isoveil/tokenizer/llama_runtime.h"
 #include "isoveil/tokenizer/own_keys.h"
+#include "isoveil/tokenizer/ranked_merges.h"
+#include "isoveil/tokenizer/sentence_piece.h"
 #include "isoveil/tokenizer/text_rules.h"
 #include "isoveil/tokenizer/utf8.h"
 #include "isoveil/tokenizer/vocabulary_check.h"
@@ -118,6 +120,9 @@ struct Vocabulary::Impl {
   VocabularyKind kind = VocabularyKind::kOther;
   bool adds_space_prefix = false;
   TextRules rules;
+  // One of the two where the kind is kSentencePiece.
+  std::optional<SentencePiece> sentence_piece;
+  std::optional<RankedMerges> merges;
   std::string chat_template;
   bool lists_special_tokens = false;  // the rules find special tokens, not llama.cpp
   SpecialIds special;
@@ -129,6 +134,7 @@ struct Vocabulary::Impl {
   void ReadPieces();
   void TakeListed(const ListedTokens& listed);
   Status ReadTextRules(const GgufMetadata& metadata, const std::string& where);
+  Status ReadStripping(const GgufMetadata& metadata, const std::string& where);
   Result<std::vector<TokenId>> TokenizeText(std::string_view text, TokenizeOptions options) const;
   Status CheckSpecialIds(const GgufMetadata& metadata, const std::string& where) const;
 };
@@ -193,6 +199,21 @@ void Vocabulary::Impl::TakeListed(const ListedTokens& listed) {
   special.end_of_generation = listed.ends;
 }
 
+// Which special tokens take the white space beside them.
+Status Vocabulary::Impl::ReadStripping(const GgufMetadata& metadata, const std::string& where) {
+  for (const bool left : {true, false}) {
+    const char* key = left ? kStripLeftKey : kStripRightKey;
+    if (metadata.Find(key) == nullptr) continue;
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<int64_t> ids, metadata.GetIntegers(key));
+    for (const int64_t id : ids) {
+      if (!rules.Strip(id, left))
+        return Fail(ErrorCode::kFormat, fmt::format("{}: {}", where, key),
+                    fmt::format("{} is the id of no special token", id));
+    }
+  }
+  return Ok();
+}
+
 Status Vocabulary::Impl::ReadTextRules(const GgufMetadata& metadata, const std::string& where) {
   const auto unknown = [&](const char* key, const std::string& value) {
     return Fail(ErrorCode::kUnsupported, fmt::format("{}: {}", where, key),
@@ -210,7 +231,7 @@ Status Vocabulary::Impl::ReadTextRules(const GgufMetadata& metadata, const std::
       return unknown(key, value);
     }
   }
-  return Ok();
+  return ReadStripping(metadata, where);
 }
 
 // llama.cpp ends the process when it is to add a token that it does not have.
@@ -261,6 +282,12 @@ Result<Vocabulary> Vocabulary::FromMetadata(const GgufMetadata& metadata, std::s
   impl->ReadPieces();
   impl->ReadSpecialIds(metadata);
   if (listed) impl->TakeListed(*listed);
+  ISOVEIL_ASSIGN_OR_RETURN(impl->merges, RankedMerges::Read(metadata, where));
+  if (impl->merges && !(listed && impl->kind == VocabularyKind::kSentencePiece)) {
+    return Fail(ErrorCode::kFormat, fmt::format("{}: {}", where, kMergesKey),
+                "belongs to SentencePiece's tokenizer with listed special tokens, and this is another");
+  }
+  if (impl->kind == VocabularyKind::kSentencePiece && !impl->merges) impl->sentence_piece.emplace(impl->vocab);
   ISOVEIL_RETURN_IF_ERROR(impl->ReadTextRules(metadata, where));
   return Vocabulary(std::move(impl));
 }
@@ -319,6 +346,12 @@ Result<std::vector<TokenId>> CallTokenize(const llama_vocab* vocab, std::string_
 
 Result<std::vector<TokenId>> Vocabulary::Impl::TokenizeText(std::string_view text,
                                                             TokenizeOptions options) const {
+  if (merges) {
+    std::vector<TokenId> ids;
+    merges->Append(WithSpaceMarks((adds_space_prefix ? " " : "") + std::string(text)), ids);
+    return ids;
+  }
+  if (sentence_piece) return sentence_piece->Tokenize(text, options, adds_space_prefix);
   if (kind != VocabularyKind::kBytePair || text.size() <= kShortText) {
     return CallTokenize(vocab, text, options);
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <unordered_set>
 
 #include "isoveil/tokenizer/token_id.h"
@@ -43,6 +44,18 @@ Status CheckLengths(const GgufMetadata& metadata, size_t n_tokens, const std::st
     return Fail(ErrorCode::kFormat, fmt::format("{}: {}", where, key),
                 length ? fmt::format("expected {} entries, one for each token, found {}", n_tokens, *length)
                        : "expected a list");
+  }
+  return Ok();
+}
+
+// llama.cpp's queue of merges is in no order where a score is no number.
+Status CheckScores(const GgufMetadata& metadata, const std::string& where) {
+  const auto scores = metadata.GetFloats("tokenizer.ggml.scores");
+  if (!scores) return Ok();
+  for (size_t id = 0; id < scores->size(); ++id) {
+    if (std::isnan((*scores)[id]))
+      return Fail(ErrorCode::kFormat, fmt::format("{}: tokenizer.ggml.scores: token {}", where, id),
+                  "expected a number, found NaN");
   }
   return Ok();
 }
@@ -98,6 +111,7 @@ Status CheckVocabularyMetadata(const GgufMetadata& metadata, const std::string& 
                 fmt::format("expected 1 to {} tokens, found {}", kMaxVocabulary, tokens.size()));
   }
   ISOVEIL_RETURN_IF_ERROR(CheckLengths(metadata, tokens.size(), where));
+  ISOVEIL_RETURN_IF_ERROR(CheckScores(metadata, where));
   ISOVEIL_RETURN_IF_ERROR(CheckTokens(tokens, where));
   return CheckTypes(metadata, tokens, where);
 }

@@ -130,7 +130,9 @@ TEST(VocabularyCheck, NoChangeOfOneValueEndsTheProcess) {
                                      kEndsKey,
                                      kNormalizerKey,
                                      kSpacePrefixKey,
-                                     kSpecialTokensKey};
+                                     kSpecialTokensKey,
+                                     kMergesKey,
+                                     kStripLeftKey};
     for (const auto& [key, value] : base) keys.push_back(key);
     for (const bool listed : {false, true}) {
       if (listed) base.Set(kSpecialTokensKey, std::string("listed"));
