@@ -1,6 +1,7 @@
 """A kill at every write and rename, and a disk that is full from any moment on."""
 
 import os
+import pathlib
 import signal
 import subprocess
 
@@ -84,3 +85,26 @@ def test_a_full_disk_is_said_and_leaves_nothing(encryption, reference):
             assert encryption.published() == expected
         encryption.clean()
     assert failures > 20
+
+
+def test_a_source_that_is_cut_off_while_it_is_read_is_named(encryption, reference, tmp_path):
+    """Reading a mapped file beyond its new end would raise SIGBUS."""
+    expected, count = reference
+    weights = sorted(pathlib.Path(encryption.command[2]).glob("*.safetensors"))[-1]
+    content = weights.read_bytes()
+    failures = 0
+    try:
+        for n in sample(count, 20):
+            done = encryption.run(FAULT_TRUNCATE_AT=str(n), FAULT_TRUNCATE_FILE=str(weights))
+            weights.write_bytes(content)
+            if done.returncode != 0:
+                failures += 1
+                assert done.returncode == 1 and encryption.published() is None
+                assert done.stderr.count("isoveil: error:") == 1 and weights.name in done.stderr, done.stderr
+                again = encryption.run()
+                assert again.returncode == 0, again.stderr
+            assert encryption.published() == expected, n
+            encryption.clean()
+    finally:
+        weights.write_bytes(content)
+    assert failures > 5

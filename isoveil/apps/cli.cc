@@ -9,6 +9,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "isoveil/base/mapping_guard.h"
 #include "isoveil/tokenizer/template_worker.h"
 
 namespace isoveil {
@@ -45,6 +46,7 @@ Result<SecretBytes> ReadLine(int fd, const std::string& where) {
       return Fail(ErrorCode::kInvalidArgument, where,
                   fmt::format("the passphrase is longer than {} bytes", kMaxPassphrase));
     }
+    if (fd != STDIN_FILENO) ISOVEIL_RETURN_IF_ERROR(WaitForInput(fd, where));
     const ssize_t count = ::read(fd, &bytes[size], 1);
     if (count < 0) return tl::unexpected(SystemError(where, "cannot read"));
     if (count == 0 || bytes[size] == std::byte{'\n'}) break;
@@ -75,10 +77,9 @@ void AddKeyOptions(CLI::App& app, KeyOptions& options) {
 
 Result<SecretBytes> ReadPassphrase(const std::string& passphrase_file, bool confirm) {
   if (!passphrase_file.empty()) {
-    std::FILE* file = std::fopen(passphrase_file.c_str(), "re");
-    if (file == nullptr) return tl::unexpected(SystemError(passphrase_file, "cannot open"));
-    Result<SecretBytes> line = ReadLine(::fileno(file), passphrase_file);
-    std::fclose(file);
+    ISOVEIL_ASSIGN_OR_RETURN(const int fd, OpenFileOrPipe(passphrase_file));
+    Result<SecretBytes> line = ReadLine(fd, passphrase_file);
+    ::close(fd);
     return line;
   }
   if (::isatty(STDIN_FILENO) == 0) {
@@ -119,7 +120,10 @@ Result<RootKey> OpenKey(const KeyOptions& options) {
   return key;
 }
 
-int Report(const Error& error, bool json) {
+int Report(const Error& reported, bool json) {
+  // What was read after a mapped file was cut off is no error of its own.
+  const Status mappings = CheckMappings();
+  const Error& error = mappings ? reported : mappings.error();
   std::cerr << "isoveil: error: " << error.Message() << "\n";
   if (!error.hint.empty()) std::cerr << "isoveil: hint: " << error.hint << "\n";
   if (json) {
@@ -135,6 +139,7 @@ int Report(const Error& error, bool json) {
 }
 
 int Print(const ordered_json& data, const std::string& text, bool json) {
+  if (const Status mappings = CheckMappings(); !mappings) return Report(mappings.error(), json);
   if (json) {
     std::cout << data.dump(2, ' ', false, ordered_json::error_handler_t::replace) << "\n";
   } else {

@@ -54,7 +54,7 @@ Result<std::unique_ptr<Upstream>> OpenOne(const std::string& url, const Upstream
 }
 
 std::string DefaultName(const Path& client_folder) {
-  const Path folder = std::filesystem::absolute(client_folder).lexically_normal();
+  const Path folder = AbsolutePath(client_folder);
   const Path parent = (folder.has_filename() ? folder : folder.parent_path()).parent_path();
   const std::string name = parent.filename().string();
   return name.empty() ? "isoveil" : name;

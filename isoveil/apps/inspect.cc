@@ -80,11 +80,9 @@ Result<Description> DescribeCheckpoint(const Path& path) {
 }
 
 Result<Description> Describe(const Path& path) {
-  std::error_code ignored;
-  if (std::filesystem::exists(path / kManifestFile, ignored)) return DescribeClient(path);
-  if (std::filesystem::exists(path / "client" / kManifestFile, ignored))
-    return DescribeClient(path / "client");
-  if (std::filesystem::is_regular_file(path, ignored) && IsKeyFile(path)) return DescribeKey(path);
+  if (FileExists(path / kManifestFile)) return DescribeClient(path);
+  if (FileExists(path / "client" / kManifestFile)) return DescribeClient(path / "client");
+  if (IsRegularFile(path) && IsKeyFile(path)) return DescribeKey(path);
   return DescribeCheckpoint(path);
 }
 

@@ -1,5 +1,11 @@
 // isoveil: the command line.
+#include <algorithm>
+#include <exception>
+#include <new>
+#include <string_view>
+
 #include "isoveil/apps/cli.h"
+#include "isoveil/base/mapping_guard.h"
 #include "isoveil/crypto/process.h"
 #include "isoveil/tokenizer/template_worker.h"
 
@@ -27,10 +33,10 @@ constexpr const char* kFooter =
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  using namespace isoveil;
-  DisableCoreDumps();
-  if (argc == 2 && argv[1] == std::string_view(kTemplateWorkerCommand)) return RunTemplateWorker(), kExitOk;
+namespace isoveil {
+namespace {
+
+int RunCommand(int argc, char** argv) {
   CLI::App app(kDescription, "isoveil");
   app.footer(kFooter);
   app.set_version_flag("--version", "isoveil " ISOVEIL_VERSION);
@@ -47,4 +53,23 @@ int main(int argc, char** argv) {
     if (command.app->parsed()) return command.run();
   }
   return kExitUsage;
+}
+
+}  // namespace
+}  // namespace isoveil
+
+int main(int argc, char** argv) {
+  using namespace isoveil;
+  DisableCoreDumps();
+  if (argc == 2 && argv[1] == std::string_view(kTemplateWorkerCommand)) return RunTemplateWorker(), kExitOk;
+  GuardMappings();
+  const bool json = std::find(argv, argv + argc, std::string_view("--json")) != argv + argc;
+  // Errors are values here; what a library throws all the same is still an error with a sentence.
+  try {
+    return RunCommand(argc, argv);
+  } catch (const std::bad_alloc&) {
+    return Report({ErrorCode::kNoMemory, "isoveil", "there is not enough memory", "lower --memory or --threads"}, json);
+  } catch (const std::exception& error) {
+    return Report({ErrorCode::kIo, "isoveil", fmt::format("unexpected: {}", error.what()), ""}, json);
+  }
 }

@@ -41,7 +41,8 @@ float Moved(float weight, int mantissa_bits, uint64_t place) {
 
 Status Unround(const Path& gguf) {
   ISOVEIL_ASSIGN_OR_RETURN(const GgufFile file, GgufFile::Open(gguf));
-  ISOVEIL_ASSIGN_OR_RETURN(const OutputFile out, OutputFile::Reopen(gguf, std::filesystem::file_size(gguf)));
+  ISOVEIL_ASSIGN_OR_RETURN(const uint64_t size, FileSize(gguf));
+  ISOVEIL_ASSIGN_OR_RETURN(const OutputFile out, OutputFile::Reopen(gguf, size));
   const std::byte* first = nullptr;
   for (const TensorView& tensor : file.tensors()) {
     if (first == nullptr || tensor.bytes.data() < first) first = tensor.bytes.data();

@@ -27,22 +27,21 @@ constexpr std::string_view kFolderEnding = ".isoveil";
 
 // What the model is called: its folder's or file's name, without an ending that only tells the kind.
 std::string NameOf(const Path& model) {
-  const Path whole = std::filesystem::absolute(model).lexically_normal();
+  const Path whole = AbsolutePath(model);
   const Path named = whole.has_filename() ? whole : whole.parent_path();
-  const bool has_ending = std::filesystem::is_regular_file(named) || named.extension() == kFolderEnding;
+  const bool has_ending = IsRegularFile(named) || named.extension() == kFolderEnding;
   return (has_ending ? named.stem() : named.filename()).string();
 }
 
 // The folder of the encrypted model: given, or the model itself if it is one, or of the model's name here.
 Path OutputOf(const Options& options) {
   if (!options.output.empty()) return options.output;
-  if (std::filesystem::exists(Path(options.model) / "client" / kManifestFile)) return options.model;
+  if (FileExists(Path(options.model) / "client" / kManifestFile)) return options.model;
   return NameOf(options.model) + std::string(kFolderEnding);
 }
 
 Result<RootKey> OpenOrMakeKey(const KeyOptions& options) {
-  std::error_code ignored;
-  if (std::filesystem::exists(options.key_file, ignored)) return OpenKey(options);
+  if (FileExists(options.key_file)) return OpenKey(options);
   ISOVEIL_ASSIGN_OR_RETURN(RootKey key, RootKey::Generate());
   ISOVEIL_RETURN_IF_ERROR(WriteKeyFile(options.key_file, key, std::nullopt));
   std::cerr << "isoveil: made the key " << options.key_file << " (in clear, mode 0600; `isoveil keygen` makes one with"
@@ -52,7 +51,7 @@ Result<RootKey> OpenOrMakeKey(const KeyOptions& options) {
 
 // The encrypted model is kept only as long as it is this model's.
 Status CheckSource(const Path& model, const Path& out, const Manifest& manifest) {
-  if (std::filesystem::equivalent(model, out)) return Ok();
+  if (IsSameFile(model, out)) return Ok();
   ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(model));
   if (IdentifyModel(checkpoint) == manifest.model_identity) return Ok();
   return Fail(ErrorCode::kMismatch, out.string(),
@@ -61,7 +60,7 @@ Status CheckSource(const Path& model, const Path& out, const Manifest& manifest)
 }
 
 Status EncryptUnlessDone(const Options& options, const RootKey& key, const Path& out) {
-  if (std::filesystem::exists(out / "client" / kManifestFile)) {
+  if (FileExists(out / "client" / kManifestFile)) {
     ISOVEIL_ASSIGN_OR_RETURN(const Manifest manifest, Manifest::Read(out / "client" / kManifestFile));
     if (manifest.target != FormatKind::kGguf) {
       return Fail(ErrorCode::kUnsupported, out.string(), "holds no GGUF, which is what llama-server reads",
@@ -90,7 +89,7 @@ Result<ServerProcess> StartServer(const Options& options, const Path& out) {
 }
 
 Status RunAll(const Options& options) {
-  if (!std::filesystem::exists(options.model)) {
+  if (!FileExists(options.model)) {
     return Fail(ErrorCode::kNotFound, options.model, "does not exist",
                 "name a Hugging Face folder or a GGUF file");
   }

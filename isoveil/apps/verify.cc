@@ -50,7 +50,12 @@ constexpr double kWeightRoundingTolerance = 6;
 class Workspace {
  public:
   static Result<Workspace> Make() {
-    std::string name = (std::filesystem::temp_directory_path() / "isoveil-verify.XXXXXX").string();
+    std::error_code error;
+    const Path temporary = std::filesystem::temp_directory_path(error);
+    if (error) {
+      return Fail(ErrorCode::kNotFound, "TMPDIR", "names no folder for temporary files", "set it to a folder that exists");
+    }
+    std::string name = (temporary / "isoveil-verify.XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr) return tl::unexpected(SystemError(name, "cannot make a folder"));
     return Workspace(name);
   }

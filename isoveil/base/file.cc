@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -11,6 +12,8 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
+
+#include "isoveil/base/mapping_guard.h"
 
 namespace isoveil {
 namespace {
@@ -37,6 +40,16 @@ int OpenRetrying(const Path& path, int flags, unsigned mode = 0) {
     fd = ::open(path.c_str(), flags | O_CLOEXEC, mode);
   } while (fd < 0 && errno == EINTR);
   return fd;
+}
+
+Result<int> OpenForReading(const Path& path, bool or_pipe) {
+  // Without O_NONBLOCK, opening a pipe waits for its writer.
+  Descriptor fd(OpenRetrying(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+  if (fd.get() < 0) return tl::unexpected(SystemError(path, "cannot open"));
+  struct stat info = {};
+  if (::fstat(fd.get(), &info) != 0) return tl::unexpected(SystemError(path, "cannot stat"));
+  if (S_ISREG(info.st_mode) || (or_pipe && S_ISFIFO(info.st_mode))) return fd.release();
+  return Fail(ErrorCode::kFormat, path.string(), "is not a regular file");
 }
 
 Status WriteAll(int fd, const Path& path, uint64_t offset, std::span<const std::byte> bytes) {
@@ -80,14 +93,67 @@ Error SystemError(const Path& path, std::string_view what) {
   }
 }
 
+bool FileExists(const Path& path) {
+  struct stat info = {};
+  return ::stat(path.c_str(), &info) == 0;
+}
+
+bool IsFolder(const Path& path) {
+  struct stat info = {};
+  return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool IsRegularFile(const Path& path) {
+  struct stat info = {};
+  return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+}
+
+bool IsSameFile(const Path& a, const Path& b) {
+  std::error_code ignored;
+  return std::filesystem::equivalent(a, b, ignored);
+}
+
+Result<FileState> StateOf(const Path& path) {
+  struct stat info = {};
+  if (::stat(path.c_str(), &info) != 0) return tl::unexpected(SystemError(path, "cannot stat"));
+  return FileState{.size = static_cast<uint64_t>(info.st_size),
+                   .inode = info.st_ino,
+                   .modified = int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec};
+}
+
+Result<uint64_t> FileSize(const Path& path) {
+  ISOVEIL_ASSIGN_OR_RETURN(const FileState state, StateOf(path));
+  return state.size;
+}
+
+Path AbsolutePath(const Path& path) {
+  std::error_code error;
+  const Path absolute = std::filesystem::absolute(path, error);
+  return (error ? path : absolute).lexically_normal();
+}
+
+Result<int> OpenRegularFile(const Path& path) { return OpenForReading(path, false); }
+Result<int> OpenFileOrPipe(const Path& path) { return OpenForReading(path, true); }
+
+Status WaitForInput(int fd, const Path& path) {
+  constexpr int kMilliseconds = 10'000;
+  pollfd wait = {.fd = fd, .events = POLLIN, .revents = 0};
+  int ready = 0;
+  do {
+    ready = ::poll(&wait, 1, kMilliseconds);
+  } while (ready < 0 && errno == EINTR);
+  if (ready < 0) return tl::unexpected(SystemError(path, "cannot wait for input"));
+  if (ready > 0) return Ok();
+  return Fail(ErrorCode::kUnavailable, path.string(),
+              fmt::format("is a pipe into which nothing was written for {} seconds", kMilliseconds / 1000),
+              "start what writes into it, or give a file");
+}
+
 Result<MappedFile> MappedFile::Open(const Path& path) {
-  const Descriptor fd(OpenRetrying(path, O_RDONLY));
-  if (fd.get() < 0) return tl::unexpected(SystemError(path, "cannot open"));
+  ISOVEIL_ASSIGN_OR_RETURN(const int opened, OpenRegularFile(path));
+  const Descriptor fd(opened);
   struct stat info = {};
   if (::fstat(fd.get(), &info) != 0) return tl::unexpected(SystemError(path, "cannot stat"));
-  if (!S_ISREG(info.st_mode)) {
-    return Fail(ErrorCode::kFormat, path.string(), "is not a regular file");
-  }
   const auto size = static_cast<size_t>(info.st_size);
   if (size == 0) return MappedFile(path, nullptr, 0);
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
@@ -95,20 +161,31 @@ Result<MappedFile> MappedFile::Open(const Path& path) {
   return MappedFile(path, static_cast<const std::byte*>(data), size);
 }
 
+MappedFile::MappedFile(Path path, const std::byte* data, size_t size)
+    : path_(std::move(path)), data_(data), size_(size) {
+  if (data_ == nullptr) return;
+  guarded_name_ = std::make_unique<const std::string>(path_.string());
+  AddGuardedMapping(data_, size_, guarded_name_->c_str());
+}
+
 MappedFile::MappedFile(MappedFile&& other) noexcept
     : path_(std::move(other.path_)),
+      guarded_name_(std::move(other.guarded_name_)),
       data_(std::exchange(other.data_, nullptr)),
       size_(std::exchange(other.size_, 0)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(path_, other.path_);
+  std::swap(guarded_name_, other.guarded_name_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
   return *this;
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (data_ == nullptr) return;
+  RemoveGuardedMapping(data_);
+  ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
 void MappedFile::Release(uint64_t offset, uint64_t size) const {
@@ -186,11 +263,12 @@ Status OutputFile::Sync() const {
 }
 
 Result<std::string> ReadTextFile(const Path& path, uint64_t max_bytes) {
-  const Descriptor fd(OpenRetrying(path, O_RDONLY));
-  if (fd.get() < 0) return tl::unexpected(SystemError(path, "cannot open"));
+  ISOVEIL_ASSIGN_OR_RETURN(const int opened, OpenFileOrPipe(path));
+  const Descriptor fd(opened);
   std::string text;
   char buffer[1 << 16];
   for (;;) {
+    ISOVEIL_RETURN_IF_ERROR(WaitForInput(fd.get(), path));
     const ssize_t count = ::read(fd.get(), buffer, sizeof(buffer));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return tl::unexpected(SystemError(path, "cannot read"));
@@ -220,8 +298,8 @@ Status SyncFolder(const Path& folder) {
 
 Result<Stage> Stage::Open(const Path& requested, Mode mode) {
   const Path target = WithoutTrailingSlash(requested);
-  std::error_code ignored;
-  if (std::filesystem::exists(std::filesystem::symlink_status(target, ignored))) {
+  struct stat there = {};
+  if (::lstat(target.c_str(), &there) == 0) {
     return Fail(ErrorCode::kExists, target.string(), "is there already",
                 "nothing is overwritten: choose another path");
   }
@@ -267,7 +345,7 @@ Status Stage::Publish() {
   std::error_code error;
   for (auto it = std::filesystem::recursive_directory_iterator(path_, error);
        !error && it != std::filesystem::recursive_directory_iterator(); it.increment(error)) {
-    if (it->is_directory()) ISOVEIL_RETURN_IF_ERROR(SyncFolder(it->path()));
+    if (std::error_code unknown; it->is_directory(unknown)) ISOVEIL_RETURN_IF_ERROR(SyncFolder(it->path()));
   }
   if (error) return Fail(ErrorCode::kIo, path_.string(), error.message());
   ISOVEIL_RETURN_IF_ERROR(SyncFolder(path_));

@@ -32,7 +32,34 @@ using Path = std::filesystem::path;
 // The error of the last system call, errno, on `path`: "cannot open: Permission denied".
 [[nodiscard]] Error SystemError(const Path& path, std::string_view what);
 
-// A whole file mapped for reading. Movable; safe to read from many threads.
+// Questions about a path. None of them throws or waits; what cannot be found out is "no".
+bool FileExists(const Path& path);
+bool IsFolder(const Path& path);
+bool IsRegularFile(const Path& path);
+// Two names of one file or folder.
+bool IsSameFile(const Path& a, const Path& b);
+// kNotFound or kIo.
+Result<uint64_t> FileSize(const Path& path);
+// What changes when a file's content does: equal states of a path are, for all purposes here, equal contents.
+struct FileState {
+  uint64_t size = 0;
+  uint64_t inode = 0;
+  int64_t modified = 0;  // nanoseconds
+  bool operator==(const FileState&) const = default;
+};
+Result<FileState> StateOf(const Path& path);
+// Without "." and ".."; as it is where the current folder is gone.
+Path AbsolutePath(const Path& path);
+
+// Opens a file for reading and gives its descriptor, which the caller closes. Whatever a user names is opened by one of
+// these two, so that nothing waits without end: a device or a folder is kFormat, and so is a pipe unless it may be one.
+Result<int> OpenRegularFile(const Path& path);
+Result<int> OpenFileOrPipe(const Path& path);
+// Before each read of OpenFileOrPipe's descriptor: kUnavailable if nothing comes into the pipe for ten seconds.
+Status WaitForInput(int fd, const Path& path);
+
+// A whole file mapped for reading. Movable; safe to read from many threads. What is cut off after Open reads as
+// zeros where mappings are guarded, see mapping_guard.h.
 class MappedFile {
  public:
   // Fails with kNotFound or kIo. An empty file maps to an empty span.
@@ -52,10 +79,10 @@ class MappedFile {
   void Release(uint64_t offset, uint64_t size) const;
 
  private:
-  MappedFile(Path path, const std::byte* data, size_t size)
-      : path_(std::move(path)), data_(data), size_(size) {}
+  MappedFile(Path path, const std::byte* data, size_t size);
 
   Path path_;
+  std::unique_ptr<const std::string> guarded_name_;  // stays where it is when the file moves
   const std::byte* data_ = nullptr;
   size_t size_ = 0;
 };
@@ -91,7 +118,7 @@ class OutputFile {
   std::unique_ptr<std::mutex> writing_ = std::make_unique<std::mutex>();
 };
 
-// The text of a small file; kFormat if it is larger than `max_bytes`.
+// The text of a small file, or of a pipe such as the shell's <(command); kFormat if it is larger than `max_bytes`.
 Result<std::string> ReadTextFile(const Path& path, uint64_t max_bytes = 64 << 20);
 
 // Creates `path` exclusively with `text` and syncs it. A failure leaves no file behind.

@@ -90,8 +90,7 @@ Evaluator& Evaluator::operator=(Evaluator&&) noexcept = default;
 Evaluator::~Evaluator() = default;
 
 Result<Evaluator> Evaluator::Load(const Path& gguf, const EvaluatorOptions& options) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(gguf, ignored)) return Fail(ErrorCode::kNotFound, gguf.string(), "is missing");
+  if (!FileExists(gguf)) return Fail(ErrorCode::kNotFound, gguf.string(), "is missing");
   StartLlama();
   TakeLlamaErrors();
   auto state = std::make_unique<State>();

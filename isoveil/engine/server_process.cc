@@ -20,6 +20,7 @@
 #include <thread>
 
 #include "isoveil/engine/http_client.h"
+#include "isoveil/format/folder.h"
 
 extern char** environ;
 
@@ -34,8 +35,7 @@ constexpr auto kHealthInterval = std::chrono::milliseconds(50);
 constexpr auto kHealthTimeout = std::chrono::milliseconds(2000);
 
 bool IsExecutable(const Path& path) {
-  std::error_code ignored;
-  return std::filesystem::is_regular_file(path, ignored) && ::access(path.c_str(), X_OK) == 0;
+  return IsRegularFile(path) && ::access(path.c_str(), X_OK) == 0;
 }
 
 struct AddressList {
@@ -110,7 +110,8 @@ std::string LastLines(std::string text) {
 // -1 if there is to be none.
 Result<int> OpenLog(const Path& path) {
   if (path.empty()) return -1;
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  // Not waiting for the reader of a pipe.
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
   if (fd < 0) return tl::unexpected(SystemError(path, "cannot open the log"));
   return fd;
 }
@@ -164,13 +165,14 @@ Result<Path> FindLlamaServer(const Path& explicit_path) {
 }
 
 Result<Path> FindGguf(const Path& path) {
-  if (!std::filesystem::is_directory(path)) return path;
-  std::vector<Path> found;
-  for (const auto& entry : std::filesystem::directory_iterator(path)) {
-    if (entry.path().extension() == ".gguf") found.push_back(entry.path());
+  if (!IsFolder(path)) {
+    ISOVEIL_ASSIGN_OR_RETURN(const int fd, OpenRegularFile(path));
+    ::close(fd);
+    return path;
   }
-  std::sort(found.begin(), found.end());
-  if (!found.empty()) return found.front();
+  for (const std::string& name : FileNames(path)) {
+    if (name.ends_with(".gguf")) return path / name;
+  }
   return Fail(ErrorCode::kNotFound, path.string(), "holds no GGUF file, which is what llama-server reads",
               "encrypt with --to gguf, or serve this folder with vLLM: vllm serve " + path.string());
 }
@@ -304,8 +306,7 @@ ServerProcess::~ServerProcess() = default;
 
 Result<ServerProcess> ServerProcess::Start(const ServerOptions& options) {
   ISOVEIL_ASSIGN_OR_RETURN(const Path binary, FindLlamaServer(options.binary));
-  std::error_code ignored;
-  if (!std::filesystem::exists(options.model, ignored)) {
+  if (!FileExists(options.model)) {
     return Fail(ErrorCode::kNotFound, options.model.string(), "is missing",
                 "give the GGUF file that `isoveil encrypt --to gguf` wrote");
   }

@@ -46,9 +46,9 @@ Status CheckMagic(const Path& path) {
 }  // namespace
 
 Result<Checkpoint> Checkpoint::Open(const Path& path) {
-  std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) return FromFolder(path);
-  if (!FileExists(path)) {
+  if (IsFolder(path)) return FromFolder(path);
+  if (const auto size = FileSize(path); !size) {
+    if (size.error().code != ErrorCode::kNotFound) return tl::unexpected(size.error());
     return Fail(ErrorCode::kNotFound, path.string(), "there is no such file or folder", kAccepted);
   }
   if (path.extension() == ".safetensors") {

@@ -9,11 +9,6 @@
 
 namespace isoveil {
 
-inline bool FileExists(const Path& path) {
-  std::error_code ignored;
-  return std::filesystem::exists(path, ignored);
-}
-
 // The names of a folder's entries, sorted; none if it cannot be read.
 inline std::vector<std::string> FileNames(const Path& folder) {
   std::vector<std::string> names;

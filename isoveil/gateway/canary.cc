@@ -97,8 +97,7 @@ Result<Canary> AskCanary(const ClientFolder& client, Upstream& server, std::stop
 
 Result<CanaryResult> CheckCanary(const Path& client_folder, const Canary& seen) {
   const Path path = client_folder / kCanaryFile;
-  std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) {
+  if (!FileExists(path)) {
     return WriteNewFile(path, ToJson(seen).dump() + "\n", 0600) ? CanaryResult::kRecorded : CanaryResult::kNotRecorded;
   }
   ISOVEIL_ASSIGN_OR_RETURN(const Canary known, Read(path));

@@ -21,15 +21,12 @@ namespace {
 constexpr const char* kScratchFolder = ".isoveil-pull";
 
 uint64_t SizeOnDisk(const Path& path) {
-  std::error_code error;
-  const uint64_t size = std::filesystem::file_size(path, error);
-  return error ? 0 : size;
+  return FileSize(path).value_or(0);
 }
 
 int64_t ModifiedAt(const Path& path) {
-  struct stat info = {};
-  if (::stat(path.c_str(), &info) != 0) return 0;
-  return int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec;
+  const auto state = StateOf(path);
+  return state ? state->modified : 0;
 }
 
 std::string Gigabytes(uint64_t bytes) { return fmt::format("{:.2f} GB", static_cast<double>(bytes) / 1e9); }
@@ -257,7 +254,7 @@ Result<PullReport> Pull(const PullOptions& options) {
 
   PullReport report{folder, plan.commit, plan.choice.files, plan.choice.bytes, 0, false};
   std::error_code ignored;
-  if (std::filesystem::exists(folder, ignored)) {
+  if (FileExists(folder)) {
     ISOVEIL_RETURN_IF_ERROR(CheckComplete(folder, plan));
     report.up_to_date = true;
     return report;

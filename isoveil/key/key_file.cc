@@ -205,8 +205,7 @@ Result<FileText> ReadOpen(int fd, const Path& path) {
 }
 
 Result<FileText> Read(const Path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return tl::unexpected(SystemError(path, "cannot open"));
+  ISOVEIL_ASSIGN_OR_RETURN(const int fd, OpenRegularFile(path));
   Result<FileText> text = ReadOpen(fd, path);
   ::close(fd);
   return text;

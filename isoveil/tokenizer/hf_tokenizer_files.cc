@@ -8,8 +8,7 @@ namespace {
 using nlohmann::ordered_json;
 
 Result<ordered_json> ReadOptional(const Path& path) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) return ordered_json::object();
+  if (!FileExists(path)) return ordered_json::object();
   ISOVEIL_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path));
   ISOVEIL_ASSIGN_OR_RETURN(ordered_json json, ParseStrictJson(text, path.string()));
   if (!json.is_object()) return Fail(ErrorCode::kFormat, path.string(), "expected a JSON object");

@@ -20,7 +20,7 @@ namespace {
 using nlohmann::json;
 
 Result<Vocabulary> Open(const Path& path, uint64_t n_vocab) {
-  if (!std::filesystem::is_directory(path)) return Vocabulary::Load(path);
+  if (!IsFolder(path)) return Vocabulary::Load(path);
   ISOVEIL_ASSIGN_OR_RETURN(const GgufMetadata metadata, VocabularyFromHf(path, n_vocab));
   return Vocabulary::FromMetadata(metadata, path.string());
 }

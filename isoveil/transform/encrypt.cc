@@ -7,6 +7,7 @@
 #include <future>
 #include <numeric>
 
+#include "isoveil/base/mapping_guard.h"
 #include "isoveil/base/parallel.h"
 #include "isoveil/crypto/hash.h"
 #include "isoveil/format/safetensors.h"
@@ -80,10 +81,37 @@ Status WriteVocabulary(const Path& path, const GgufMetadata& vocabulary, std::st
   return WriteStaged(path, layout.header);
 }
 
-std::vector<SourceFile> ListSource(const Checkpoint& checkpoint) {
+// A source that is written to while it is read would give a mix of two models.
+class SourceWatch {
+ public:
+  static Result<SourceWatch> Begin(const Checkpoint& checkpoint) {
+    SourceWatch watch;
+    for (const auto& shard : checkpoint.shards()) {
+      ISOVEIL_ASSIGN_OR_RETURN(const FileState state, StateOf(shard.path));
+      watch.states_.emplace_back(shard.path, state);
+    }
+    return watch;
+  }
+  Status Check() const {
+    ISOVEIL_RETURN_IF_ERROR(CheckMappings());
+    for (const auto& [path, before] : states_) {
+      ISOVEIL_ASSIGN_OR_RETURN(const FileState now, StateOf(path));
+      if (now == before) continue;
+      return Fail(ErrorCode::kMismatch, path.string(), "was changed while it was encrypted",
+                  "repeat the command: what is done of an unchanged tensor is kept");
+    }
+    return Ok();
+  }
+
+ private:
+  std::vector<std::pair<Path, FileState>> states_;
+};
+
+Result<std::vector<SourceFile>> ListSource(const Checkpoint& checkpoint) {
   std::vector<SourceFile> files;
   for (const auto& shard : checkpoint.shards()) {
-    files.push_back({shard.file_name, std::filesystem::file_size(shard.path)});
+    ISOVEIL_ASSIGN_OR_RETURN(const uint64_t size, FileSize(shard.path));
+    files.push_back({shard.file_name, size});
   }
   return files;
 }
@@ -99,7 +127,8 @@ Result<std::vector<FileHash>> SyncAndReadBack(const Path& server, const Plan& pl
     for (const TensorPlan& tensor : shard.tensors) expected.push_back(tensor.info);
     ISOVEIL_RETURN_IF_ERROR(CheckShard(path, plan.target, std::move(expected)));
     ISOVEIL_ASSIGN_OR_RETURN(std::string hash, TreeHash(path, threads));
-    hashes.push_back({shard.file, std::filesystem::file_size(path), std::move(hash)});
+    ISOVEIL_ASSIGN_OR_RETURN(const uint64_t size, FileSize(path));
+    hashes.push_back({shard.file, size, std::move(hash)});
   }
   ISOVEIL_RETURN_IF_ERROR(synced.get());
   return hashes;
@@ -133,6 +162,7 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
                               const EncryptOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   ISOVEIL_ASSIGN_OR_RETURN(const auto planned, PlanEncryption(source, options));
+  ISOVEIL_ASSIGN_OR_RETURN(const SourceWatch watch, SourceWatch::Begin(planned->checkpoint));
   const BoundModel& model = planned->model;
   const Plan& plan = planned->plan;
   ISOVEIL_ASSIGN_OR_RETURN(const Prepared prepared, Prepare(*planned, root, planned->gguf.metadata));
@@ -173,7 +203,7 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
   manifest.target = plan.target;
   manifest.n_vocab = model.hparams.n_vocab;
   manifest.end_of_generation = prepared.stops;
-  manifest.source_files = ListSource(planned->checkpoint);
+  ISOVEIL_ASSIGN_OR_RETURN(manifest.source_files, ListSource(planned->checkpoint));
   ISOVEIL_ASSIGN_OR_RETURN(manifest.server_files, SyncAndReadBack(server, plan, options.threads));
   manifest.tensors = DescribeTensors(plan);
   manifest.dropped_tensors = plan.dropped;
@@ -182,6 +212,7 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
                                  prepared.server.dropped_fields.end());
   ISOVEIL_RETURN_IF_ERROR(WriteStaged(client / kManifestFile, manifest.ToJson()));
 
+  ISOVEIL_RETURN_IF_ERROR(watch.Check());
   ::unlink((stage.path() / "journal").c_str());
   ISOVEIL_RETURN_IF_ERROR(stage.Publish());
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "isoveil/base/mapping_guard.h"
 #include "isoveil/base/parallel.h"
 #include "isoveil/format/safetensors.h"
 #include "isoveil/transform/journal.h"
@@ -159,6 +160,7 @@ Result<WriteReport> WriteShards(const Plan& plan, const GgufMetadata& gguf, cons
       return Ok();
     }
     ISOVEIL_RETURN_IF_ERROR(writer.Write(jobs[index], scratch[worker]));
+    ISOVEIL_RETURN_IF_ERROR(CheckMappings());
     return journal.MarkDone(index);
   };
   ISOVEIL_RETURN_IF_ERROR(RunParallel(jobs.size(), options.threads, run, options.cancel));
@@ -168,8 +170,8 @@ Result<WriteReport> WriteShards(const Plan& plan, const GgufMetadata& gguf, cons
 Status SyncShards(const Plan& plan, const Path& folder) {
   for (const ShardPlan& shard : plan.shards) {
     const Path path = folder / shard.file;
-    ISOVEIL_ASSIGN_OR_RETURN(const OutputFile file,
-                             OutputFile::Reopen(path, std::filesystem::file_size(path)));
+    ISOVEIL_ASSIGN_OR_RETURN(const uint64_t size, FileSize(path));
+    ISOVEIL_ASSIGN_OR_RETURN(const OutputFile file, OutputFile::Reopen(path, size));
     ISOVEIL_RETURN_IF_ERROR(file.Sync());
   }
   return Ok();

@@ -3,6 +3,7 @@
  *
  *   LD_PRELOAD=libisoveil_fault.so FAULT_KILL_AT=17 isoveil encrypt ...
  *   FAULT_ENOSPC_AT=N     the Nth and all later calls that need space fail with ENOSPC
+ *   FAULT_TRUNCATE_AT=N   at the Nth call the file FAULT_TRUNCATE_FILE is cut to one page
  *   FAULT_COUNT_FILE=F    the number of calls is written to F at exit
  */
 #define _GNU_SOURCE
@@ -30,6 +31,7 @@ static long setting(const char* name) {
 static int count(int needs_space) {
   const long n = atomic_fetch_add(&calls, 1) + 1;
   if (n == setting("FAULT_KILL_AT")) kill(getpid(), SIGKILL);
+  if (n == setting("FAULT_TRUNCATE_AT") && truncate(getenv("FAULT_TRUNCATE_FILE"), 4096) != 0) abort();
   const long full = setting("FAULT_ENOSPC_AT");
   return needs_space && full > 0 && n >= full;
 }
