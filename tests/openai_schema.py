@@ -30,7 +30,10 @@ def with_null(node):
 
 @functools.cache
 def load():
-    return with_null(json.loads(DESCRIPTION.read_text())["components"])
+    components = with_null(json.loads(DESCRIPTION.read_text())["components"])
+    # Sent by OpenAI's servers, and looked for by Codex, but not described.
+    components["schemas"]["ResponseErrorCode"]["enum"].append("context_length_exceeded")
+    return components
 
 
 @functools.cache
@@ -84,8 +87,12 @@ def check(path, status, content_type, body):
         return 1
     if content_type.startswith("text/event-stream"):
         return check_stream(path, body.decode())
-    name = DOCUMENTS.get(path, "Model" if path.startswith("/v1/models/") else None)
-    validate(name, json.loads(body))
+    document = json.loads(body)
+    if document.get("deleted"):
+        assert document == {"id": path.rsplit("/", 1)[1], "object": "response", "deleted": True}
+        return 1
+    parts = {"/v1/models/": "Model", "/v1/responses/": "Response"}
+    validate(DOCUMENTS.get(path, next((name for begin, name in parts.items() if path.startswith(begin)), None)), document)
     return 1
 
 

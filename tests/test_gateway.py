@@ -327,7 +327,8 @@ def test_what_needs_text_on_the_server_is_refused_by_name(front):
 def test_schemas_that_refer_to_themselves_further_down_are_good(front):
     tree = {"type": "object", "properties": {"left": {"$ref": "#"}, "right": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}}}
     answer = ask(front, CHAT, chat_body(response_format={"type": "json_schema", "json_schema": {"name": "tree", "schema": tree}}))
-    assert answer.error["param"] == "response_format" and "attempts" in answer.error["message"]
+    # The model of the tests writes no JSON; max_tokens cuts off what it writes.
+    assert answer.status == 200 and answer.json["choices"][0]["finish_reason"] == "length"
 
 
 def test_unknown_members_are_accepted(front):
@@ -408,14 +409,19 @@ def test_faults_of_the_server(name, faked, fake, blind):
             assert streamed.status == 200
             *parts, last = events(streamed.body)
             # A completion whose tokens are parts of characters, or control tokens, has no text to send yet.
-            assert len(parts) >= (2 if path == CHAT else 1) and all("error" not in json.loads(p) or json.loads(p)["error"] is None for p in parts)
-            assert set(json.loads(last)["error"]) == {"message", "type", "param", "code"}
+            assert len(parts) >= (2 if path == CHAT else 1) and all(json.loads(p).get("error") is None for p in parts)
+            last = json.loads(last)
             assert b"[DONE]" not in streamed.body and b'"finish_reason":"' not in streamed.body
-            with openai.OpenAI(base_url=faked.url + "/v1", api_key="x", max_retries=0) as client, pytest.raises(openai.APIError):
-                create = client.chat.completions.create(model="tiny", messages=body["messages"], stream=True) if path == CHAT else \
-                    client.completions.create(model="tiny", prompt=WORDS, stream=True) if path == COMPLETE else \
-                    client.responses.create(model="tiny", input=WORDS, stream=True)
-                list(create)
+            with openai.OpenAI(base_url=faked.url + "/v1", api_key="x", max_retries=0) as client:
+                if path == RESPOND:
+                    assert last["type"] == "response.failed" and last["response"]["status"] == "failed"
+                    assert set(last["response"]["error"]) == {"code", "message"}
+                    assert list(client.responses.create(model="tiny", input=WORDS, stream=True))[-1].type == "response.failed"
+                    continue
+                assert set(last["error"]) == {"message", "type", "param", "code"}
+                with pytest.raises(openai.APIError):
+                    list(client.chat.completions.create(model="tiny", messages=body["messages"], stream=True) if path == CHAT else
+                         client.completions.create(model="tiny", prompt=WORDS, stream=True))
         else:
             assert streamed.status in statuses and streamed.error
     fake.script = fake_llama.honest

@@ -76,6 +76,8 @@ void AddGatewayFlags(CLI::App& app, GatewayFlags& flags) {
       ->capture_default_str();
   app.add_option("--max-body", flags.max_body, "Largest request")->transform(CLI::AsSizeValue(false));
   app.add_flag("--metrics", flags.metrics, "Serve counters at /metrics");
+  app.add_flag("--parse-special", flags.parse_special,
+               "Control tokens that stand in a message as text become control tokens, as with llama-server");
   app.add_flag("--no-page", flags.no_page, "Do not serve the chat page");
 }
 
@@ -142,6 +144,7 @@ Result<std::unique_ptr<Gateway>> OpenGateway(const Path& client_folder, const Ro
   options.template_worker = TemplateWorkerProgram();
   options.metrics = flags.metrics;
   options.page = !flags.no_page;
+  options.parse_special = flags.parse_special;
   ISOVEIL_ASSIGN_OR_RETURN(ClientFolder opened, ClientFolder::Open(client_folder, key));
   auto client = std::make_unique<ClientFolder>(std::move(opened));
   ISOVEIL_ASSIGN_OR_RETURN(auto pool, OpenPool(client_folder, *client, upstreams));

@@ -18,6 +18,7 @@ struct GatewayFlags {
   std::string name;
   bool metrics = false;
   bool no_page = false;
+  bool parse_special = false;
 };
 void AddGatewayFlags(CLI::App& app, GatewayFlags& flags);
 

@@ -16,6 +16,8 @@ std::string_view ErrorCodeName(ErrorCode code) {
     case ErrorCode::kMismatch: return "mismatch";
     case ErrorCode::kUnavailable: return "unavailable";
     case ErrorCode::kCancelled: return "cancelled";
+    case ErrorCode::kTooLong: return "too_long";
+    case ErrorCode::kUnfulfilled: return "unfulfilled";
   }
   return "unknown";
 }

@@ -35,6 +35,8 @@ enum class ErrorCode {
   kMismatch,         // two things that must agree do not
   kUnavailable,      // a server cannot be reached or does not answer
   kCancelled,        // the caller stopped the work
+  kTooLong,          // more than the model's context takes
+  kUnfulfilled,      // the model did not give what was asked for
 };
 
 // The stable lower-case name of a code, for `--json` output: "not_found", "format", ...

@@ -8,6 +8,29 @@ namespace {
 // Order has no meaning in a schema, nor in what is checked against it.
 nlohmann::json Sorted(const Json& json) { return nlohmann::json::parse(json.dump()); }
 
+// How many brackets are tried for the beginning of the JSON in a text.
+constexpr int kMaxCandidates = 64;
+
+// Up to the bracket that closes the one at the beginning; 0 if none does.
+size_t BracketedLength(std::string_view text) {
+  int depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      ++depth;
+    } else if ((c == '}' || c == ']') && --depth == 0) {
+      return i + 1;
+    }
+  }
+  return 0;
+}
+
 }  // namespace
 
 std::string_view WithoutFence(std::string_view text) {
@@ -44,9 +67,28 @@ Result<AnswerCheck> AnswerCheck::FromFormat(const Json& format, const std::strin
   return check;
 }
 
+std::string AnswerCheck::Extract(const std::string& content) const {
+  const std::string whole(WithoutFence(content));
+  if (!is_json_) return content;
+  if (ContentProblem(whole).empty()) return whole;
+  size_t begin = 0;
+  for (int i = 0; i < kMaxCandidates; ++i) {
+    begin = whole.find_first_of("{[", begin);
+    if (begin == std::string::npos) break;
+    const size_t length = BracketedLength(std::string_view(whole).substr(begin));
+    const std::string candidate = whole.substr(begin, length);
+    if (length > 0 && ContentProblem(candidate).empty()) return candidate;
+    ++begin;
+  }
+  return whole;
+}
+
 std::string AnswerCheck::Problem(const std::string& content, bool has_calls) const {
   if (needs_call_ && !has_calls) return "no tool was called";
-  if (!is_json_ || has_calls) return "";
+  return !is_json_ || has_calls ? "" : ContentProblem(content);
+}
+
+std::string AnswerCheck::ContentProblem(const std::string& content) const {
   const auto json = ParseStrictJson(WithoutFence(content), "answer");
   if (!json) return "the answer is not JSON";
   if (!schema_) return json->is_object() ? "" : "the answer is not a JSON object";

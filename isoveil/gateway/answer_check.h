@@ -27,10 +27,15 @@ class AnswerCheck {
   bool active() const { return is_json_ || needs_call_; }
   // What the model is told, to be put before the conversation; may be empty.
   const std::string& instruction() const { return instruction_; }
+  // The JSON that is as required in an answer that says more than that, such as a code fence or a sentence around it;
+  // an answer without any comes back as it is.
+  std::string Extract(const std::string& content) const;
   // Empty if the answer is as required, else what is wrong with it, without a word of it.
   std::string Problem(const std::string& content, bool has_calls) const;
 
  private:
+  std::string ContentProblem(const std::string& content) const;
+
   bool is_json_ = false;
   bool needs_call_ = false;
   std::string instruction_;

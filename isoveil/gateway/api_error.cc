@@ -14,7 +14,8 @@ ApiError OfRequest(const Error& error, int status, std::string code) {
           .type = "invalid_request_error",
           .message = Sentence(error),
           .param = error.where.empty() ? std::nullopt : std::optional(error.where),
-          .code = std::move(code)};
+          .code = std::move(code),
+          .final = true};
 }
 
 ApiError OfUpstream(const Error& error, int status, std::string code, std::optional<int> retry) {
@@ -61,7 +62,8 @@ ApiError BadField(std::string param, std::string message, std::string code) {
           .type = "invalid_request_error",
           .message = std::move(message),
           .param = std::move(param),
-          .code = std::move(code)};
+          .code = std::move(code),
+          .final = true};
 }
 
 ApiError ToApiError(const Error& error) {
@@ -69,6 +71,9 @@ ApiError ToApiError(const Error& error) {
     case ErrorCode::kInvalidArgument: return OfRequest(error, 400, "invalid_value");
     case ErrorCode::kUnsupported: return OfRequest(error, 400, "unsupported");
     case ErrorCode::kNotFound: return OfRequest(error, 404, "not_found");
+    case ErrorCode::kTooLong: return OfRequest(error, 400, "context_length_exceeded");
+    case ErrorCode::kUnfulfilled:
+      return {.status = 502, .type = "model_error", .message = Sentence(error), .code = "answer_not_as_required", .final = true};
     case ErrorCode::kUnavailable: return OfUpstream(error, 503, "upstream_unavailable", 1);
     case ErrorCode::kAuth: return OfUpstream(error, 502, "upstream_refused", std::nullopt);
     case ErrorCode::kFormat: return OfUpstream(error, 502, "upstream_garbled", std::nullopt);

@@ -32,6 +32,8 @@ struct ApiError {
   std::optional<std::string> code = std::nullopt;
   // Sent as "retry-after"; absent where a retry would not help.
   std::optional<int> retry_after_seconds = std::nullopt;
+  // Sent as "x-should-retry: false": the same request would fail in the same way.
+  bool final = false;
 
   nlohmann::ordered_json ToJson(ErrorForm form = ErrorForm::kOpenAi) const;
 };
@@ -39,8 +41,9 @@ struct ApiError {
 // A field of the request that is wrong.
 ApiError BadField(std::string param, std::string message, std::string code = "invalid_value");
 
-// kInvalidArgument and kUnsupported are the client's (400, `where` is the field), kNotFound 404, a server that
-// is away 503, one that answers nonsense or refuses the gateway 502, kCancelled 499.
+// kInvalidArgument, kUnsupported and kTooLong are the client's (400, `where` is the field), kNotFound 404, a server that
+// is away 503, one that answers nonsense or refuses the gateway 502, a model that does not answer as it must 502,
+// kCancelled 499.
 ApiError ToApiError(const Error& error);
 
 }  // namespace isoveil

@@ -71,9 +71,108 @@ TEST(ApisTest, JsonIsAskedForAgainAndThenAnError) {
   SmallService stubborn;
   stubborn.upstream.answers = {"Sure!"};
   const CollectedReply refused = stubborn.Post(ChatCompletions, body);
-  EXPECT_EQ(refused.status, 400);
-  EXPECT_EQ(refused.json()["error"]["param"], "response_format");
+  EXPECT_EQ(refused.status, 502) << "the model's failure is not the client's";
+  EXPECT_EQ(refused.json()["error"]["code"], "answer_not_as_required");
   EXPECT_EQ(refused.body.find("Sure"), std::string::npos);
+}
+
+TEST(ApisTest, JsonInProseIsTakenOut) {
+  const std::string body = std::string(kAsk) + R"(, "response_format": {"type": "json_object"}})";
+  for (const char* text : {"Sure! Here it is: {\"a\": {\"b\": \"}\"}} I hope {it} helps.", "{no} {\"a\": {\"b\": \"}\"}}",
+                           "```json\n{\"a\": {\"b\": \"}\"}}\n```", "Sure:\n```json\n{\"a\": {\"b\": \"}\"}}\n```\nThere."}) {
+    SmallService small;
+    small.upstream.answers = {text};
+    EXPECT_EQ(small.Post(ChatCompletions, body).json()["choices"][0]["message"]["content"], "{\"a\": {\"b\": \"}\"}}") << text;
+    EXPECT_EQ(small.upstream.requests.size(), 1U);
+  }
+}
+
+TEST(ApisTest, JsonThatMaxTokensCutOffIsGivenAsItIs) {
+  for (const char* more : {"", R"(, "stream": true)"}) {
+    SmallService small;
+    small.upstream.answers = {"{\"a\": 1, \"b\": 2}"};
+    const std::string body = std::string(R"({"messages": [{"role": "user", "content": "x"}], "max_tokens": 5)") + more +
+                             R"(, "response_format": {"type": "json_object"}})";
+    const CollectedReply reply = small.Post(ChatCompletions, body);
+    EXPECT_EQ(small.upstream.requests.size(), 1U) << "it would be cut off again";
+    const Json last = *more ? Json::parse(reply.events[reply.events.size() - 2].second) : reply.json();
+    EXPECT_EQ(last["choices"][0]["finish_reason"], "length");
+    EXPECT_EQ(*more ? StreamedContent(reply) : last["choices"][0]["message"]["content"].get<std::string>(), "{\"a\":");
+  }
+}
+
+TEST(ApisTest, TheTokensOfAllAttemptsAreCounted) {
+  SmallService small;
+  small.upstream.answers = {"Sure!", "{}"};
+  const CollectedReply reply = small.Post(ChatCompletions, std::string(kAsk) + R"(, "response_format": {"type": "json_object"}})");
+  EXPECT_EQ(reply.json()["usage"]["completion_tokens"], 6 + 3);
+}
+
+TEST(ApisTest, ThoughtsAreCounted) {
+  SmallService small(
+      "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' and m.reasoning_content %}<think>\n"
+      "{{ m.reasoning_content }}\n</think>\n\n{% endif %}{{ m.content }}<|im_end|>\n{% endfor %}"
+      "{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}");
+  small.upstream.answers = {"Hm, five.</think>Five"};
+  const Json chat = small.Post(ChatCompletions, std::string(kAsk) + "}").json();
+  EXPECT_EQ(chat["choices"][0]["message"]["content"], "Five");
+  EXPECT_EQ(chat["choices"][0]["message"]["reasoning_content"], "Hm, five.");
+  // All before the first letter of the content.
+  EXPECT_EQ(chat["usage"]["completion_tokens_details"]["reasoning_tokens"], 17);
+  const Json response = small.Post(Responses, R"({"input": "Hi"})").json();
+  EXPECT_EQ(response["usage"]["output_tokens_details"]["reasoning_tokens"], 17);
+}
+
+TEST(ApisTest, APromptThatIsTooLongSaysSoWhereClientsLook) {
+  SmallService small;
+  small.service.n_context = 16;
+  const std::string text(100, 'x');
+  const Json message = {{"role", "user"}, {"content", text}};
+  const struct {
+    SmallService::Api api;
+    Json body;
+    const char* param;
+  } cases[] = {{ChatCompletions, {{"messages", Json::array({message})}}, "messages"},
+               {Completions, {{"prompt", text}}, "prompt"},
+               {Responses, {{"input", text}}, "input"}};
+  for (const auto& [api, body, param] : cases) {
+    const CollectedReply reply = small.Post(api, body.dump());
+    EXPECT_EQ(reply.status, 400);
+    const Json error = reply.json()["error"];
+    EXPECT_EQ(error["code"], "context_length_exceeded");
+    EXPECT_EQ(error["param"], param);
+    EXPECT_NE(error["message"].get<std::string>().find("maximum context length is 16 tokens"), std::string::npos);
+  }
+  // Clients that stream responses look for the event.
+  const CollectedReply stream = small.Post(Responses, Json{{"input", text}, {"stream", true}}.dump());
+  ASSERT_EQ(stream.events.size(), 3U) << stream.body;
+  EXPECT_EQ(stream.events[2].first, "response.failed");
+  EXPECT_EQ(Json::parse(stream.events[2].second)["response"]["error"]["code"], "context_length_exceeded");
+}
+
+TEST(ApisTest, AStreamOfAResponseThatBreaksOffEndsWithItsEvent) {
+  SmallService small;
+  small.upstream.failure = Error{ErrorCode::kUnavailable, "upstream", "is away", ""};
+  small.upstream.failure_after = 2;
+  const CollectedReply reply = small.Post(Responses, R"({"input": "Hi", "stream": true})");
+  ASSERT_FALSE(reply.events.empty());
+  const auto& [name, data] = reply.events.back();
+  EXPECT_EQ(name, "response.failed");
+  const Json last = Json::parse(data);
+  EXPECT_EQ(last["response"]["status"], "failed");
+  EXPECT_EQ(last["response"]["error"]["code"], "server_error");
+  EXPECT_EQ(last["response"]["output"][0]["content"][0]["text"], "He");
+  EXPECT_EQ(last["sequence_number"], reply.events.size() - 1);
+}
+
+TEST(ApisTest, InstructionsStandBesideADevelopersItem) {
+  SmallService small;
+  small.service.system_places = {.several = false, .late = false};
+  const CollectedReply reply = small.Post(Responses, R"({"instructions": "Be brief.", "input": [
+      {"role": "developer", "content": [{"type": "input_text", "text": "Be kind."}]}, {"role": "user", "content": "Hi"},
+      {"role": "system", "content": "Be true."}]})");
+  EXPECT_EQ(reply.status, 200) << reply.body;
+  EXPECT_EQ(small.PromptText(), "[system]Be brief.\n\nBe kind.\n\nBe true.[user]Hi[assistant]");
 }
 
 TEST(ApisTest, CompletionsTakeTextAndIds) {

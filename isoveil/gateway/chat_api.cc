@@ -45,14 +45,16 @@ Result<Chat> ReadChat(const ModelService& service, const ApiRequest& request) {
 }
 
 // The prompt is counted once, the answers together.
-Usage Total(const std::vector<Result<Answer>>& answers) {
+Json Total(const std::vector<Result<Answer>>& answers) {
   Usage total;
+  uint64_t reasoning_tokens = 0;
   for (const auto& answer : answers) {
     total.prompt_tokens = answer->usage.prompt_tokens;
     total.completion_tokens += answer->usage.completion_tokens;
+    reasoning_tokens += answer->reasoning_tokens;
     if (answer->usage.cached_tokens) total.cached_tokens = answer->usage.cached_tokens;
   }
-  return total;
+  return UsageJson(total, reasoning_tokens);
 }
 
 // The first error, if any choice failed.
@@ -84,7 +86,7 @@ void AnswerAtOnce(const Chat& chat, ReplyWriter& reply) {
                                {"logprobs", chat.Logprobs(tokens[i])},
                                {"finish_reason", answers[i]->finish_reason}});
   }
-  body["usage"] = UsageJson(Total(answers));
+  body["usage"] = Total(answers);
   if (chat.request.wants_wire) {
     const ClientFolder& client = chat.service.client;
     body["isoveil"] = {{"prompt", WirePairs(client.vocabulary, client.cipher, chat.task.ids)},
@@ -117,10 +119,10 @@ class ChunkWriter {
     return Begin(index) && reply_.JsonEvent(Chunk(index, Json::object(), reason));
   }
 
-  void UsageChunk(const Usage& usage) {
+  void UsageChunk(Json usage) {
     Json chunk = chat_.Head("chat.completion.chunk");
     chunk["choices"] = Json::array();
-    chunk["usage"] = UsageJson(usage);
+    chunk["usage"] = std::move(usage);
     reply_.JsonEvent(chunk);
   }
 

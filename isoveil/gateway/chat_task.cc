@@ -1,5 +1,7 @@
 #include "isoveil/gateway/chat_task.h"
 
+#include "isoveil/gateway/system_messages.h"
+
 namespace isoveil {
 namespace {
 
@@ -41,15 +43,6 @@ void RenameDeveloper(Json& messages) {
   }
 }
 
-void Instruct(Json& messages, const std::string& instruction) {
-  if (instruction.empty()) return;
-  if (Member(messages.front(), "role") == "system" && Member(messages.front(), "content").is_string()) {
-    messages.front()["content"] = messages.front()["content"].get<std::string>() + "\n\n" + instruction;
-  } else {
-    messages.insert(messages.begin(), Json{{"role", "system"}, {"content", instruction}});
-  }
-}
-
 Status ReadThinking(const Json& body, ChatRequest& request) {
   ISOVEIL_ASSIGN_OR_RETURN(const auto effort, ReadText(body, "reasoning_effort"));
   if (effort) {
@@ -83,9 +76,13 @@ Result<Answer> RunOnce(const ModelService& service, const ChatTask& task, const 
                        const PartCallback& on_part, MessageBuilder& builder, std::stop_token cancel) {
   Answer answer;
   const Generator generator(service.client, service.upstream);
+  bool spoke = false;  // thoughts come before everything else
   const auto on_piece = [&](const Piece& piece) {
     if (task.options.logprobs) answer.tokens.insert(answer.tokens.end(), piece.tokens.begin(), piece.tokens.end());
-    return on_part({builder.Append(piece.text), piece.tokens});
+    MessageDelta delta = builder.Append(piece.text);
+    spoke = spoke || !delta.content.empty() || !delta.calls.empty();
+    if (!spoke) answer.reasoning_tokens += piece.tokens.size();
+    return on_part({std::move(delta), piece.tokens});
   };
   Generation generation{task.ids, sampling, task.options.stops, task.kept};
   ISOVEIL_ASSIGN_OR_RETURN(const Outcome outcome, generator.Run(generation, on_piece, cancel));
@@ -96,6 +93,7 @@ Result<Answer> RunOnce(const ModelService& service, const ChatTask& task, const 
   answer.finish_reason = FinishOf(outcome, builder);
   answer.usage = outcome.usage;
   answer.stop = outcome.stop;
+  if (!builder.has_reasoning()) answer.reasoning_tokens = 0;
   return answer;
 }
 
@@ -121,6 +119,8 @@ void Vary(SamplingParams& sampling, int attempt) {
 Result<Answer> RunChecked(const ModelService& service, const ChatTask& task, const SamplingParams& sampling,
                           const PartCallback& on_part, std::stop_token cancel) {
   std::string problem;
+  uint64_t spent = 0;  // tokens of the attempts before
+  uint64_t thought = 0;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     SamplingParams varied = sampling;
     Vary(varied, attempt);
@@ -131,17 +131,21 @@ Result<Answer> RunChecked(const ModelService& service, const ChatTask& task, con
       return true;
     };
     ISOVEIL_ASSIGN_OR_RETURN(Answer answer, RunOnce(service, task, varied, collect, builder, cancel));
-    problem = task.check.Problem(builder.content(), builder.has_calls());
-    if (problem.empty()) {
-      if (Member(answer.message, "content").is_string() && !builder.has_calls()) {
-        answer.message["content"] = std::string(WithoutFence(builder.content()));
+    answer.usage.completion_tokens += std::exchange(spent, spent + answer.usage.completion_tokens);
+    answer.reasoning_tokens += std::exchange(thought, thought + answer.reasoning_tokens);
+    const std::string accepted = task.check.Extract(builder.content());
+    problem = task.check.Problem(accepted, builder.has_calls());
+    // What max_tokens has cut off says so, and would be cut off again.
+    if (problem.empty() || answer.finish_reason == "length") {
+      if (problem.empty() && Member(answer.message, "content").is_string() && !builder.has_calls()) {
+        answer.message["content"] = accepted;
       }
       on_part({WholeOf(answer.message), std::move(tokens)});
       return answer;
     }
   }
-  return Fail(ErrorCode::kInvalidArgument, "response_format",
-              fmt::format("{} after {} attempts", problem, kAttempts),
+  return Fail(ErrorCode::kUnfulfilled, "",
+              fmt::format("the model did not answer as the request requires: {} after {} attempts", problem, kAttempts),
               "ask for it in the messages, or use a larger model: the sampling cannot be constrained on encrypted ids");
 }
 
@@ -170,12 +174,13 @@ Result<ChatTask> RenderChat(const ModelService& service, ChatRequest request, An
   if (!service.chat) {
     return Fail(ErrorCode::kUnsupported, "messages", "this model has no chat template", "use /v1/completions");
   }
-  Instruct(request.messages, check.instruction());
+  FitSystemMessages(service.system_places, request.messages);
+  AppendToSystem(request.messages, check.instruction());
   ChatTask task{.check = std::move(check)};
-  ISOVEIL_ASSIGN_OR_RETURN(task.prompt, service.chat->Render(request));
-  ISOVEIL_ASSIGN_OR_RETURN(task.ids, service.client.vocabulary.Tokenize(
-                                         task.prompt.text,
-                                         {.add_special = !task.prompt.has_bos, .parse_special = true}));
+  ISOVEIL_ASSIGN_OR_RETURN(PromptIds prompt,
+                           RenderIds(*service.chat, service.client.vocabulary, service.spelled.get(), request));
+  task.prompt = std::move(prompt.prompt);
+  task.ids = std::move(prompt.ids);
   if (task.ids.empty()) return BadMember("messages", "at least one token of text");
   ISOVEIL_ASSIGN_OR_RETURN(task.kept, KeptIds(service.client.vocabulary, task.prompt.kept_tokens));
   return task;
@@ -185,7 +190,7 @@ Result<ChatTask> MakeChatTask(const ModelService& service, ChatRequest request, 
                               AnswerCheck check) {
   ISOVEIL_ASSIGN_OR_RETURN(ChatTask task, RenderChat(service, std::move(request), std::move(check)));
   task.options = std::move(options);
-  ISOVEIL_RETURN_IF_ERROR(FitContext(service, task.ids.size(), task.options));
+  ISOVEIL_RETURN_IF_ERROR(FitContext(service, "messages", task.ids.size(), task.options));
   task.options.stops.insert(task.options.stops.end(), task.prompt.stops.begin(), task.prompt.stops.end());
   return task;
 }

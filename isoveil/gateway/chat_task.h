@@ -34,7 +34,8 @@ struct Answer {
   Json message;
   std::string finish_reason;  // stop, length, tool_calls
   std::string stop;           // the stop string that ended it, if one did
-  Usage usage;
+  Usage usage;                    // the tokens of all attempts, where an answer had to be asked for again
+  uint64_t reasoning_tokens = 0;  // of the completion tokens
   std::vector<PlainToken> tokens;  // only where log probabilities were asked for
 };
 
@@ -49,7 +50,7 @@ Result<ChatTask> MakeChatTask(const ModelService& service, ChatRequest request, 
                               AnswerCheck check);
 
 // Choice `index` of the answers. An answer that must be checked arrives as one part, after at most three attempts;
-// kInvalidArgument if none is as required.
+// kUnfulfilled if none is as required. One that max_tokens cut off is given as it is.
 Result<Answer> RunChat(const ModelService& service, const ChatTask& task, int index, const PartCallback& on_part,
                        std::stop_token cancel = {});
 

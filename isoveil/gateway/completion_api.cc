@@ -41,7 +41,7 @@ bool IsIds(const Json& value) { return value.is_array() && !value.empty() && val
 Result<std::vector<TokenId>> ReadPrompt(const ModelService& service, const Json& prompt) {
   if (prompt.is_string()) {
     ISOVEIL_ASSIGN_OR_RETURN(auto ids, service.client.vocabulary.Tokenize(prompt.get_ref<const std::string&>(),
-                                                                         {.add_special = true}));
+                                                                         {.add_special = true, .parse_special = service.parse_special}));
     if (ids.empty()) return BadMember("prompt", "at least one token of text");
     return ids;
   }
@@ -84,7 +84,7 @@ Result<Completion> ReadCompletion(const ModelService& service, const ApiRequest&
   completion.options.has_max_tokens = true;
   for (const auto& prompt : completion.prompts) {
     GenerationOptions fitted = completion.options;
-    ISOVEIL_RETURN_IF_ERROR(FitContext(service, prompt.size(), fitted));
+    ISOVEIL_RETURN_IF_ERROR(FitContext(service, "prompt", prompt.size(), fitted));
     completion.options.sampling.max_tokens =
         std::min(completion.options.sampling.max_tokens, fitted.sampling.max_tokens);
   }

@@ -74,7 +74,8 @@ void Exchange::Fail(const ApiError& error) {
         .status = error.status,
         .text = error.ToJson(form_).dump(-1, ' ', false, Json::error_handler_t::replace),
         .content_type = "application/json",
-        .retry_after_seconds = error.retry_after_seconds});
+        .retry_after_seconds = error.retry_after_seconds,
+        .final = error.final});
 }
 
 }  // namespace isoveil

@@ -29,6 +29,7 @@ struct ReplyItem {
   std::string text;          // the body, or the bytes of an event
   std::string content_type;
   std::optional<int> retry_after_seconds;
+  bool final = false;        // a retry would not help
 };
 
 class Exchange final : public ReplyWriter {

@@ -76,7 +76,8 @@ class Gateway::Impl {
                  .upstream = *pool_,
                  .name = options_.model_name,
                  .created = std::time(nullptr),
-                 .limits = options_.limits} {}
+                 .limits = options_.limits,
+                 .parse_special = options_.parse_special} {}
 
   ~Impl() { Stop(); }
 
@@ -120,6 +121,10 @@ Status Gateway::Impl::Start() {
   if (!client_->vocabulary.chat_template().empty()) {
     ISOVEIL_ASSIGN_OR_RETURN(TemplateSource source, ChatTemplate::SourceOf(client_->vocabulary));
     ISOVEIL_ASSIGN_OR_RETURN(service_.chat, ChatTemplate::Isolate(std::move(source), options_.template_worker));
+    service_.system_places = FindSystemPlaces(*service_.chat);
+    if (!options_.parse_special) {
+      service_.spelled = std::make_shared<SpelledTokens>(client_->vocabulary, client_->vocabulary.chat_template());
+    }
   }
   ISOVEIL_ASSIGN_OR_RETURN(const UpstreamInfo info, pool_->Probe());
   service_.n_context = info.n_context;
@@ -325,7 +330,7 @@ void Gateway::Impl::Answer(Endpoint endpoint, const httplib::Request& request, h
       case ReplyItem::Kind::kWhole:
         running->status = response.status = item.status;
         if (item.retry_after_seconds) response.set_header("Retry-After", std::to_string(*item.retry_after_seconds));
-        if (item.status == 400 || item.status == 404) response.set_header("X-Should-Retry", "false");
+        if (item.final) response.set_header("X-Should-Retry", "false");
         return response.set_content(std::move(item.text), item.content_type);
       case ReplyItem::Kind::kEnd:
         running->status = 500;

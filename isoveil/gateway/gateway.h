@@ -27,6 +27,7 @@ struct GatewayOptions {
   std::string upstream_url;  // for the page
   bool metrics = false;
   bool page = true;
+  bool parse_special = false;  // control tokens that stand in a content as text become control tokens
   int max_connections = 1024;
   // Starts a process that runs the model's chat template: see TemplateWorker.
   std::vector<std::string> template_worker = {};

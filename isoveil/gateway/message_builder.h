@@ -50,6 +50,7 @@ class MessageBuilder {
   // {"role": "assistant", "content": ..., "reasoning_content": ..., "tool_calls": [...]}
   Json message() const;
   const std::string& content() const { return content_; }
+  bool has_reasoning() const { return !reasoning_.empty(); }
   bool has_calls() const { return !calls_.empty(); }
   // How much text was read by the parser so far, every reading counted.
   size_t parsed_bytes() const { return parsed_bytes_; }

@@ -66,7 +66,8 @@ void GetModel(const ModelService& service, const ApiRequest& request, ReplyWrite
               .type = "invalid_request_error",
               .message = "there is no such model here; GET /v1/models lists what there is",
               .param = "model",
-              .code = "model_not_found"});
+              .code = "model_not_found",
+              .final = true});
 }
 
 // A vector comes back in the encrypted basis, and no architecture with a rule here is one that gives vectors for

@@ -9,12 +9,14 @@ constexpr int64_t kUnknownContext = 4096;
 
 }  // namespace
 
-Status FitContext(const ModelService& service, size_t n_prompt, GenerationOptions& options) {
+Status FitContext(const ModelService& service, const char* field, size_t n_prompt, GenerationOptions& options) {
   const int64_t n_context = service.n_context.value_or(0);
   const auto n = static_cast<int64_t>(n_prompt);
   if (n_context > 0 && n >= n_context) {
-    return Fail(ErrorCode::kInvalidArgument, "messages",
-                fmt::format("context_length_exceeded: the prompt has {} tokens, the model takes {}", n, n_context));
+    // Clients look for the beginning of OpenAI's sentence.
+    return Fail(ErrorCode::kTooLong, field,
+                fmt::format("This model's maximum context length is {} tokens. However, the prompt has {} tokens", n_context, n),
+                "shorten it");
   }
   const int64_t left = n_context > 0 ? n_context - n : kUnknownContext;
   if (!options.has_max_tokens) options.sampling.max_tokens = static_cast<int32_t>(left);

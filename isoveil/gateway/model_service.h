@@ -4,8 +4,10 @@
 #include "isoveil/engine/upstream.h"
 #include "isoveil/gateway/options.h"
 #include "isoveil/gateway/response_store.h"
+#include "isoveil/gateway/system_messages.h"
 #include "isoveil/tokenizer/chat_template.h"
 #include "isoveil/tokenizer/client_folder.h"
+#include "isoveil/tokenizer/spelled_tokens.h"
 
 namespace isoveil {
 
@@ -13,15 +15,18 @@ struct ModelService {
   const ClientFolder& client;
   Upstream& upstream;
   std::optional<ChatTemplate> chat;  // absent: completions only
+  SystemPlaces system_places;        // of that template
+  std::shared_ptr<const SpelledTokens> spelled;  // absent: contents may spell control tokens
   std::string name;                  // what clients call the model
   int64_t created = 0;               // seconds since 1970
   std::optional<int64_t> n_context;  // as the server tells
   RequestLimits limits;
+  bool parse_special = false;  // prompts of completions may spell control tokens
   std::shared_ptr<ResponseStore> responses = std::make_shared<ResponseStore>();
 };
 
-// Sets max_tokens to what is left of the context, where the request gives none. kInvalidArgument with
-// "context_length_exceeded" in its text if the prompt alone is too long.
-Status FitContext(const ModelService& service, size_t n_prompt, GenerationOptions& options);
+// Sets max_tokens to what is left of the context, where the request gives none. kTooLong, naming `field`, if the prompt
+// alone is too long.
+Status FitContext(const ModelService& service, const char* field, size_t n_prompt, GenerationOptions& options);
 
 }  // namespace isoveil

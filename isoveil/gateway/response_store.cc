@@ -11,6 +11,7 @@ constexpr const char* kForgotten =
 
 // A list, or the message that a string stands for.
 Json ItemsOf(const Json& input) {
+  if (input.is_null()) return Json::array();
   return input.is_string() ? Json::array({{{"role", "user"}, {"content", input}}}) : input;
 }
 
@@ -109,7 +110,7 @@ Status ResponseStore::Resolve(size_t who, const Json& input, std::vector<Json>& 
 
 Result<Json> ResponseStore::Expand(size_t who, const Json& input, const std::string& previous) {
   const Json own = ItemsOf(input);
-  if (!own.is_array()) return BadMember("input", "a string or a list of items");
+  if (!own.is_array() || (input.is_null() && previous.empty())) return BadMember("input", "a string or a list of items");
   const std::lock_guard lock(mutex_);
   std::vector<const StoredResponse*> earlier;
   for (const std::string* id = &previous; !id->empty(); id = &earlier.back()->previous) {

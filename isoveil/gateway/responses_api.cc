@@ -12,7 +12,9 @@ struct Response {
   const ModelService& service;
   const ApiRequest& request;
   Json asked;
-  ChatTask task;
+  GenerationOptions options;
+  ChatRequest chat;
+  AnswerCheck check;
   std::string previous;  // what it continues
   bool store = false;
   std::string id = RandomId("resp_");
@@ -33,9 +35,14 @@ Result<Response> ReadResponse(const ModelService& service, const ApiRequest& req
                            service.responses->Expand(request.who, Member(body, "input"), previous.value_or("")));
   ISOVEIL_ASSIGN_OR_RETURN(const Json chat, ChatFromResponseRequest(whole));
   ISOVEIL_ASSIGN_OR_RETURN(ChatRequest chat_request, ReadChatRequest(chat, service.limits, check));
-  ISOVEIL_ASSIGN_OR_RETURN(ChatTask task,
-                           MakeChatTask(service, std::move(chat_request), std::move(options), std::move(check)));
-  return Response{service, request, body, std::move(task), previous.value_or(""), store.value_or(true)};
+  return Response{service, request, body, std::move(options), std::move(chat_request), std::move(check),
+                  previous.value_or(""), store.value_or(true)};
+}
+
+// The messages of chat are this API's input.
+ApiError ErrorOf(Error error) {
+  if (error.where.starts_with("messages")) error.where = "input";
+  return ToApiError(error);
 }
 
 Json OrDefault(const Json& asked, const char* name, Json fallback) {
@@ -43,7 +50,7 @@ Json OrDefault(const Json& asked, const char* name, Json fallback) {
   return value.is_null() ? fallback : value;
 }
 
-Json ResponseJson(const Response& response, const char* status, Json output, const Usage* usage) {
+Json ResponseJson(const Response& response, const char* status, Json output, const Answer* answer) {
   const Json& asked = response.asked;
   Json json = {{"id", response.id},
                {"object", "response"},
@@ -60,20 +67,21 @@ Json ResponseJson(const Response& response, const char* status, Json output, con
                {"previous_response_id", OrDefault(asked, "previous_response_id", nullptr)},
                {"reasoning", {{"effort", nullptr}, {"summary", nullptr}}},
                {"store", response.store},
-               {"temperature", response.task.options.sampling.temperature},
+               {"temperature", response.options.sampling.temperature},
                {"text", OrDefault(asked, "text", {{"format", {{"type", "text"}}}})},
                {"tool_choice", OrDefault(asked, "tool_choice", "auto")},
                {"tools", OrDefault(asked, "tools", Json::array())},
-               {"top_p", response.task.options.sampling.top_p},
+               {"top_p", response.options.sampling.top_p},
                {"truncation", "disabled"},
                {"metadata", OrDefault(asked, "metadata", Json::object())}};
   if (std::string_view(status) == "incomplete") json["incomplete_details"] = {{"reason", "max_output_tokens"}};
-  if (usage) {
+  if (answer) {
+    const Usage* const usage = &answer->usage;
     json["usage"] = {{"input_tokens", usage->prompt_tokens},
                      {"input_tokens_details",
                       {{"cached_tokens", usage->cached_tokens.value_or(0)}, {"cache_write_tokens", 0}}},
                      {"output_tokens", usage->completion_tokens},
-                     {"output_tokens_details", {{"reasoning_tokens", 0}}},
+                     {"output_tokens_details", {{"reasoning_tokens", answer->reasoning_tokens}}},
                      {"total_tokens", usage->prompt_tokens + usage->completion_tokens}};
   }
   return json;
@@ -124,6 +132,9 @@ class OutputWriter {
     for (const ToolCallDelta& call : delta.calls) open = GrowCall(call);
     return open;
   }
+
+  // No item is announced as complete any more.
+  void Stop() { open_ = false; }
 
   // An answer without a word is an empty message.
   void Close() {
@@ -208,45 +219,73 @@ class OutputWriter {
   int64_t sequence_ = 0;
 };
 
-void Run(const Response& response, ReplyWriter& reply) {
-  const bool stream = response.task.options.stream;
-  OutputWriter output(stream ? &reply : nullptr);
-  bool begun = false;
-  const auto begin = [&] {
-    if (begun) return;
-    begun = true;
-    const Json json = ResponseJson(response, "in_progress", Json::array(), nullptr);
-    output.Lifecycle("response.created", json);
-    output.Lifecycle("response.in_progress", json);
-  };
-  const auto on_part = [&](const AnswerPart& part) {
-    begin();
-    return output.Add(part.delta);
-  };
-  const auto answer = RunChat(response.service, response.task, 0, on_part, response.request.cancel);
-  if (!answer) return reply.Fail(ToApiError(answer.error()));
-  begin();
-  output.Close();
-  const bool cut = answer->finish_reason == "length";
-  const char* const status = cut ? "incomplete" : "completed";
-  const Json done = ResponseJson(response, status, output.Output(status), &answer->usage);
-  if (response.store) {
-    response.service.responses->Put(response.request.who, {.id = response.id,
-                                                           .previous = response.previous,
-                                                           .input = Member(response.asked, "input"),
-                                                           .output = done["output"],
-                                                           .body = done});
+// The whole of one response, as a document or as a stream.
+class Run {
+ public:
+  Run(const Response& response, ReplyWriter& reply)
+      : response_(response), reply_(reply), output_(response.options.stream ? &reply : nullptr) {}
+
+  void Answer(const ChatTask& task) {
+    const auto on_part = [&](const AnswerPart& part) {
+      Begin();
+      return output_.Add(part.delta);
+    };
+    const auto answer = RunChat(response_.service, task, 0, on_part, response_.request.cancel);
+    if (!answer) return Fail(answer.error());
+    Begin();
+    output_.Close();
+    const bool cut = answer->finish_reason == "length";
+    const char* const status = cut ? "incomplete" : "completed";
+    const Json done = ResponseJson(response_, status, output_.Output(status), &*answer);
+    Store(done);
+    if (!response_.options.stream) return reply_.SendJson(done);
+    output_.Lifecycle(cut ? "response.incomplete" : "response.completed", done);
   }
-  if (!stream) return reply.SendJson(done);
-  output.Lifecycle(cut ? "response.incomplete" : "response.completed", done);
-}
+
+  // Clients that stream compact the conversation on what this event says, and on no status.
+  void Fail(const Error& error) {
+    const ApiError api = ErrorOf(error);
+    const bool tells = response_.options.stream && (begun_ || error.code == ErrorCode::kTooLong);
+    if (!tells) return reply_.Fail(api);
+    Begin();
+    output_.Stop();
+    Json failed = ResponseJson(response_, "failed", output_.Output("incomplete"), nullptr);
+    failed["error"] = {{"code", error.code == ErrorCode::kTooLong ? *api.code : "server_error"}, {"message", api.message}};
+    output_.Lifecycle("response.failed", failed);
+  }
+
+ private:
+  void Begin() {
+    if (std::exchange(begun_, true)) return;
+    const Json json = ResponseJson(response_, "in_progress", Json::array(), nullptr);
+    output_.Lifecycle("response.created", json);
+    output_.Lifecycle("response.in_progress", json);
+  }
+
+  void Store(const Json& done) {
+    if (!response_.store) return;
+    response_.service.responses->Put(response_.request.who, {.id = response_.id,
+                                                             .previous = response_.previous,
+                                                             .input = Member(response_.asked, "input"),
+                                                             .output = done["output"],
+                                                             .body = done});
+  }
+
+  const Response& response_;
+  ReplyWriter& reply_;
+  OutputWriter output_;
+  bool begun_ = false;
+};
 
 }  // namespace
 
 void Responses(const ModelService& service, const ApiRequest& request, ReplyWriter& reply) {
-  const auto response = ReadResponse(service, request);
-  if (!response) return reply.Fail(ToApiError(response.error()));
-  Run(*response, reply);
+  auto response = ReadResponse(service, request);
+  if (!response) return reply.Fail(ErrorOf(response.error()));
+  Run run(*response, reply);
+  const auto task = MakeChatTask(service, std::move(response->chat), response->options, std::move(response->check));
+  if (!task) return run.Fail(task.error());
+  run.Answer(*task);
 }
 
 void GetResponse(const ModelService& service, const ApiRequest& request, ReplyWriter& reply) {

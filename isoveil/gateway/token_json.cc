@@ -45,13 +45,13 @@ Json WirePairs(const Vocabulary& vocabulary, std::span<const PlainToken> tokens)
   return pairs;
 }
 
-Json UsageJson(const Usage& usage) {
+Json UsageJson(const Usage& usage, uint64_t reasoning_tokens) {
   return {{"prompt_tokens", usage.prompt_tokens},
           {"completion_tokens", usage.completion_tokens},
           {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
           {"prompt_tokens_details", {{"cached_tokens", usage.cached_tokens.value_or(0)}, {"audio_tokens", 0}}},
           {"completion_tokens_details",
-           {{"reasoning_tokens", 0},
+           {{"reasoning_tokens", reasoning_tokens},
             {"audio_tokens", 0},
             {"accepted_prediction_tokens", 0},
             {"rejected_prediction_tokens", 0}}}};

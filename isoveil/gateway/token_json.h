@@ -18,7 +18,8 @@ std::string TokenText(const Vocabulary& vocabulary, TokenId id);
 Json WirePairs(const Vocabulary& vocabulary, const VocabCipher& cipher, std::span<const TokenId> plain);
 Json WirePairs(const Vocabulary& vocabulary, std::span<const PlainToken> tokens);
 
-// {"prompt_tokens", "completion_tokens", "total_tokens", ...}
-Json UsageJson(const Usage& usage);
+// {"prompt_tokens", "completion_tokens", "total_tokens", ...}; `reasoning_tokens` are those of the completion that were
+// thoughts.
+Json UsageJson(const Usage& usage, uint64_t reasoning_tokens = 0);
 
 }  // namespace isoveil

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "isoveil/tokenizer/nfc.h"
+#include "isoveil/tokenizer/special_partition.h"
 
 namespace isoveil {
 
@@ -80,12 +81,15 @@ Status TextRules::AppendText(std::string_view text, bool at_start, std::vector<T
   return Ok();
 }
 
-Result<std::vector<TextSection>> TextRules::Apply(std::string_view text, bool parse_special) const {
+Result<std::vector<TextSection>> TextRules::Apply(std::string_view text, bool parse_special,
+                                                  std::span<const size_t> barriers) const {
   std::vector<TextSection> sections;
   size_t begin = 0;  // of what no section has yet
   for (size_t i = 0; i < text.size();) {
-    const std::optional<Found> found = SpecialAt(text.substr(i));
-    if (!found || !(found->special.always || parse_special)) {
+    const size_t limit = NextBarrier(barriers, i, text.size());
+    const bool barred = limit == i;
+    const std::optional<Found> found = SpecialAt(barred ? text.substr(i) : text.substr(i, limit - i));
+    if (!found || barred || !(found->special.always || parse_special)) {
       // One that is not asked for is text, but none is looked for inside of it.
       i += found ? found->length : 1;
       continue;

@@ -12,6 +12,7 @@
 
 #include <array>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -45,7 +46,9 @@ class TextRules {
   bool Strip(int64_t id, bool left);
 
   // No section is empty. kInvalidArgument unless `text` is well-formed UTF-8.
-  Result<std::vector<TextSection>> Apply(std::string_view text, bool parse_special) const;
+  // No special token lies over one of the `barriers`, ascending offsets.
+  Result<std::vector<TextSection>> Apply(std::string_view text, bool parse_special,
+                                         std::span<const size_t> barriers = {}) const;
 
  private:
   struct Special {

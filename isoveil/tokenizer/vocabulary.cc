@@ -15,6 +15,7 @@
 #include "isoveil/tokenizer/ranked_merges.h"
 #include "isoveil/tokenizer/sentence_piece.h"
 #include "isoveil/tokenizer/text_rules.h"
+#include "isoveil/tokenizer/special_partition.h"
 #include "isoveil/tokenizer/utf8.h"
 #include "isoveil/tokenizer/vocabulary_check.h"
 
@@ -129,6 +130,7 @@ struct Vocabulary::Impl {
   std::vector<TokenKind> kinds;
   std::vector<std::string> pieces;          // control tokens empty
   std::vector<std::string> special_pieces;  // control tokens by name
+  std::vector<SpecialToken> specials;       // those that llama.cpp finds, longest first
 
   void ReadSpecialIds(const GgufMetadata& metadata);
   void ReadPieces();
@@ -136,6 +138,8 @@ struct Vocabulary::Impl {
   Status ReadTextRules(const GgufMetadata& metadata, const std::string& where);
   Status ReadStripping(const GgufMetadata& metadata, const std::string& where);
   Result<std::vector<TokenId>> TokenizeText(std::string_view text, TokenizeOptions options) const;
+  Status AppendSpan(std::string_view text, const TextSpan& span, std::span<const size_t> barriers,
+                    std::vector<TokenId>& ids) const;
   Status CheckSpecialIds(const GgufMetadata& metadata, const std::string& where) const;
 };
 
@@ -175,7 +179,14 @@ void Vocabulary::Impl::ReadPieces() {
     kinds.push_back(KindOf(llama_vocab_get_attr(vocab, id)));
     pieces.push_back(PieceOf(vocab, id, false));
     special_pieces.push_back(PieceOf(vocab, id, true));
+    const int attributes = llama_vocab_get_attr(vocab, id);
+    constexpr int kSpecial = LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_USER_DEFINED | LLAMA_TOKEN_ATTR_UNKNOWN;
+    if ((attributes & kSpecial) == 0) continue;
+    specials.push_back({id, llama_vocab_get_text(vocab, id), (attributes & LLAMA_TOKEN_ATTR_LSTRIP) != 0,
+                        (attributes & LLAMA_TOKEN_ATTR_RSTRIP) != 0});
   }
+  std::stable_sort(specials.begin(), specials.end(),
+                   [](const SpecialToken& a, const SpecialToken& b) { return a.text.size() > b.text.size(); });
 }
 
 // The true kinds and pieces of tokens that llama.cpp knows under other names, or takes for special.
@@ -361,25 +372,67 @@ Result<std::vector<TokenId>> Vocabulary::Impl::TokenizeText(std::string_view tex
   return ids;
 }
 
+// The text between two special tokens. llama.cpp finds tokens of the kind "user-defined" in every text; one that begins
+// at a barrier is cut behind its first character.
+Status Vocabulary::Impl::AppendSpan(std::string_view text, const TextSpan& span, std::span<const size_t> barriers,
+                                    std::vector<TokenId>& ids) const {
+  const size_t end = span.begin + span.length;
+  for (size_t begin = span.begin; begin < end;) {
+    size_t cut = NextBarrier(barriers, begin, end);
+    while (cut < end) {
+      const bool found = std::any_of(specials.begin(), specials.end(), [&](const SpecialToken& token) {
+        return kinds[static_cast<size_t>(token.id)] == TokenKind::kUserDefined && text.substr(cut).starts_with(token.text);
+      });
+      const size_t barrier = cut++;
+      while (cut < end && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) ++cut;
+      if (found) break;
+      cut = NextBarrier(barriers, barrier + 1, end);
+    }
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> part, TokenizeText(text.substr(begin, cut - begin), {}));
+    ids.insert(ids.end(), part.begin(), part.end());
+    begin = cut;
+  }
+  return Ok();
+}
+
 Result<std::vector<TokenId>> Vocabulary::Tokenize(std::string_view text, TokenizeOptions options) const {
+  return Tokenize(text, options, {});
+}
+
+Result<std::vector<TokenId>> Vocabulary::Tokenize(std::string_view text, TokenizeOptions options,
+                                                  std::span<const size_t> barriers) const {
   if (text.size() > kMaxTextBytes || !IsUtf8(text)) {
     return Fail(ErrorCode::kInvalidArgument, "text",
                 fmt::format("expected well-formed UTF-8 of at most {} bytes", kMaxTextBytes));
   }
-  if (!impl_->lists_special_tokens) return impl_->TokenizeText(text, options);
-  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TextSection> sections,
-                           impl_->rules.Apply(text, options.parse_special));
+  const bool listed = impl_->lists_special_tokens;
+  if (!listed && (barriers.empty() || !options.parse_special)) return impl_->TokenizeText(text, options);
+  // llama.cpp frames every text of this kind.
+  const bool frames = impl_->kind == VocabularyKind::kWordPiece && !listed;
   std::vector<TokenId> ids;
-  if (options.add_special && adds_bos()) ids.push_back(llama_vocab_bos(impl_->vocab));
-  for (const TextSection& section : sections) {
-    if (section.token) {
-      ids.push_back(*section.token);
-      continue;
+  if (options.add_special && (adds_bos() || frames)) ids.push_back(llama_vocab_bos(impl_->vocab));
+  if (listed) {
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TextSection> sections,
+                             impl_->rules.Apply(text, options.parse_special, barriers));
+    for (const TextSection& section : sections) {
+      if (section.token) {
+        ids.push_back(*section.token);
+        continue;
+      }
+      ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> part, impl_->TokenizeText(section.text, {}));
+      ids.insert(ids.end(), part.begin(), part.end());
     }
-    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> part, impl_->TokenizeText(section.text, {}));
-    ids.insert(ids.end(), part.begin(), part.end());
+  } else {
+    for (const TextSpan& span : CutAtSpecials(text, impl_->specials, barriers)) {
+      if (span.token) {
+        ids.push_back(*span.token);
+      } else {
+        ISOVEIL_RETURN_IF_ERROR(impl_->AppendSpan(text, span, barriers, ids));
+      }
+    }
   }
-  if (options.add_special && adds_eos()) ids.push_back(llama_vocab_eos(impl_->vocab));
+  if (options.add_special && frames) ids.push_back(llama_vocab_sep(impl_->vocab));
+  if (options.add_special && adds_eos() && !frames) ids.push_back(llama_vocab_eos(impl_->vocab));
   return ids;
 }
 

@@ -95,6 +95,9 @@ class Vocabulary {
   // kInvalidArgument unless `text` is well-formed UTF-8 of at most kMaxTextBytes; kFormat if the vocabulary
   // lacks a token for a part of it; kNoMemory. Errors never quote the text.
   Result<std::vector<TokenId>> Tokenize(std::string_view text, TokenizeOptions options = {}) const;
+  // The same, with places (ascending) that no special token may lie over, such as where a content spells one.
+  Result<std::vector<TokenId>> Tokenize(std::string_view text, TokenizeOptions options,
+                                        std::span<const size_t> barriers) const;
 
   // The bytes of one id, possibly a part of a character; they live as long as the vocabulary.
   // kInvalidArgument for ids outside [0, n_tokens).
