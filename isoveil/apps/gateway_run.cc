@@ -112,20 +112,24 @@ Result<std::unique_ptr<UpstreamPool>> OpenPool(const Path& client_folder, const 
     servers.push_back(std::move(server));
   }
   // Part of the manifest and the tables; the folder outlives the pool.
-  const auto admit = [client_folder, &client](Upstream& server) -> Status {
-    ISOVEIL_ASSIGN_OR_RETURN(const Canary seen, AskCanary(client, server));
-    ISOVEIL_ASSIGN_OR_RETURN(const CanaryResult result, CheckCanary(client_folder, seen));
-    if (result == CanaryResult::kRecorded) {
+  const auto admit = [client_folder, &client](Upstream& server, std::stop_token cancel) -> Result<UpstreamInfo> {
+    ISOVEIL_ASSIGN_OR_RETURN(const Admission admission, AdmitServer(client_folder, client, server, std::move(cancel)));
+    if (admission.record == CanaryRecord::kNew) {
       std::cerr << "isoveil: first contact: the server's answer to a test sequence is recorded in "
                 << (client_folder / kCanaryFile).string() << "; every later server must give the same\n";
-    } else if (result == CanaryResult::kNotRecorded) {
+    } else if (admission.record == CanaryRecord::kNotWritten) {
       std::cerr << "isoveil: warning: " << client_folder.string()
                 << " cannot be written to, so the server's identity is not recorded\n";
     }
-    return Ok();
+    return admission.info;
   };
-  auto pool = std::make_unique<UpstreamPool>(std::move(servers), admit);
+  PoolOptions options;
+  options.on_change = [urls = flags.urls](size_t server, ServerState state, const std::string& why) {
+    std::cerr << fmt::format("isoveil: server {} is {}{}{}\n", urls[server], ServerStateName(state), why.empty() ? "" : ": ", why);
+  };
+  auto pool = std::make_unique<UpstreamPool>(std::move(servers), admit, std::move(options));
   ISOVEIL_RETURN_IF_ERROR(pool->Start());
+  if (pool->n_ready() == 0) std::cerr << "isoveil: no server is ready; requests get 503 until one is\n";
   return pool;
 }
 

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <limits>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -91,6 +92,17 @@ class Connection {
     const std::lock_guard lock(mutex_);
     return broken_;
   }
+  uint64_t n_opened() const {
+    const std::lock_guard lock(mutex_);
+    return n_opened_;
+  }
+  bool stands() const {
+    const std::lock_guard lock(mutex_);
+    if (socket_ < 0) return false;
+    char one = 0;
+    const ssize_t n = ::recv(socket_, &one, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n > 0 || (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR));
+  }
 
  private:
   // A descriptor of our own for the same socket: httplib may close its own at any moment, and its number
@@ -99,6 +111,7 @@ class Connection {
     Close();
     const std::lock_guard lock(mutex_);
     socket_ = ::fcntl(socket, F_DUPFD_CLOEXEC, 0);
+    ++n_opened_;
   }
   void Close() {
     const std::lock_guard lock(mutex_);
@@ -106,8 +119,9 @@ class Connection {
     socket_ = -1;
   }
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   int socket_ = -1;
+  uint64_t n_opened_ = 0;
   bool broken_ = false;
   bool used_ = false;
   httplib::Client client_;
@@ -350,5 +364,80 @@ Status HttpClient::PostStream(std::string_view path, std::string_view json, cons
                               std::stop_token cancel) const {
   return state_->Send("POST", path, json, on_chunk, cancel);
 }
+
+struct HttpWatch::State {
+  static constexpr int kRequestsPerConnection = 40;  // llama-server closes after a hundred
+
+  Url url;
+  std::string name;
+  HttpOptions options;
+
+  mutable std::mutex mutex;
+  std::shared_ptr<Connection> connection;
+  uint64_t contact = 0;
+  uint64_t n_opened = 0;  // of `connection`, when it was last looked at
+  int n_requests = 0;     // over `connection`
+
+  std::shared_ptr<Connection> Current() const {
+    const std::lock_guard lock(mutex);
+    return connection;
+  }
+  // After a request over `next`, which may be the current connection.
+  void Note(const std::shared_ptr<Connection>& next, bool succeeded) {
+    const std::lock_guard lock(mutex);
+    const bool moved = next != connection;
+    const bool continued = moved ? connection->stands() : next->n_opened() == n_opened;
+    if (!succeeded || !continued) ++contact;
+    connection = succeeded ? next : std::make_shared<Connection>(url, options);
+    n_opened = connection->n_opened();
+    n_requests = moved || !succeeded ? 0 : n_requests + 1;
+  }
+};
+
+HttpWatch::HttpWatch(std::unique_ptr<State> state) : state_(std::move(state)) {}
+HttpWatch::HttpWatch(HttpWatch&&) noexcept = default;
+HttpWatch& HttpWatch::operator=(HttpWatch&&) noexcept = default;
+HttpWatch::~HttpWatch() = default;
+
+Result<HttpWatch> HttpWatch::Create(std::string_view url, HttpOptions options) {
+  auto state = std::make_unique<State>();
+  ISOVEIL_ASSIGN_OR_RETURN(state->url, Url::Parse(url));
+  state->name = state->url.ToString();
+  state->options = std::move(options);
+  state->connection = std::make_shared<Connection>(state->url, state->options);
+  return HttpWatch(std::move(state));
+}
+
+Result<std::string> HttpWatch::Get(std::string_view path, std::stop_token cancel) {
+  const HoldSigpipe hold;
+  const std::string where = fmt::format("{}: GET {}", state_->name, path);
+  const bool is_worn = state_->n_requests >= State::kRequestsPerConnection;
+  const auto connection = is_worn ? std::make_shared<Connection>(state_->url, state_->options) : state_->Current();
+  std::string answer;
+  const ChunkCallback on_chunk = [&](std::string_view chunk) -> Status {
+    if (chunk.size() > state_->options.max_response_bytes - answer.size()) {
+      return Fail(ErrorCode::kFormat, where, "the answer is too large", "is the URL that of an inference server?");
+    }
+    answer += chunk;
+    return Ok();
+  };
+  Exchange exchange(where, on_chunk);
+  httplib::Result result;
+  {
+    const std::stop_callback breaker(cancel, [&] { connection->Break(); });
+    result = connection->client().send(exchange.Request("GET", state_->url.prefix + std::string(path), ""));
+  }
+  const Status status = exchange.Finish(result, connection->broken());
+  state_->Note(connection, status.has_value());
+  ISOVEIL_RETURN_IF_ERROR(status);
+  return answer;
+}
+
+uint64_t HttpWatch::contact() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->contact;
+}
+
+bool HttpWatch::stands() const { return state_->Current()->stands(); }
 
 }  // namespace isoveil

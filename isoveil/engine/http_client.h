@@ -58,6 +58,38 @@ std::string ErrorBodyText(std::string_view body);
 // Receives the next piece of a body. An error ends the transfer and is returned from the call.
 using ChunkCallback = std::function<Status(std::string_view chunk)>;
 
+// Asks over one connection that is kept, so that the end of the process at its other side is noticed at once and
+// without sending anything: its system closes the connection. Servers close a connection after some requests; the next
+// one is opened while the old one still stands, so that both lead to the same process.
+//
+//   ISOVEIL_ASSIGN_OR_RETURN(HttpWatch watch, HttpWatch::Create(url, options));
+//   ISOVEIL_ASSIGN_OR_RETURN(std::string body, watch.Get("/v1/models"));
+//   const uint64_t first = watch.contact();
+//   ...
+//   if (!watch.stands() || watch.contact() != first) ...      // somebody else may answer now
+//
+// One thread may call Get at a time; the other functions may be called by any.
+class HttpWatch {
+ public:
+  // Errors as HttpClient::Create.
+  static Result<HttpWatch> Create(std::string_view url, HttpOptions options);
+  HttpWatch(HttpWatch&&) noexcept;
+  HttpWatch& operator=(HttpWatch&&) noexcept;
+  ~HttpWatch();
+
+  // Opens the connection anew if it is closed. Errors as HttpClient::Get.
+  Result<std::string> Get(std::string_view path, std::stop_token cancel = {});
+  // Another number after each break: the same number is the same process.
+  uint64_t contact() const;
+  // False once the other side has closed the connection, and before there is one.
+  bool stands() const;
+
+ private:
+  struct State;
+  explicit HttpWatch(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
 // Safe for concurrent calls: each takes an idle connection or opens one. A stop request closes the
 // connection of the call at once, also while it connects, and the call returns kCancelled.
 //

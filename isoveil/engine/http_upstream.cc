@@ -120,8 +120,8 @@ class Reception {
 
 class HttpUpstream : public Upstream {
  public:
-  HttpUpstream(HttpClient client, std::unique_ptr<Dialect> dialect, int64_t n_vocab)
-      : client_(std::move(client)), dialect_(std::move(dialect)), n_vocab_(n_vocab) {}
+  HttpUpstream(HttpClient client, HttpWatch watch, std::unique_ptr<Dialect> dialect, int64_t n_vocab)
+      : client_(std::move(client)), watch_(std::move(watch)), dialect_(std::move(dialect)), n_vocab_(n_vocab) {}
 
   Result<UpstreamInfo> Probe(std::stop_token cancel) override {
     ISOVEIL_ASSIGN_OR_RETURN(UpstreamInfo info, ReadFacts(cancel));
@@ -135,6 +135,17 @@ class HttpUpstream : public Upstream {
     const Status generates = TryGenerating(cancel, &info);
     if (!generates && !info.can_embed) return tl::unexpected(generates.error());
     return info;
+  }
+
+  Result<Contact> Look(std::stop_token cancel) override {
+    const std::string path = dialect_->InfoPaths().front();
+    ISOVEIL_ASSIGN_OR_RETURN(const std::string body, watch_.Get(path, std::move(cancel)));
+    ISOVEIL_ASSIGN_OR_RETURN(const json answer, ParseJson(body, path));
+    return Contact{watch_.contact(), FactsOf(path, answer)};
+  }
+
+  bool Stands(const Contact& contact) const override {
+    return watch_.contact() == contact.connection && watch_.stands();
   }
 
   Result<GenerateResult> Generate(const GenerateRequest& request, const TokenCallback& on_token,
@@ -173,6 +184,19 @@ class HttpUpstream : public Upstream {
     ISOVEIL_ASSIGN_OR_RETURN(GenerateResult result, reception.Finish());
     result.finish = FinishReason::kCancelled;
     return result;
+  }
+
+  // Names and sizes; the times that servers tell are those of the question.
+  std::string FactsOf(const std::string& path, const json& answer) const {
+    UpstreamInfo info;
+    dialect_->ReadInfo(path, answer, &info);
+    std::string facts = fmt::format("{} {} {}", info.n_vocab.value_or(0), info.n_context.value_or(0), info.n_embd.value_or(0));
+    const json* models = FieldOrNull(answer, "data");
+    if (models == nullptr || !models->is_array()) return facts;
+    for (const json& model : *models) {
+      for (const char* name : {"id", "root", "owned_by"}) facts += "\n" + TextOrEmpty(model, name);
+    }
+    return facts;
   }
 
   Result<UpstreamInfo> ReadFacts(const std::stop_token& cancel) {
@@ -214,15 +238,16 @@ class HttpUpstream : public Upstream {
   }
 
   HttpClient client_;
+  HttpWatch watch_;
   std::unique_ptr<Dialect> dialect_;
   int64_t n_vocab_;
 };
 
 }  // namespace
 
-std::unique_ptr<Upstream> NewHttpUpstream(HttpClient client, std::unique_ptr<Dialect> dialect,
+std::unique_ptr<Upstream> NewHttpUpstream(HttpClient client, HttpWatch watch, std::unique_ptr<Dialect> dialect,
                                           int64_t n_vocab) {
-  return std::make_unique<HttpUpstream>(std::move(client), std::move(dialect), n_vocab);
+  return std::make_unique<HttpUpstream>(std::move(client), std::move(watch), std::move(dialect), n_vocab);
 }
 
 }  // namespace isoveil

@@ -120,6 +120,15 @@ struct UpstreamInfo {
   std::vector<std::string> missing;
 };
 
+// What tells one server from the next under the same address: the connection that is kept to it, and what it says of
+// its model. Two that are equal are the same process, as far as can be seen from here; behind a proxy, the same model's
+// name and sizes.
+struct Contact {
+  uint64_t connection = 0;
+  std::string facts;
+  bool operator==(const Contact&) const = default;
+};
+
 // Called with every generated id, in order, from the thread that called Generate. False ends the
 // generation. Must not throw.
 using TokenCallback = std::function<bool(const GeneratedToken&)>;
@@ -139,6 +148,11 @@ class Upstream {
 
   // Asks for the model's facts and generates one token. Fails unless ids come back.
   virtual Result<UpstreamInfo> Probe(std::stop_token cancel = {}) = 0;
+
+  // A sign of life, within seconds, over a connection that is kept. Errors as above. One thread at a time.
+  virtual Result<Contact> Look(std::stop_token cancel = {}) = 0;
+  // Whether this is still the contact: false once the server's side has closed the kept connection. Sends nothing.
+  virtual bool Stands(const Contact& contact) const = 0;
 
   // Streams; a cancelled generation is a result, with kCancelled, and not an error.
   virtual Result<GenerateResult> Generate(const GenerateRequest& request, const TokenCallback& on_token,

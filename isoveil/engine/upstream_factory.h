@@ -31,8 +31,8 @@ struct UpstreamOptions {
 // kInvalidArgument.
 Result<std::optional<UpstreamKind>> ParseUpstreamKind(std::string_view name);
 
-// With a kind it only checks the URL, and connects nowhere. Without one it asks the server:
-// kUnavailable if that cannot be reached, kUnsupported if it is none of the known ones.
+// Only checks the URL, and connects nowhere. Without a kind the server is asked when it is first used, and again after
+// it has been away: its calls give kUnsupported if it is none of the known ones.
 Result<std::unique_ptr<Upstream>> OpenUpstream(UpstreamOptions options);
 
 }  // namespace isoveil

@@ -125,7 +125,7 @@ TEST(ApisTest, ThoughtsAreCounted) {
 
 TEST(ApisTest, APromptThatIsTooLongSaysSoWhereClientsLook) {
   SmallService small;
-  small.service.n_context = 16;
+  small.service.n_context = [] { return 16; };
   const std::string text(100, 'x');
   const Json message = {{"role", "user"}, {"content", text}};
   const struct {
@@ -232,7 +232,7 @@ TEST(ApisTest, AByteOrderMarkIsNoPartOfTheBody) {
 
 TEST(ApisTest, ModelsTellTheirContext) {
   SmallService small;
-  small.service.n_context = 4096;
+  small.service.n_context = [] { return 4096; };
   const Json model = small.Post(ListModels, "").json()["data"][0];
   EXPECT_EQ(model["context_length"], 4096);
   EXPECT_EQ(small.Post(GetModel, "", "small").json(), model);

@@ -1,5 +1,6 @@
 #include "isoveil/gateway/canary.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -10,101 +11,196 @@ namespace isoveil {
 namespace {
 
 constexpr size_t kPromptIds = 24;
-constexpr int32_t kNextIds = 6;
+constexpr int32_t kSteps = 12;
 constexpr int32_t kAlternatives = 5;
-constexpr float kTolerance = 0.35F;  // of a logarithm; rounding of 8-bit hardware stays below
+// Of logarithms: rounding of 8-bit hardware stays below, for one token and on the average.
+constexpr float kTolerance = 0.35F;
+constexpr float kMeanTolerance = 0.15F;
 
 // Spread over the vocabulary; the same for everybody.
-std::vector<TokenId> PromptIds(const ClientFolder& client) {
-  const uint64_t n = client.vocabulary.n_tokens();
-  std::vector<TokenId> ids;
-  if (const auto bos = client.vocabulary.special_ids().bos) ids.push_back(*bos);
+std::vector<int32_t> Spread(uint64_t n, std::vector<int32_t> ids) {
   for (uint64_t i = 0; ids.size() < kPromptIds; ++i) {
-    ids.push_back(static_cast<TokenId>((i * 2654435761U + 97 * i * i + 11) % n));
+    ids.push_back(static_cast<int32_t>((i * 2654435761U + 97 * i * i + 11) % n));
   }
   return ids;
 }
 
+// What is sent: encrypted ids.
+Result<std::vector<int32_t>> PromptOf(const ClientFolder& client, int version) {
+  const uint64_t n = client.vocabulary.n_tokens();
+  if (version != 1) return Spread(n, {});
+  const auto bos = client.vocabulary.special_ids().bos;
+  return client.cipher.Encrypt(Spread(n, bos ? std::vector<TokenId>{*bos} : std::vector<TokenId>{}));
+}
+
 nlohmann::ordered_json ToJson(const Canary& canary) {
-  nlohmann::ordered_json first = nlohmann::ordered_json::array();
-  for (const TokenLogprob& token : canary.first) first.push_back({token.id, token.logprob});
-  return {{"version", 1}, {"next", canary.next}, {"first", first}};
+  nlohmann::ordered_json steps = nlohmann::ordered_json::array();
+  for (const CanaryStep& step : canary.steps) {
+    nlohmann::ordered_json top = nlohmann::ordered_json::array();
+    for (const TokenLogprob& token : step.top) top.push_back({token.id, token.logprob});
+    steps.push_back({step.id, std::move(top)});
+  }
+  return {{"version", 2}, {"steps", std::move(steps)}};
+}
+
+Result<std::vector<TokenLogprob>> ReadTop(const nlohmann::json& list, const char* name) {
+  std::vector<TokenLogprob> top;
+  if (!list.is_array()) return BadField(name, "a list");
+  for (const nlohmann::json& pair : list) {
+    if (!pair.is_array() || pair.size() != 2) return BadField(name, "pairs of a token id and a number");
+    ISOVEIL_ASSIGN_OR_RETURN(const TokenId id, ReadTokenId(pair[0], name));
+    ISOVEIL_ASSIGN_OR_RETURN(const float logprob, ReadFloat(pair[1], name));
+    top.push_back({id, logprob});
+  }
+  return top;
+}
+
+// Version 1: the ids of the answer, and the alternatives of the first.
+Result<Canary> FromOldJson(const nlohmann::json& json) {
+  Canary canary{.version = 1, .steps = {}};
+  ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::json* next, ArrayField(json, "next"));
+  ISOVEIL_ASSIGN_OR_RETURN(const auto ids, ReadTokenIds(*next, "next"));
+  ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::json* first, ArrayField(json, "first"));
+  ISOVEIL_ASSIGN_OR_RETURN(auto top, ReadTop(*first, "first"));
+  for (const TokenId id : ids) canary.steps.push_back({id, std::exchange(top, {})});
+  return canary;
 }
 
 Result<Canary> FromJson(const nlohmann::json& json) {
+  if (IntOrNull(json, "version").value_or(1) == 1) return FromOldJson(json);
   Canary canary;
-  ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::json* next, ArrayField(json, "next"));
-  ISOVEIL_ASSIGN_OR_RETURN(canary.next, ReadTokenIds(*next, "next"));
-  if (canary.next.empty()) return BadField("next", "at least one token id");
-  ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::json* first, ArrayField(json, "first"));
-  for (const nlohmann::json& pair : *first) {
-    if (!pair.is_array() || pair.size() != 2) return BadField("first", "pairs of a token id and a number");
-    ISOVEIL_ASSIGN_OR_RETURN(const TokenId id, ReadTokenId(pair[0], "first"));
-    ISOVEIL_ASSIGN_OR_RETURN(const float logprob, ReadFloat(pair[1], "first"));
-    canary.first.push_back({id, logprob});
+  ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::json* steps, ArrayField(json, "steps"));
+  for (const nlohmann::json& pair : *steps) {
+    if (!pair.is_array() || pair.size() != 2) return BadField("steps", "pairs of a token id and a list");
+    ISOVEIL_ASSIGN_OR_RETURN(const TokenId id, ReadTokenId(pair[0], "steps"));
+    ISOVEIL_ASSIGN_OR_RETURN(auto top, ReadTop(pair[1], "steps"));
+    canary.steps.push_back({id, std::move(top)});
+  }
+  return canary;
+}
+
+// How far the best token of one answer is from the same token of the other; nothing if that does not have it.
+std::optional<float> Distance(const CanaryStep& known, const CanaryStep& seen) {
+  for (const TokenLogprob& token : known.top) {
+    if (token.id == seen.top.front().id) return std::abs(token.logprob - seen.top.front().logprob);
+  }
+  return std::nullopt;
+}
+
+bool WereAboutAsLikely(const CanaryStep& known, int32_t other) {
+  for (const TokenLogprob& token : known.top) {
+    if (token.id == other) return known.top.front().logprob - token.logprob < kTolerance;
+  }
+  return false;
+}
+
+bool Agree(const Canary& known, const Canary& seen) {
+  const size_t n = std::min(known.steps.size(), seen.steps.size());
+  if (n == 0) return false;
+  float sum = 0;
+  size_t compared = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const CanaryStep& a = known.steps[i];
+    const CanaryStep& b = seen.steps[i];
+    const bool parts = a.id != b.id;
+    // Without probabilities nobody can tell whether two tokens were about as likely, but for the first.
+    if (a.top.empty() || b.top.empty()) {
+      if (parts) return i > 0;
+      continue;
+    }
+    const auto distance = Distance(a, b);
+    if (!distance || *distance >= kTolerance || (parts && !WereAboutAsLikely(a, b.id))) return false;
+    sum += *distance;
+    ++compared;
+    if (parts) break;
+  }
+  return compared == 0 || sum <= kMeanTolerance * static_cast<float>(compared);
+}
+
+Result<Canary> Ask(const ClientFolder& client, Upstream& server, int version, std::stop_token cancel) {
+  GenerateRequest request;
+  request.sampling = {.max_tokens = kSteps, .temperature = 0, .ignore_eos = true, .n_probs = kAlternatives};
+  ISOVEIL_ASSIGN_OR_RETURN(request.prompt, PromptOf(client, version));
+  Canary canary{.version = version, .steps = {}};
+  const auto keep = [&](const GeneratedToken& token) { return canary.steps.push_back({token.id, token.top}), true; };
+  ISOVEIL_ASSIGN_OR_RETURN(const GenerateResult result, server.Generate(request, keep, cancel));
+  if (result.finish == FinishReason::kCancelled) return Fail(ErrorCode::kCancelled, "canary", "was stopped");
+  if (canary.steps.empty()) return Fail(ErrorCode::kFormat, "upstream", "answered a prompt with no token");
+  if (version != 1) return canary;
+  for (CanaryStep& step : canary.steps) {
+    ISOVEIL_ASSIGN_OR_RETURN(step.id, client.cipher.Decrypt(step.id));
+    for (TokenLogprob& token : step.top) {
+      ISOVEIL_ASSIGN_OR_RETURN(token.id, client.cipher.Decrypt(token.id));
+    }
   }
   return canary;
 }
 
 Result<Canary> Read(const Path& path) {
-  ISOVEIL_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path));
-  ISOVEIL_ASSIGN_OR_RETURN(const auto json, ParseStrictJson(text, path.string()));
-  if (Result<Canary> canary = FromJson(json)) return canary;
-  return Fail(ErrorCode::kFormat, path.string(), "is no record of a server's answer",
-              "delete it, to trust the server that runs now");
+  ISOVEIL_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path, 1 << 20));
+  return ParseCanary(text, path.string());
 }
 
-bool Agree(const Canary& known, const Canary& seen) {
-  if (seen.next.empty()) return false;
-  if (known.first.empty() || seen.first.empty()) return known.next.front() == seen.next.front();
-  for (const TokenLogprob& token : known.first) {
-    if (token.id == seen.first.front().id) {
-      return std::abs(token.logprob - seen.first.front().logprob) < kTolerance;
-    }
+// The record is complete, old or new, whenever this is broken off.
+Status Replace(const Path& path, const Canary& canary) {
+  const Path next = path.string() + ".new";
+  std::error_code error;
+  std::filesystem::remove(next, error);
+  ISOVEIL_RETURN_IF_ERROR(WriteNewFile(next, ToJson(canary).dump() + "\n", 0600));
+  std::filesystem::rename(next, path, error);
+  if (error) return Fail(ErrorCode::kIo, path.string(), "cannot be replaced: " + error.message());
+  return Ok();
+}
+
+tl::unexpected<Error> Differs(const Path& path) {
+  return Fail(ErrorCode::kMismatch, "upstream", "answers differently from the model that this client folder belongs to",
+              "start the server on the server folder that was made with it; if the model was changed on purpose, delete " +
+                  path.string());
+}
+
+Result<CanaryRecord> Compare(const Path& path, const ClientFolder& client, Upstream& server, std::stop_token cancel) {
+  ISOVEIL_ASSIGN_OR_RETURN(const Canary known, Read(path));
+  ISOVEIL_ASSIGN_OR_RETURN(const Canary seen, Ask(client, server, known.version, cancel));
+  if (!Agree(known, seen)) return Differs(path);
+  if (known.version == 1) {
+    ISOVEIL_ASSIGN_OR_RETURN(const Canary next, Ask(client, server, 2, cancel));
+    // Where the folder cannot be written to, the old record goes on.
+    (void)Replace(path, next).has_value();
   }
-  return false;
+  return CanaryRecord::kMatches;
 }
 
 }  // namespace
 
-Result<Canary> AskCanary(const ClientFolder& client, Upstream& server, std::stop_token cancel) {
-  ISOVEIL_ASSIGN_OR_RETURN(const UpstreamInfo info, server.Probe(cancel));
-  if (info.n_vocab && static_cast<uint64_t>(*info.n_vocab) != client.manifest.n_vocab) {
+Result<Canary> ParseCanary(std::string_view text, const std::string& name) {
+  ISOVEIL_ASSIGN_OR_RETURN(const auto json, ParseStrictJson(text, name));
+  Result<Canary> canary = FromJson(json);
+  if (canary && !canary->steps.empty()) return canary;
+  return Fail(ErrorCode::kFormat, name, "is no record of a server's answer",
+              "delete it, to trust the server that runs now");
+}
+
+Result<Admission> AdmitServer(const Path& client_folder, const ClientFolder& client, Upstream& server,
+                              std::stop_token cancel) {
+  Admission admission;
+  ISOVEIL_ASSIGN_OR_RETURN(admission.info, server.Probe(cancel));
+  const auto n_vocab = admission.info.n_vocab;
+  if (n_vocab && static_cast<uint64_t>(*n_vocab) != client.manifest.n_vocab) {
     return Fail(ErrorCode::kMismatch, "upstream",
-                fmt::format("runs a model of {} tokens, the client folder belongs to one of {}", *info.n_vocab,
+                fmt::format("runs a model of {} tokens, the client folder belongs to one of {}", *n_vocab,
                             client.manifest.n_vocab),
                 "start the server on the server folder that was made with this client folder");
   }
-  GenerateRequest request;
-  request.sampling = {.max_tokens = kNextIds, .temperature = 0, .ignore_eos = true, .n_probs = kAlternatives};
-  ISOVEIL_ASSIGN_OR_RETURN(request.prompt, client.cipher.Encrypt(PromptIds(client)));
-  std::vector<GeneratedToken> tokens;
-  const auto keep = [&](const GeneratedToken& token) { return tokens.push_back(token), true; };
-  ISOVEIL_ASSIGN_OR_RETURN(const GenerateResult result, server.Generate(request, keep, cancel));
-  if (result.finish == FinishReason::kCancelled) return Fail(ErrorCode::kCancelled, "canary", "was stopped");
-  Canary canary;
-  for (const GeneratedToken& token : tokens) {
-    ISOVEIL_ASSIGN_OR_RETURN(const TokenId id, client.cipher.Decrypt(token.id));
-    canary.next.push_back(id);
-  }
-  if (tokens.empty()) return Fail(ErrorCode::kFormat, "upstream", "answered a prompt with no token");
-  for (const TokenLogprob& token : tokens.front().top) {
-    ISOVEIL_ASSIGN_OR_RETURN(const TokenId id, client.cipher.Decrypt(token.id));
-    canary.first.push_back({id, token.logprob});
-  }
-  return canary;
-}
-
-Result<CanaryResult> CheckCanary(const Path& client_folder, const Canary& seen) {
   const Path path = client_folder / kCanaryFile;
   if (!FileExists(path)) {
-    return WriteNewFile(path, ToJson(seen).dump() + "\n", 0600) ? CanaryResult::kRecorded : CanaryResult::kNotRecorded;
+    ISOVEIL_ASSIGN_OR_RETURN(const Canary seen, Ask(client, server, 2, cancel));
+    const Status written = WriteNewFile(path, ToJson(seen).dump() + "\n", 0600);
+    admission.record = written ? CanaryRecord::kNew : CanaryRecord::kNotWritten;
+    // Another server was quicker: it is the one to agree with.
+    if (written || written.error().code != ErrorCode::kExists) return admission;
   }
-  ISOVEIL_ASSIGN_OR_RETURN(const Canary known, Read(path));
-  if (Agree(known, seen)) return CanaryResult::kMatches;
-  return Fail(ErrorCode::kMismatch, "upstream", "answers differently from the model that this client folder belongs to",
-              "start the server on the server folder that was made with it; if the model was changed on purpose, delete " +
-                  path.string());
+  ISOVEIL_ASSIGN_OR_RETURN(admission.record, Compare(path, client, server, cancel));
+  return admission;
 }
 
 }  // namespace isoveil

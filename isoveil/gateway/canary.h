@@ -1,12 +1,15 @@
 // Tells whether a server runs the checkpoint that belongs to this client folder.
 //
-//   ISOVEIL_ASSIGN_OR_RETURN(Canary seen, AskCanary(client, server));
-//   ISOVEIL_RETURN_IF_ERROR(CheckCanary("out/client", seen));
+//   ISOVEIL_ASSIGN_OR_RETURN(const Admission admission, AdmitServer("out/client", client, server, cancel));
+//   if (admission.record == CanaryRecord::kNew) ...      // the first contact is taken on trust
 //
-// A fixed sequence of plain ids, made of nothing secret, is encrypted and continued greedily. The first answer is kept
-// in the client's folder, and every later one must agree with it: a checkpoint of another key, or of another model
-// with as many tokens, answers differently. `isoveil up` records it from the server that it starts itself; with a
-// server of someone else the first contact is taken on trust, as ssh takes a host key.
+// A fixed sequence of encrypted ids, the same for every key and so telling nothing of one, is continued greedily. The
+// first answer is kept in the client's folder, as it came, and every later one must agree with it: a checkpoint of
+// another key, or of another model with as many tokens, answers differently. `isoveil up` records it from the server
+// that it starts itself; with a server of someone else the first contact is taken on trust, as ssh takes a host key.
+//
+// Records of version 1 hold plain ids, and their question was made of plain ids: who saw it on the wire learnt what
+// they are encrypted to. They are asked once more, and replaced.
 #pragma once
 
 #include <stop_token>
@@ -18,19 +21,31 @@ namespace isoveil {
 
 inline constexpr char kCanaryFile[] = "canary.json";
 
-struct Canary {
-  std::vector<TokenId> next;          // plain ids, greedy
-  std::vector<TokenLogprob> first;    // alternatives of the first, plain ids; empty where the server gives none
+// One token of the answer, and what else it might have been; nothing where the server gives no probabilities.
+struct CanaryStep {
+  int32_t id = 0;
+  std::vector<TokenLogprob> top;
 };
 
-enum class CanaryResult { kMatches, kRecorded, kNotRecorded };
+struct Canary {
+  int version = 2;
+  std::vector<CanaryStep> steps;  // encrypted ids; in version 1 plain ones
+};
 
-// kMismatch if the server's vocabulary has another size.
-Result<Canary> AskCanary(const ClientFolder& client, Upstream& server, std::stop_token cancel = {});
+enum class CanaryRecord { kMatches, kNew, kNotWritten };
 
-// Compares with the recorded answer, or records this one (kNotRecorded if the folder cannot be written to).
-// kMismatch if they differ. Different hardware rounds differently: the best first token must be among the recorded
-// alternatives, with about the same probability.
-Result<CanaryResult> CheckCanary(const Path& client_folder, const Canary& seen);
+struct Admission {
+  UpstreamInfo info;
+  CanaryRecord record = CanaryRecord::kMatches;
+};
+
+// kMismatch if the server's vocabulary has another size, or if it answers differently from the record. Different
+// hardware rounds differently: as long as both answers are the same, each best token must be among the recorded
+// alternatives with about the same probability; they may part where two were about as likely.
+Result<Admission> AdmitServer(const Path& client_folder, const ClientFolder& client, Upstream& server,
+                              std::stop_token cancel = {});
+
+// The file's text as a record, `name` for errors. kFormat.
+Result<Canary> ParseCanary(std::string_view text, const std::string& name);
 
 }  // namespace isoveil

@@ -18,71 +18,89 @@ class CanaryTest : public testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
-  Canary Ask(const char* answer) {
+  Result<Admission> Admit(const char* answer) {
     small_.upstream.answers = {answer};
-    return AskCanary(small_.client, small_.upstream).value();
+    small_.upstream.requests.clear();
+    return AdmitServer(folder_, small_.client, small_.upstream);
   }
-  ErrorCode CodeOf(const Result<CanaryResult>& result) {
+  CanaryRecord RecordOf(const char* answer) { return Admit(answer).value().record; }
+  ErrorCode CodeOf(const char* answer) {
+    const auto result = Admit(answer);
     return result ? ErrorCode::kExists : result.error().code;
   }
+  std::string Recorded() const { return ReadTextFile(folder_ / kCanaryFile).value(); }
 
   Path folder_;
   SmallService small_;
 };
 
 TEST_F(CanaryTest, TheFirstAnswerIsKeptAndTheSameOneMatches) {
-  EXPECT_EQ(CheckCanary(folder_, Ask("abcdefghijklmnop")), CanaryResult::kRecorded);
-  EXPECT_EQ(CheckCanary(folder_, Ask("abcdefghijklmnop")), CanaryResult::kMatches);
+  EXPECT_EQ(RecordOf("abcdefghijklmnop"), CanaryRecord::kNew);
+  EXPECT_EQ(RecordOf("abcdefghijklmnop"), CanaryRecord::kMatches);
 }
 
 TEST_F(CanaryTest, AnotherModelIsRefused) {
-  EXPECT_EQ(CheckCanary(folder_, Ask("abcdefghijklmnop")), CanaryResult::kRecorded);
-  const auto other = CheckCanary(folder_, Ask("qrstuvwxyzqrstuv"));
-  EXPECT_EQ(CodeOf(other), ErrorCode::kMismatch);
+  EXPECT_EQ(RecordOf("abcdefghijklmnop"), CanaryRecord::kNew);
+  EXPECT_EQ(CodeOf("qrstuvwxyzqrstuv"), ErrorCode::kMismatch);
+  // One that agrees for a while and then says something that was not likely.
+  EXPECT_EQ(CodeOf("abcdefghqqqqqqqq"), ErrorCode::kMismatch);
   // The recorded one stays.
-  EXPECT_EQ(CheckCanary(folder_, Ask("abcdefghijklmnop")), CanaryResult::kMatches);
+  EXPECT_EQ(RecordOf("abcdefghijklmnop"), CanaryRecord::kMatches);
 }
 
-TEST_F(CanaryTest, AnotherKeyIsRefused) {
-  EXPECT_EQ(CheckCanary(folder_, Ask("abcdefghijklmnop")), CanaryResult::kRecorded);
-  // The server's ids mean something else under this client's key.
-  SmallService other;
-  other.upstream.answers = {"abcdefghijklmnop"};
-  ClientFolder client = SmallService::MakeClient();
-  const auto seen = AskCanary(client, other.upstream);
-  ASSERT_TRUE(seen);
-  EXPECT_EQ(CodeOf(CheckCanary(folder_, *seen)), ErrorCode::kMismatch);
+TEST_F(CanaryTest, ProbabilitiesThatMovedAreAnotherModel) {
+  EXPECT_EQ(RecordOf("abcdefghijklmnop"), CanaryRecord::kNew);
+  std::string text = Recorded();
+  for (size_t at = 0; (at = text.find("-0.25", at)) != std::string::npos; ++at) text.replace(at, 5, "-0.45");
+  std::ofstream(folder_ / kCanaryFile, std::ios::trunc) << text;
+  EXPECT_EQ(CodeOf("abcdefghijklmnop"), ErrorCode::kMismatch) << "0.2 at every step is no rounding";
 }
 
 TEST_F(CanaryTest, AVocabularyOfAnotherSizeIsRefusedAtOnce) {
   small_.upstream.n_vocab = 262;
-  const auto seen = AskCanary(small_.client, small_.upstream);
-  ASSERT_FALSE(seen);
-  EXPECT_EQ(seen.error().code, ErrorCode::kMismatch);
+  EXPECT_EQ(CodeOf("a"), ErrorCode::kMismatch);
   EXPECT_TRUE(small_.upstream.requests.empty());
 }
 
-TEST_F(CanaryTest, NothingSecretIsAsked) {
-  Ask("a");
-  Ask("b");
-  EXPECT_EQ(small_.upstream.requests[0].prompt, small_.upstream.requests[1].prompt) << "a fixed sequence";
-  EXPECT_EQ(small_.upstream.requests[0].sampling.temperature, 0);
+// Whoever sees the question on the wire must not learn what a plain id is encrypted to.
+TEST_F(CanaryTest, TheQuestionIsTheSameForEveryKey) {
+  (void)Admit("a");
+  const auto asked = small_.upstream.requests.at(0).prompt;
+  SmallService other;
+  (void)AdmitServer(folder_ / "other", other.client, other.upstream);
+  EXPECT_EQ(other.upstream.requests.at(0).prompt, asked);
+  EXPECT_NE(*other.client.cipher.Encrypt(7), *small_.client.cipher.Encrypt(7)) << "two keys";
+}
+
+// Records of the first version open; their question, made of plain ids, is asked no more than once.
+TEST_F(CanaryTest, AnOldRecordIsReplaced) {
+  std::ofstream(folder_ / kCanaryFile)
+      << R"({"version": 1, "next": [97, 98, 99, 100, 101, 102], "first": [[97, -0.25], [98, -1.25]]})";
+  EXPECT_EQ(CodeOf("xyzxyzxyzxyz"), ErrorCode::kMismatch);
+  EXPECT_EQ(RecordOf("abcdefghijklmnop"), CanaryRecord::kMatches);
+  EXPECT_EQ(small_.upstream.requests.size(), 2U);
+  EXPECT_NE(Recorded().find("\"version\":2"), std::string::npos);
+  EXPECT_EQ(RecordOf("abcdefghijklmnop"), CanaryRecord::kMatches);
+  EXPECT_EQ(small_.upstream.requests.size(), 1U);
 }
 
 TEST_F(CanaryTest, ABrokenRecordIsAnErrorThatNamesTheFile) {
   for (const char* text : {"", "{", "[]", R"({"next": "a"})", R"({"next": [1e99], "first": []})",
                            R"({"next": [], "first": []})", R"({"next": [1], "first": [[1e99, 0]]})",
                            R"({"next": [1], "first": [[1, 1e99]]})", R"({"next": [1], "first": [1]})",
-                           R"({"next": [-1], "first": []})"}) {
-    std::ofstream(folder_ / kCanaryFile) << text;
-    const auto result = CheckCanary(folder_, Ask("abcdefghijklmnop"));
+                           R"({"next": [-1], "first": []})", R"({"version": 2, "steps": []})",
+                           R"({"version": 2, "steps": [[1]]})", R"({"version": 2, "steps": [[1, [[1]]]]})",
+                           R"({"version": 2, "steps": [["a", []]]})"}) {
+    std::ofstream(folder_ / kCanaryFile, std::ios::trunc) << text;
+    const auto result = Admit("abcdefghijklmnop");
     ASSERT_FALSE(result) << text;
     EXPECT_NE(result.error().Message().find(kCanaryFile), std::string::npos) << result.error().Message();
   }
 }
 
 TEST_F(CanaryTest, AFolderThatCannotBeWrittenToIsUsedWithoutARecord) {
-  EXPECT_EQ(CheckCanary(folder_ / "missing", Ask("abcdefghijklmnop")), CanaryResult::kNotRecorded);
+  folder_ /= "missing";
+  EXPECT_EQ(RecordOf("abcdefghijklmnop"), CanaryRecord::kNotWritten);
 }
 
 }  // namespace

@@ -109,7 +109,6 @@ class Gateway::Impl {
   GatewayOptions options_;
   Guard guard_;
   ModelService service_;
-  std::string upstream_kind_;
   RouteTable routes_;
   Metrics metrics_;
   std::stop_source stopping_;
@@ -126,9 +125,7 @@ Status Gateway::Impl::Start() {
       service_.spelled = std::make_shared<SpelledTokens>(client_->vocabulary, client_->vocabulary.chat_template());
     }
   }
-  ISOVEIL_ASSIGN_OR_RETURN(const UpstreamInfo info, pool_->Probe());
-  service_.n_context = info.n_context;
-  upstream_kind_ = UpstreamKindName(info.kind);
+  service_.n_context = [this] { return pool_->n_context(); };
   SetLimits();
   Route();
   const std::string& host = options_.guard.host;
@@ -369,13 +366,17 @@ void Gateway::Impl::Stream(std::shared_ptr<Exchange> exchange, std::shared_ptr<v
 
 Json Gateway::Impl::StatusJson() const {
   const Manifest& manifest = client_->manifest;
+  const ServerState state = pool_->state();
+  const auto kind = pool_->kind();
+  const auto n_context = pool_->n_context();
   return {{"key_id", manifest.key_id},
           {"profile", ProfileName(manifest.profile)},
           {"model", service_.name},
-          {"model_match", pool_->n_ready() > 0},
-          {"upstream", {{"kind", upstream_kind_}, {"url", options_.upstream_url}}},
+          {"server", ServerStateName(state)},
+          {"model_match", state != ServerState::kWrong},
+          {"upstream", {{"kind", kind ? Json(UpstreamKindName(*kind)) : Json(nullptr)}, {"url", options_.upstream_url}}},
           {"n_vocab", manifest.n_vocab},
-          {"n_context", service_.n_context ? Json(*service_.n_context) : Json(nullptr)},
+          {"n_context", n_context ? Json(*n_context) : Json(nullptr)},
           {"chat", service_.chat.has_value()},
           {"version", ISOVEIL_VERSION}};
 }

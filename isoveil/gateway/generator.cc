@@ -27,6 +27,15 @@ class Text {
   IncrementalDetokenizer detokenizer_;
 };
 
+// A server whose own end ids were changed cuts answers short.
+Status CheckEnd(const GenerateResult& result, const GenerateRequest& request) {
+  const auto& ends = request.sampling.stop_ids;
+  if (result.finish != FinishReason::kStop || !result.stop_id || request.sampling.ignore_eos) return Ok();
+  if (std::find(ends.begin(), ends.end(), *result.stop_id) != ends.end()) return Ok();
+  return Fail(ErrorCode::kMismatch, "upstream", "ended the answer at a token that ends none",
+              "its checkpoint declares other end tokens than the one that was encrypted; copy the server folder again");
+}
+
 }  // namespace
 
 Result<GenerateRequest> Generator::Encrypt(const Generation& generation) const {
@@ -72,6 +81,7 @@ Result<Outcome> Generator::Run(const Generation& generation, const PieceCallback
   };
   ISOVEIL_ASSIGN_OR_RETURN(const GenerateResult result, upstream_.Generate(request, on_token, cancel));
   ISOVEIL_RETURN_IF_ERROR(failed);
+  ISOVEIL_RETURN_IF_ERROR(CheckEnd(result, request));
   Outcome outcome{result.finish, result.usage};
   if (!stops.matched()) {
     const std::string rest = stops.Append(text.Finish()) + stops.Finish();

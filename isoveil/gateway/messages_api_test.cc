@@ -59,7 +59,7 @@ TEST(MessagesApi, WhatEndedTheAnswerIsTold) {
 
 TEST(MessagesApi, ThePromptIsCountedHoweverLong) {
   SmallService small;
-  small.service.n_context = 32;
+  small.service.n_context = [] { return 32; };
   const std::string body = R"({"messages": [{"role": "user", "content": ")" + std::string(100, 'x') + R"("}])";
   const Json counted = small.Post(CountMessageTokens, body + "}").json();
   EXPECT_GT(counted["input_tokens"], 100);

@@ -7,7 +7,7 @@ namespace {
 Json ModelJson(const ModelService& service) {
   Json json = {{"id", service.name}, {"object", "model"}, {"created", service.created}, {"owned_by", "isoveil"}};
   // The name that OpenRouter and LiteLLM gave it, and vLLM's.
-  if (service.n_context) json["context_length"] = json["max_model_len"] = *service.n_context;
+  if (const auto n = service.n_context()) json["context_length"] = json["max_model_len"] = *n;
   return json;
 }
 

@@ -10,7 +10,7 @@ constexpr int64_t kUnknownContext = 4096;
 }  // namespace
 
 Status FitContext(const ModelService& service, const char* field, size_t n_prompt, GenerationOptions& options) {
-  const int64_t n_context = service.n_context.value_or(0);
+  const int64_t n_context = service.n_context().value_or(0);
   const auto n = static_cast<int64_t>(n_prompt);
   if (n_context > 0 && n >= n_context) {
     // Clients look for the beginning of OpenAI's sentence.

@@ -1,6 +1,8 @@
 // The encrypted model, as all endpoints use it. Everything in it is safe to use from many threads.
 #pragma once
 
+#include <functional>
+
 #include "isoveil/engine/upstream.h"
 #include "isoveil/gateway/options.h"
 #include "isoveil/gateway/response_store.h"
@@ -19,7 +21,8 @@ struct ModelService {
   std::shared_ptr<const SpelledTokens> spelled;  // absent: contents may spell control tokens
   std::string name;                  // what clients call the model
   int64_t created = 0;               // seconds since 1970
-  std::optional<int64_t> n_context;  // as the server tells
+  // As the servers tell: it may change while the gateway runs.
+  std::function<std::optional<int64_t>()> n_context = [] { return std::optional<int64_t>(); };
   RequestLimits limits;
   bool parse_special = false;  // prompts of completions may spell control tokens
   std::shared_ptr<ResponseStore> responses = std::make_shared<ResponseStore>();

@@ -25,6 +25,9 @@ class ScriptedUpstream final : public Upstream {
     return UpstreamInfo{.n_vocab = n_vocab, .n_context = 4096, .can_generate = true};
   }
 
+  Result<Contact> Look(std::stop_token = {}) override { return Contact{}; }
+  bool Stands(const Contact&) const override { return true; }
+
   Result<GenerateResult> Generate(const GenerateRequest& request, const TokenCallback& on_token,
                                   std::stop_token cancel = {}) override {
     std::string text;

@@ -1,125 +1,365 @@
 #include "isoveil/gateway/upstream_pool.h"
 
-namespace isoveil {
+#include <algorithm>
 
-UpstreamPool::UpstreamPool(std::vector<std::unique_ptr<Upstream>> servers, AdmitCallback admit)
-    : admit_(std::move(admit)) {
-  for (auto& server : servers) {
-    members_.push_back(std::make_unique<Member>());
-    members_.back()->server = std::move(server);
+namespace isoveil {
+namespace {
+
+constexpr int kMostDoublings = 4;
+
+// Requests a stop of what holds its token after a time, or when `outer` is stopped.
+class Deadline {
+ public:
+  Deadline(std::chrono::milliseconds limit, const std::stop_token& outer)
+      : forward_(outer, [this] { source_.request_stop(); }), timer_([this, limit](std::stop_token ended) {
+          std::unique_lock lock(mutex_);
+          wake_.wait_for(lock, ended, limit, [] { return false; });
+          if (!ended.stop_requested()) expired_ = true, source_.request_stop();
+        }) {}
+  std::stop_token token() const { return source_.get_token(); }
+  bool expired() const { return expired_; }
+
+ private:
+  std::stop_source source_;
+  std::mutex mutex_;
+  std::condition_variable_any wake_;
+  std::atomic<bool> expired_ = false;
+  std::stop_callback<std::function<void()>> forward_;
+  std::jthread timer_;
+};
+
+// What was sent has been checked before: a server that does not take it is no mistake of the client's.
+Error NotOfTheClient(Error error) {
+  if (error.code == ErrorCode::kInvalidArgument || error.code == ErrorCode::kNotFound ||
+      error.code == ErrorCode::kUnsupported) {
+    error.code = ErrorCode::kFormat;
+  }
+  return error;
+}
+
+// A server counts what it has generated itself, and would count the delivered tokens as a part of the prompt.
+bool CanGoOnElsewhere(const SamplingParams& sampling) {
+  return sampling.presence_penalty == 0 && sampling.frequency_penalty == 0 && sampling.repeat_penalty == 1;
+}
+
+}  // namespace
+
+std::string_view ServerStateName(ServerState state) {
+  switch (state) {
+    case ServerState::kReady: return "ready";
+    case ServerState::kAway: return "away";
+    case ServerState::kWrong: return "wrong";
+    default: return "unknown";
   }
 }
 
-void UpstreamPool::Rest(Member& member) {
-  member.admitted = false;
-  member.rests_until = (Clock::now() + kRest).time_since_epoch().count();
+struct UpstreamPool::Member {
+  explicit Member(std::unique_ptr<Upstream> its_server) : server(std::move(its_server)) {}
+
+  bool IsReady() const {
+    const std::lock_guard lock(mutex);
+    return state == ServerState::kReady && server->Stands(contact);
+  }
+  void Heard() { last_heard = Clock::now().time_since_epoch().count(); }
+  std::stop_token Breaker() const {
+    const std::lock_guard lock(mutex);
+    return breaker.get_token();
+  }
+  // After a failure that is the server's own; the more of them, the longer.
+  void Rest(std::chrono::milliseconds unit) {
+    const std::lock_guard lock(mutex);
+    rests_until = Clock::now() + unit * (1 << std::min(n_failures++, kMostDoublings));
+  }
+  void Succeeded() {
+    const std::lock_guard lock(mutex);
+    rests_until = {};
+    n_failures = 0;
+  }
+
+  const std::unique_ptr<Upstream> server;
+  size_t index = 0;
+  std::atomic<int> in_flight = 0;
+  std::atomic<Clock::rep> last_heard = 0;
+  std::timed_mutex examination;  // one at a time
+
+  mutable std::mutex mutex;  // of what follows
+  ServerState state = ServerState::kUnknown;
+  std::string why;
+  Contact contact;
+  std::optional<UpstreamInfo> info;  // of the last admission
+  Clock::time_point rests_until = {};
+  int n_failures = 0;
+  std::stop_source breaker;  // of the requests that run
+
+  std::mutex wake_mutex;
+  std::condition_variable_any wake;
+  bool is_wanted = false;  // to be looked at before its time
+  std::jthread watcher;
+};
+
+// What became of a request at one server.
+struct UpstreamPool::Attempt {
+  bool may_move = true;
+};
+
+UpstreamPool::UpstreamPool(std::vector<std::unique_ptr<Upstream>> servers, AdmitCallback admit, PoolOptions options)
+    : admit_(std::move(admit)), options_(std::move(options)) {
+  for (auto& server : servers) {
+    members_.push_back(std::make_unique<Member>(std::move(server)));
+    members_.back()->index = members_.size() - 1;
+  }
 }
 
-Status UpstreamPool::Admit(Member& member) {
-  if (member.admitted) return Ok();
-  const std::lock_guard lock(member.admission);
-  if (member.admitted) return Ok();
-  ISOVEIL_RETURN_IF_ERROR(admit_(*member.server));
-  member.admitted = true;
+UpstreamPool::~UpstreamPool() {
+  for (auto& member : members_) member->watcher.request_stop();
+}
+
+void UpstreamPool::SetState(Member& member, ServerState state, const std::string& why) {
+  bool changed = false;
+  {
+    const std::lock_guard lock(member.mutex);
+    changed = member.state != state;
+    member.state = state;
+    member.why = why;
+  }
+  if (changed && options_.on_change) options_.on_change(member.index, state, why);
+  if (!changed) return;
+  const std::lock_guard lock(changed_mutex_);
+  changed_.notify_all();
+}
+
+// Looks at a server, and admits it if it is a new contact. Sets its state.
+Result<UpstreamInfo> UpstreamPool::Examine(Member& member, std::stop_token cancel) {
+  const auto failed = [&](const Error& error) -> Result<UpstreamInfo> {
+    if (!cancel.stop_requested()) {
+      SetState(member, error.code == ErrorCode::kMismatch ? ServerState::kWrong : ServerState::kAway, error.Message());
+    }
+    return tl::unexpected(error);
+  };
+  const Result<Contact> seen = member.server->Look(cancel);
+  if (!seen) return failed(seen.error());
+  {
+    const std::lock_guard lock(member.mutex);
+    if (member.state == ServerState::kReady && *seen == member.contact) return *member.info;
+  }
+  Deadline deadline(options_.admission, cancel);
+  const Result<UpstreamInfo> info = admit_(*member.server, deadline.token());
+  if (!info && deadline.expired()) {
+    return failed({ErrorCode::kUnavailable, "upstream", "gives no answer to a test within a minute", ""});
+  }
+  if (!info) return failed(info.error());
+  {
+    const std::lock_guard lock(member.mutex);
+    member.contact = *seen;
+    member.info = *info;
+  }
+  SetState(member, ServerState::kReady, "");
+  return *info;
+}
+
+// For a request that needs this server now.
+Status UpstreamPool::MakeReady(Member& member, std::stop_token cancel) {
+  if (member.IsReady()) return Ok();
+  std::unique_lock lock(member.examination, std::defer_lock);
+  while (!lock.try_lock_for(std::chrono::milliseconds(100))) {
+    if (cancel.stop_requested()) return Fail(ErrorCode::kCancelled, "upstream", "the request was cancelled");
+  }
+  if (member.IsReady()) return Ok();
+  ISOVEIL_RETURN_IF_ERROR(Examine(member, cancel));
   return Ok();
 }
 
-Status UpstreamPool::Start(std::stop_token cancel) {
-  Status last = Fail(ErrorCode::kUnavailable, "--upstream", "no server is given");
-  size_t fit = 0;
-  for (auto& member : members_) {
-    if (cancel.stop_requested()) return Fail(ErrorCode::kCancelled, "start", "was stopped");
-    const Status admitted = Admit(*member);
-    if (admitted) {
-      ++fit;
-    } else if (admitted.error().code == ErrorCode::kUnavailable) {
-      Rest(*member);
-      last = admitted;
-    } else {
-      return admitted;
-    }
+void UpstreamPool::Watch(Member& member, std::stop_token stop) {
+  while (!stop.stop_requested()) {
+    if (std::unique_lock lock(member.examination, std::try_to_lock); lock) (void)Examine(member, stop);
+    BreakIfSilent(member);
+    std::unique_lock lock(member.wake_mutex);
+    member.wake.wait_for(lock, stop, options_.look_every, [&] { return member.is_wanted; });
+    member.is_wanted = false;
   }
-  return fit > 0 ? Ok() : last;
 }
 
-// The least busy server that was not tried; a resting one only if there is no other.
-UpstreamPool::Member* UpstreamPool::Choose(const std::vector<bool>& tried) {
-  const auto now = Clock::now().time_since_epoch().count();
+// A server that is stopped or cut off keeps its connections open for ever.
+void UpstreamPool::BreakIfSilent(Member& member) {
+  const auto heard = Clock::time_point(Clock::duration(member.last_heard.load()));
+  const auto limit = members_.size() > 1 ? options_.silence : options_.last_silence;
+  const std::lock_guard lock(member.mutex);
+  if (member.state == ServerState::kReady || member.in_flight == 0 || Clock::now() - heard < limit) return;
+  member.breaker.request_stop();
+  member.breaker = {};
+}
+
+Status UpstreamPool::Start(std::stop_token cancel) {
+  if (members_.empty()) return Fail(ErrorCode::kInvalidArgument, "--upstream", "no server is given");
+  for (auto& member : members_) {
+    member->watcher = std::jthread([this, &member = *member](std::stop_token stop) { Watch(member, stop); });
+  }
+  const auto count = [&](ServerState state) {
+    return static_cast<size_t>(std::count_if(members_.begin(), members_.end(), [&](const auto& member) {
+      const std::lock_guard lock(member->mutex);
+      return member->state == state;
+    }));
+  };
+  const std::stop_callback stopped(cancel, [&] { changed_.notify_all(); });
+  std::unique_lock lock(changed_mutex_);
+  changed_.wait_for(lock, options_.start_wait, [&] {
+    return cancel.stop_requested() || count(ServerState::kReady) > 0 || count(ServerState::kUnknown) == 0;
+  });
+  if (cancel.stop_requested()) return Fail(ErrorCode::kCancelled, "start", "was stopped");
+  if (count(ServerState::kWrong) < members_.size()) return Ok();
+  const std::lock_guard of_member(members_.front()->mutex);
+  return Fail(ErrorCode::kMismatch, "upstream", members_.front()->why,
+              "start the server on the server folder that was made with this client folder");
+}
+
+// A ready server before one that may be, one that may be before one that rests; among equals the least busy one, and
+// among those in turn.
+UpstreamPool::Member* UpstreamPool::Choose(const std::vector<const Member*>& tried) {
+  const auto now = Clock::now();
+  const size_t first = turn_++;
   Member* best = nullptr;
-  bool best_rests = true;
+  std::pair<int, int> best_rank;
   for (size_t i = 0; i < members_.size(); ++i) {
-    if (tried[i]) continue;
-    Member* member = members_[i].get();
-    const bool rests = member->rests_until > now;
-    if (!best || rests < best_rests || (rests == best_rests && member->in_flight < best->in_flight)) {
+    Member* member = members_[(first + i) % members_.size()].get();
+    if (std::find(tried.begin(), tried.end(), member) != tried.end()) continue;
+    const bool ready = member->IsReady();
+    const std::lock_guard lock(member->mutex);
+    const int order = (ready ? 0 : 2) + (member->rests_until > now ? 1 : 0);
+    const std::pair rank(order, member->in_flight.load());
+    if (!best || rank < best_rank) {
       best = member;
-      best_rests = rests;
+      best_rank = rank;
     }
   }
   return best;
 }
 
-namespace {
-
-// What was sent has been checked before: a server that does not take it is no mistake of the client's.
-tl::unexpected<Error> NotOfTheClient(Error error) {
-  if (error.code == ErrorCode::kInvalidArgument || error.code == ErrorCode::kNotFound ||
-      error.code == ErrorCode::kUnsupported) {
-    error.code = ErrorCode::kFormat;
-  }
-  return tl::unexpected(std::move(error));
-}
-
-}  // namespace
-
 template <typename T, typename Call>
-Result<T> UpstreamPool::OnSome(const Call& call) {
-  std::vector<bool> tried(members_.size());
+Result<T> UpstreamPool::OnSome(const Call& call, std::stop_token cancel) {
+  std::vector<const Member*> tried;
+  std::vector<Member*> at_fault;
   Result<T> last = Fail(ErrorCode::kUnavailable, "upstream", "there is none");
   while (Member* member = Choose(tried)) {
-    for (size_t i = 0; i < members_.size(); ++i) tried[i] = tried[i] || members_[i].get() == member;
+    tried.push_back(member);
+    member->Heard();
     ++member->in_flight;
-    const Status admitted = Admit(*member);
-    bool may_retry = true;
-    last = admitted ? call(*member->server, may_retry) : Result<T>(tl::unexpected(admitted.error()));
+    Attempt attempt;
+    const Status ready = MakeReady(*member, cancel);
+    last = ready ? call(*member, attempt) : Result<T>(tl::unexpected(ready.error()));
     --member->in_flight;
     if (last) {
-      member->rests_until = 0;
+      member->Succeeded();
+      for (Member* other : at_fault) other->Rest(options_.rest);
       return last;
     }
-    // One that runs another model is of no use, and no reason not to ask the next.
     const ErrorCode code = last.error().code;
-    if (admitted && code != ErrorCode::kUnavailable) return NotOfTheClient(std::move(last.error()));
-    if (code == ErrorCode::kCancelled) return last;
-    Rest(*member);
-    if (!may_retry) return last;
+    if (cancel.stop_requested()) return Fail(ErrorCode::kCancelled, "upstream", "the request was cancelled");
+    // One that does not take a request may still be fit for others; all else is looked into at once.
+    if (ready && code != ErrorCode::kInvalidArgument) {
+      SetState(*member, ServerState::kAway, last.error().Message());
+      const std::lock_guard lock(member->wake_mutex);
+      member->is_wanted = true;
+      member->wake.notify_all();
+    }
+    if (ready) at_fault.push_back(member);
+    if (!attempt.may_move) break;
   }
-  return last;
+  return tl::unexpected(NotOfTheClient(last.error()));
 }
 
 Result<UpstreamInfo> UpstreamPool::Probe(std::stop_token cancel) {
-  return OnSome<UpstreamInfo>([&](Upstream& server, bool&) { return server.Probe(cancel); });
+  return OnSome<UpstreamInfo>(
+      [&](Member& member, Attempt&) -> Result<UpstreamInfo> {
+        const std::lock_guard lock(member.mutex);
+        return *member.info;
+      },
+      cancel);
 }
+
+Result<Contact> UpstreamPool::Look(std::stop_token) {
+  return n_ready() > 0 ? Result<Contact>(Contact{}) : Fail(ErrorCode::kUnavailable, "upstream", "no server is ready");
+}
+
+bool UpstreamPool::Stands(const Contact&) const { return n_ready() > 0; }
 
 Result<GenerateResult> UpstreamPool::Generate(const GenerateRequest& request, const TokenCallback& on_token,
                                               std::stop_token cancel) {
-  return OnSome<GenerateResult>([&](Upstream& server, bool& may_retry) {
+  GenerateRequest rest = request;
+  size_t delivered = 0;
+  const auto on_one = [&](Member& member, Attempt& attempt) -> Result<GenerateResult> {
+    std::stop_source stop;
+    const std::stop_callback by_client(cancel, [&] { stop.request_stop(); });
+    const std::stop_callback by_silence(member.Breaker(), [&] { stop.request_stop(); });
+    bool is_first = true;
+    bool exchanged = false;
+    std::optional<int32_t> end;
     const auto deliver = [&](const GeneratedToken& token) {
-      may_retry = false;
+      member.Heard();
+      if (std::exchange(is_first, false) && !member.IsReady()) return exchanged = true, false;
+      ++delivered;
+      rest.prompt.push_back(token.id);
+      --rest.sampling.max_tokens;
+      const auto& ends = request.sampling.stop_ids;
+      if (std::find(ends.begin(), ends.end(), token.id) != ends.end()) end = token.id;
       return on_token(token);
     };
-    return server.Generate(request, deliver, cancel);
-  });
+    const GenerateRequest now = rest;
+    Result<GenerateResult> result = member.server->Generate(now, deliver, stop.get_token());
+    if (result && exchanged) result = Fail(ErrorCode::kUnavailable, "upstream", "was exchanged");
+    if (result && result->finish == FinishReason::kCancelled && stop.stop_requested() && !cancel.stop_requested()) {
+      result = Fail(ErrorCode::kUnavailable, "upstream", "was silent for too long");
+    }
+    if (!result && (end || (delivered > 0 && rest.sampling.max_tokens == 0))) {
+      // All that was asked for has come; only the server's last word is missing.
+      result = GenerateResult{.finish = end ? FinishReason::kStop : FinishReason::kLength, .stop_id = end};
+    }
+    if (!result) {
+      const bool broke_off = result.error().code == ErrorCode::kUnavailable;
+      attempt.may_move = delivered == 0 || (broke_off && CanGoOnElsewhere(request.sampling));
+      return result;
+    }
+    if (result->usage.completion_tokens != delivered) result->usage.prompt_tokens = request.prompt.size();
+    result->usage.completion_tokens = delivered;
+    return result;
+  };
+  return OnSome<GenerateResult>(on_one, cancel);
 }
 
 Result<std::vector<float>> UpstreamPool::Embed(std::span<const int32_t> ids, std::stop_token cancel) {
-  return OnSome<std::vector<float>>([&](Upstream& server, bool&) { return server.Embed(ids, cancel); });
+  return OnSome<std::vector<float>>([&](Member& member, Attempt&) { return member.server->Embed(ids, cancel); }, cancel);
 }
 
 size_t UpstreamPool::n_ready() const {
-  size_t n = 0;
-  for (const auto& member : members_) n += member->admitted ? 1 : 0;
-  return n;
+  return static_cast<size_t>(
+      std::count_if(members_.begin(), members_.end(), [](const auto& member) { return member->IsReady(); }));
+}
+
+ServerState UpstreamPool::state() const {
+  if (n_ready() > 0) return ServerState::kReady;
+  bool any_wrong = false;
+  for (const auto& member : members_) {
+    const std::lock_guard lock(member->mutex);
+    any_wrong = any_wrong || member->state == ServerState::kWrong;
+  }
+  return any_wrong ? ServerState::kWrong : ServerState::kAway;
+}
+
+std::optional<int64_t> UpstreamPool::n_context() const {
+  std::optional<int64_t> least;
+  for (const auto& member : members_) {
+    const std::lock_guard lock(member->mutex);
+    if (!member->info || !member->info->n_context) continue;
+    least = std::min(least.value_or(INT64_MAX), *member->info->n_context);
+  }
+  return least;
+}
+
+std::optional<UpstreamKind> UpstreamPool::kind() const {
+  for (const auto& member : members_) {
+    const std::lock_guard lock(member->mutex);
+    if (member->info) return member->info->kind;
+  }
+  return std::nullopt;
 }
 
 }  // namespace isoveil

@@ -8,52 +8,97 @@
 namespace isoveil {
 namespace {
 
-// A server with a name, which is the only token it ever says.
+using namespace std::chrono_literals;
+
+// A server with a name, which is the only token it ever says, as often as it is asked for.
 class Named final : public Upstream {
  public:
   explicit Named(int32_t name) : name_(name) {}
 
   Result<UpstreamInfo> Probe(std::stop_token = {}) override {
-    if (failure) return tl::unexpected(*failure);
-    return UpstreamInfo{.n_vocab = name_};
+    if (away) return Fail(ErrorCode::kUnavailable, "upstream", "is away");
+    return UpstreamInfo{.n_vocab = model.load(), .n_context = 100 + name_};
   }
-  Result<GenerateResult> Generate(const GenerateRequest&, const TokenCallback& on_token,
-                                  std::stop_token = {}) override {
+  Result<Contact> Look(std::stop_token = {}) override {
+    if (away) return Fail(ErrorCode::kUnavailable, "upstream", "is away");
+    return Contact{life, ""};
+  }
+  bool Stands(const Contact& contact) const override { return !away && contact.connection == life; }
+
+  Result<GenerateResult> Generate(const GenerateRequest& request, const TokenCallback& on_token,
+                                  std::stop_token stop = {}) override {
     ++asked;
-    if (failure && !after_a_token) return tl::unexpected(*failure);
-    if (gate) gate->arrive_and_wait();
-    on_token({.id = name_});
+    last = request;
+    if (away) return Fail(ErrorCode::kUnavailable, "upstream", "is away");
     if (failure) return tl::unexpected(*failure);
-    return GenerateResult{};
+    if (gate) gate->arrive_and_wait();
+    while (frozen && !stop.stop_requested()) std::this_thread::sleep_for(1ms);
+    GenerateResult result{.finish = FinishReason::kLength, .usage = {.prompt_tokens = request.prompt.size()}};
+    for (int32_t i = 0; i < request.sampling.max_tokens; ++i) {
+      if (stop.stop_requested()) return result.finish = FinishReason::kCancelled, result;
+      if (i == dies_after) {
+        away = true;
+        return Fail(ErrorCode::kUnavailable, "upstream", "the stream ends early");
+      }
+      ++result.usage.completion_tokens;
+      if (!on_token({.id = name_})) return result.finish = FinishReason::kCancelled, result;
+    }
+    return result;
   }
   Result<std::vector<float>> Embed(std::span<const int32_t>, std::stop_token = {}) override {
     return std::vector<float>{static_cast<float>(name_)};
   }
 
+  // Another process under the same address.
+  void Restart() { ++life, away = false, frozen = false; }
+
+  std::atomic<bool> away = false;
+  std::atomic<bool> frozen = false;
+  std::atomic<uint64_t> life = 1;
+  std::atomic<int64_t> model = 7;
+  std::atomic<int> dies_after = -1;
   std::optional<Error> failure;
-  bool after_a_token = false;
   std::latch* gate = nullptr;
   std::atomic<int> asked = 0;
+  GenerateRequest last;
 
  private:
   int32_t name_;
 };
 
+Result<UpstreamInfo> AdmitModel7(Upstream& server, std::stop_token cancel) {
+  ISOVEIL_ASSIGN_OR_RETURN(const UpstreamInfo info, server.Probe(std::move(cancel)));
+  if (info.n_vocab != 7) return Fail(ErrorCode::kMismatch, "upstream", "runs another model");
+  return info;
+}
+
+PoolOptions Quick() {
+  return {.look_every = 20ms, .start_wait = 2s, .admission = 2s, .silence = 50ms, .last_silence = 100ms, .rest = 500ms};
+}
+
 struct Pool {
-  explicit Pool(
-      int n, AdmitCallback admit = [](Upstream&) { return Ok(); }) {
+  explicit Pool(int n, AdmitCallback admit = AdmitModel7, PoolOptions options = Quick()) {
     std::vector<std::unique_ptr<Upstream>> servers;
     for (int i = 0; i < n; ++i) {
       servers.push_back(std::make_unique<Named>(i));
       server.push_back(static_cast<Named*>(servers.back().get()));
     }
-    pool = std::make_unique<UpstreamPool>(std::move(servers), std::move(admit));
+    pool = std::make_unique<UpstreamPool>(std::move(servers), std::move(admit), std::move(options));
   }
-  // Who answered; -1 for none.
-  int32_t Ask() {
-    int32_t name = -1;
-    last = pool->Generate({}, [&](const GeneratedToken& token) { return name = token.id, true; });
-    return last ? name : -1;
+  // Who answered, token by token.
+  std::vector<int32_t> Ask(int32_t n = 1, SamplingParams sampling = {}) {
+    std::vector<int32_t> names;
+    sampling.max_tokens = n;
+    last = pool->Generate({.prompt = {5}, .sampling = sampling},
+                          [&](const GeneratedToken& token) { return names.push_back(token.id), true; });
+    return names;
+  }
+  bool Eventually(const std::function<bool()>& holds) {
+    for (int i = 0; i < 500; ++i) {
+      if (holds()) return true;
+      std::this_thread::sleep_for(10ms);
+    }
+    return false;
   }
 
   std::vector<Named*> server;
@@ -61,101 +106,195 @@ struct Pool {
   Result<GenerateResult> last = GenerateResult{};
 };
 
-const Error kAway{ErrorCode::kUnavailable, "upstream", "is away", ""};
+TEST(UpstreamPoolTest, TheLeastBusyServerAnswersAndEqualsTakeTurns) {
+  Pool pool(2);
+  ASSERT_TRUE(pool.pool->Start());
+  ASSERT_TRUE(pool.Eventually([&] { return pool.pool->n_ready() == 2; }));
+  for (int i = 0; i < 20; ++i) (void)pool.Ask();
+  EXPECT_EQ(pool.server[0]->asked, 10);
+  EXPECT_EQ(pool.server[1]->asked, 10);
+  std::latch gate(2);
+  pool.server[0]->gate = pool.server[1]->gate = &gate;
+  std::vector<int32_t> first, second;
+  std::thread other([&] { (void)pool.pool->Generate({.prompt = {5}}, [&](const GeneratedToken& token) { return first.push_back(token.id), true; }); });
+  (void)pool.pool->Generate({.prompt = {5}}, [&](const GeneratedToken& token) { return second.push_back(token.id), true; });
+  other.join();
+  EXPECT_NE(first, second) << "both wait at the gate, which opens for two servers";
+}
 
-TEST(UpstreamPoolTest, RequestsAtATimeAreSharedEvenly) {
-  Pool pool(3);
-  std::latch all(6);
-  for (Named* server : pool.server) server->gate = &all;
-  {
-    std::vector<std::jthread> threads;
-    for (int i = 0; i < 6; ++i) {
-      threads.emplace_back(
-          [&] { (void)pool.pool->Generate({}, [](const GeneratedToken&) { return true; }).has_value(); });
-      // Each must have chosen before the next one does.
-      while (pool.server[0]->asked + pool.server[1]->asked + pool.server[2]->asked <= i)
-        std::this_thread::yield();
+TEST(UpstreamPoolTest, WhateverOneServerDoesAnotherAnswers) {
+  for (const ErrorCode code : {ErrorCode::kUnavailable, ErrorCode::kInvalidArgument, ErrorCode::kFormat, ErrorCode::kAuth,
+                               ErrorCode::kUnsupported, ErrorCode::kMismatch, ErrorCode::kNotFound}) {
+    Pool pool(3);
+    ASSERT_TRUE(pool.pool->Start());
+    pool.server[0]->failure = Error{code, "upstream", "fails", ""};
+    for (int i = 0; i < 12; ++i) {
+      const auto names = pool.Ask();
+      ASSERT_EQ(names.size(), 1U) << pool.last.error().Message();
+      EXPECT_NE(names.front(), 0);
     }
+    EXPECT_LT(pool.server[0]->asked, 6) << "it rests, and does not take every third request";
   }
-  for (const Named* server : pool.server) EXPECT_EQ(server->asked, 2);
-}
-
-TEST(UpstreamPoolTest, AnotherServerStandsInAndTheDeadOneRests) {
-  Pool pool(2);
-  pool.server[0]->failure = kAway;
-  EXPECT_EQ(pool.Ask(), 1);
-  EXPECT_EQ(pool.Ask(), 1);
-  EXPECT_EQ(pool.server[0]->asked, 1) << "it is left alone for a while";
-  pool.server[0]->failure.reset();
-  pool.server[1]->failure = kAway;
-  EXPECT_EQ(pool.Ask(), 0) << "a resting one is better than none";
-}
-
-TEST(UpstreamPoolTest, NoAnswerIsBegunTwice) {
-  Pool pool(2);
-  pool.server[0]->failure = kAway;
-  pool.server[0]->after_a_token = true;
-  EXPECT_EQ(pool.Ask(), -1);
-  EXPECT_EQ(pool.last.error().code, ErrorCode::kUnavailable);
-  EXPECT_EQ(pool.server[1]->asked, 0);
 }
 
 TEST(UpstreamPoolTest, WithAllAwayTheErrorSaysSo) {
   Pool pool(3);
-  for (Named* server : pool.server) server->failure = kAway;
-  EXPECT_EQ(pool.Ask(), -1);
+  ASSERT_TRUE(pool.pool->Start());
+  for (Named* server : pool.server) server->away = true;
+  EXPECT_TRUE(pool.Ask().empty());
   EXPECT_EQ(pool.last.error().code, ErrorCode::kUnavailable);
-  for (const Named* server : pool.server) EXPECT_EQ(server->asked, 1);
+  EXPECT_EQ(pool.pool->n_ready(), 0U);
+  EXPECT_EQ(pool.pool->state(), ServerState::kAway);
 }
 
-TEST(UpstreamPoolTest, WhatAServerRefusesIsNoMistakeOfTheClient) {
+TEST(UpstreamPoolTest, WhatAllServersRefuseIsNoMistakeOfTheClient) {
   Pool pool(2);
-  pool.server[0]->failure = Error{ErrorCode::kInvalidArgument, "upstream", "does not like a number", ""};
-  EXPECT_EQ(pool.Ask(), -1);
+  ASSERT_TRUE(pool.pool->Start());
+  for (Named* server : pool.server) server->failure = Error{ErrorCode::kInvalidArgument, "upstream", "does not like a number", ""};
+  EXPECT_TRUE(pool.Ask().empty());
   EXPECT_EQ(pool.last.error().code, ErrorCode::kFormat);
-  EXPECT_EQ(pool.server[1]->asked, 0) << "the next one would not take it either";
 }
 
-TEST(UpstreamPoolTest, NoServerIsUsedUnadmitted) {
-  int admissions = 0;
-  bool wrong = false;
-  Pool pool(2, [&](Upstream& server) -> Status {
-    ++admissions;
-    const auto info = server.Probe();
-    if (!info) return tl::unexpected(info.error());
-    if (wrong || info->n_vocab == 0) return Fail(ErrorCode::kMismatch, "upstream", "runs another model");
-    return Ok();
-  });
-  EXPECT_EQ(pool.Ask(), 1);
-  EXPECT_EQ(pool.server[0]->asked, 0);
-  EXPECT_EQ(pool.pool->n_ready(), 1U);
-  const int before = admissions;
-  EXPECT_EQ(pool.Ask(), 1);
-  EXPECT_EQ(admissions, before) << "once is enough";
-  // It was away; what comes back under its address may be something else.
-  pool.server[1]->failure = kAway;
-  EXPECT_EQ(pool.Ask(), -1);
-  pool.server[1]->failure.reset();
-  wrong = true;
-  EXPECT_EQ(pool.Ask(), -1);
+// Restarted with another model while nobody asks: not one token of it gets through.
+TEST(UpstreamPoolTest, ANewContactIsAdmittedBeforeItIsUsed) {
+  PoolOptions rarely = Quick();
+  rarely.look_every = 1h;
+  Pool pool(1, AdmitModel7, rarely);
+  ASSERT_TRUE(pool.pool->Start());
+  EXPECT_EQ(pool.Ask().size(), 1U);
+  pool.server[0]->model = 8;
+  pool.server[0]->Restart();
+  const int before = pool.server[0]->asked;
+  EXPECT_TRUE(pool.Ask().empty());
   EXPECT_EQ(pool.last.error().code, ErrorCode::kMismatch);
+  EXPECT_EQ(pool.server[0]->asked, before);
+  EXPECT_EQ(pool.pool->state(), ServerState::kWrong);
+  pool.server[0]->model = 7;
+  pool.server[0]->Restart();
+  EXPECT_EQ(pool.Ask().size(), 1U);
 }
 
-TEST(UpstreamPoolTest, StartsWithOneFitServerAndRefusesAWrongOne) {
-  const auto admit = [](Upstream& server) -> Status {
-    const auto info = server.Probe();
-    if (!info) return tl::unexpected(info.error());
-    return Ok();
-  };
-  Pool some(2, admit);
-  some.server[1]->failure = kAway;
+// Exchanged between the look and the first token.
+TEST(UpstreamPoolTest, ATokenOfAnotherContactIsNotDelivered) {
+  PoolOptions rarely = Quick();
+  rarely.look_every = 1h;
+  Pool pool(2, AdmitModel7, rarely);
+  ASSERT_TRUE(pool.pool->Start());
+  ASSERT_TRUE(pool.Eventually([&] { return pool.pool->n_ready() == 2; }));
+  std::latch gate(2);
+  pool.server[0]->gate = &gate;
+  std::vector<int32_t> names;
+  std::thread asking([&] {
+    do names = pool.Ask();
+    while (pool.server[0]->asked == 0);
+  });
+  ASSERT_TRUE(pool.Eventually([&] { return pool.server[0]->asked == 1; }));
+  pool.server[0]->Restart();
+  gate.arrive_and_wait();
+  asking.join();
+  EXPECT_EQ(names, std::vector<int32_t>{1});
+}
+
+TEST(UpstreamPoolTest, HealthFollowsTheServersWithoutARequest) {
+  Pool pool(1);
+  ASSERT_TRUE(pool.pool->Start());
+  EXPECT_EQ(pool.pool->state(), ServerState::kReady);
+  pool.server[0]->away = true;
+  EXPECT_TRUE(pool.Eventually([&] { return pool.pool->state() == ServerState::kAway; }));
+  pool.server[0]->model = 8;
+  pool.server[0]->Restart();
+  EXPECT_TRUE(pool.Eventually([&] { return pool.pool->state() == ServerState::kWrong; }));
+  pool.server[0]->model = 7;
+  pool.server[0]->Restart();
+  EXPECT_TRUE(pool.Eventually([&] { return pool.pool->state() == ServerState::kReady; }));
+}
+
+TEST(UpstreamPoolTest, AnAnswerGoesOnAtAnotherServer) {
+  Pool pool(2);
+  ASSERT_TRUE(pool.pool->Start());
+  ASSERT_TRUE(pool.Eventually([&] { return pool.pool->n_ready() == 2; }));
+  pool.server[0]->dies_after = 3;
+  std::vector<int32_t> names;
+  do names = pool.Ask(5);
+  while (pool.server[0]->asked == 0);
+  EXPECT_EQ(names, (std::vector<int32_t>{0, 0, 0, 1, 1}));
+  EXPECT_EQ(pool.server[1]->last.prompt, (std::vector<int32_t>{5, 0, 0, 0}));
+  EXPECT_EQ(pool.server[1]->last.sampling.max_tokens, 2);
+  EXPECT_EQ(pool.last->usage.prompt_tokens, 1U);
+  EXPECT_EQ(pool.last->usage.completion_tokens, 5U);
+}
+
+// A penalty counts what the server itself has generated.
+TEST(UpstreamPoolTest, AnAnswerWithPenaltiesDoesNotGoOnElsewhere) {
+  Pool pool(2);
+  ASSERT_TRUE(pool.pool->Start());
+  pool.server[0]->dies_after = pool.server[1]->dies_after = 3;
+  EXPECT_EQ(pool.Ask(5, {.frequency_penalty = 0.5}).size(), 3U);
+  EXPECT_EQ(pool.last.error().code, ErrorCode::kUnavailable);
+}
+
+TEST(UpstreamPoolTest, AnAnswerOfWhichOnlyTheLastWordIsMissingIsWhole) {
+  Pool pool(1);
+  ASSERT_TRUE(pool.pool->Start());
+  pool.server[0]->dies_after = 3;
+  EXPECT_EQ(pool.Ask(3).size(), 3U);
+  EXPECT_TRUE(pool.last.has_value());
+}
+
+TEST(UpstreamPoolTest, ASilentServerIsGivenUp) {
+  Pool pool(2);
+  ASSERT_TRUE(pool.pool->Start());
+  ASSERT_TRUE(pool.Eventually([&] { return pool.pool->n_ready() == 2; }));
+  pool.server[0]->frozen = true;
+  std::vector<int32_t> names;
+  std::thread asking([&] {
+    do names = pool.Ask();
+    while (pool.server[0]->asked == 0);
+  });
+  ASSERT_TRUE(pool.Eventually([&] { return pool.server[0]->asked == 1; }));
+  pool.server[0]->away = true;  // looks find no life either
+  asking.join();
+  EXPECT_EQ(names, std::vector<int32_t>{1});
+}
+
+TEST(UpstreamPoolTest, StartsWithoutAServerAndRefusesOnlyIfAllAreWrong) {
+  Pool some(3);
+  some.server[0]->away = true;
+  some.server[1]->model = 8;
   EXPECT_TRUE(some.pool->Start());
-  Pool none(2, admit);
-  none.server[0]->failure = none.server[1]->failure = kAway;
-  EXPECT_EQ(none.pool->Start().error().code, ErrorCode::kUnavailable);
-  Pool wrong(2, admit);
-  wrong.server[1]->failure = Error{ErrorCode::kMismatch, "upstream", "runs another model", ""};
+  Pool away(2);
+  away.server[0]->away = away.server[1]->away = true;
+  EXPECT_TRUE(away.pool->Start());
+  EXPECT_EQ(away.pool->n_ready(), 0U);
+  away.server[1]->Restart();
+  EXPECT_TRUE(away.Eventually([&] { return away.pool->n_ready() == 1; }));
+  EXPECT_EQ(away.pool->n_context(), 101);
+  Pool wrong(2);
+  wrong.server[0]->model = wrong.server[1]->model = 8;
   EXPECT_EQ(wrong.pool->Start().error().code, ErrorCode::kMismatch);
+}
+
+TEST(UpstreamPoolTest, AnAdmissionThatHangsHoldsNobodyUp) {
+  PoolOptions options = Quick();
+  options.start_wait = 100ms;
+  std::atomic<bool> asked = false;
+  const auto hang = [&](Upstream&, std::stop_token stop) -> Result<UpstreamInfo> {
+    asked = true;
+    while (!stop.stop_requested()) std::this_thread::sleep_for(1ms);
+    return Fail(ErrorCode::kCancelled, "upstream", "was stopped");
+  };
+  options.admission = 10s;
+  const auto begin = std::chrono::steady_clock::now();
+  {
+    Pool pool(1, hang, options);
+    EXPECT_TRUE(pool.pool->Start());
+    std::stop_source stop;
+    std::jthread client([&] { EXPECT_FALSE(pool.pool->Generate({.prompt = {5}}, [](auto&) { return true; }, stop.get_token())); });
+    std::this_thread::sleep_for(50ms);
+    stop.request_stop();
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s);
+  EXPECT_TRUE(asked);
 }
 
 }  // namespace
