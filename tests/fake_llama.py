@@ -29,8 +29,12 @@ class Peer:
         self.send(f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nConnection: close\r\n\r\n")
 
     def ids(self):
-        begin = sum(self.body["prompt"]) + 31 * self.fake.model
-        return [(begin + 7 * i * i) % self.fake.n_vocab for i in range(self.n)]
+        # Each follows from all before it, so that an answer may be begun by one server and ended by another.
+        ids, said = list(self.body["prompt"]), []
+        for _ in range(self.n):
+            said.append((sum(ids) * 7 + len(ids) + 31 * self.fake.model) % self.fake.n_vocab)
+            ids.append(said[-1])
+        return said
 
     def event(self, data):
         self.send(f"data: {json.dumps(data)}\n\n")
@@ -104,11 +108,20 @@ class Slow:
 
 
 class FakeLlama:
-    def __init__(self, n_vocab, model=1, port=0):
+    def __init__(self, n_vocab, model=1, port=0, version="HTTP/1.1"):
         self.n_vocab, self.model, self.script, self.requests = n_vocab, model, honest, []
+        self.frozen = False  # says nothing at all any more
+        self.connections = []
         fake = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
+            # Connections are kept, as llama-server does.
+            protocol_version = version
+
+            def setup(self):
+                super().setup()
+                fake.connections.append(self.connection)
+
             def log_message(self, *args):
                 pass
 
@@ -121,6 +134,8 @@ class FakeLlama:
                 self.wfile.write(data)
 
             def do_GET(self):
+                while fake.frozen:
+                    time.sleep(0.05)
                 if self.path == "/v1/models":
                     self.reply({"data": [{"id": "x", "meta": {"n_vocab": fake.n_vocab, "n_ctx": 4096, "n_embd": 8}}]})
                 else:
@@ -154,8 +169,15 @@ class FakeLlama:
         return [body for body in self.requests if self.is_question(body)]
 
     def close(self):
+        """As the end of a process: its connections are closed with it."""
+        self.frozen = False
         self.server.shutdown()
         self.server.server_close()
+        for connection in self.connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
 
     def __enter__(self):
         return self

@@ -86,9 +86,9 @@ def gateway_command(runner, client, upstreams, port, *args):
 
 
 @contextlib.contextmanager
-def gateway(runner, client, upstreams, log, *args):
+def gateway(runner, client, upstreams, log, *args, path="/health"):
     port = free_port()
-    served = start(gateway_command(runner, client, upstreams, port, *args), port, log)
+    served = start(gateway_command(runner, client, upstreams, port, *args), port, log, path)
     try:
         yield served
     finally:

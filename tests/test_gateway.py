@@ -1,6 +1,7 @@
 """What the gateway refuses, survives and keeps to itself."""
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
@@ -481,13 +482,86 @@ def test_another_model_is_refused_at_the_start(blind, copied, tmp_path, blind_se
         with FakeLlama(blind.n_vocab, model=2) as other:
             code, said = refuses_to_start(blind, [other.url], *upstream, client=copied)
             assert code == 1 and "answers differently" in "".join(said)
-            assert refuses_to_start(blind, [first.url, other.url], *upstream, client=copied)[0] == 1
+            with gateway(blind.runner, copied, [other.url, first.url], tmp_path / "log3", *upstream) as g:
+                assert ask(g, CHAT, chat_body()).status == 200
+                wait_for(lambda: f"{other.url} is wrong" in g.said(), 10, "a word about the wrong server")
+                assert not any(other.is_question(body) for body in other.requests)
             assert other.questions() == []
     # And a real server with a real model that this client does not know.
     code, said = refuses_to_start(blind, [blind_server.url], client=copied)
     assert code == 1 and "answers differently" in "".join(said)
-    code, said = refuses_to_start(blind, [f"http://127.0.0.1:{free_port()}"], client=copied)
-    assert code == 1 and len(said) <= 3, said
+
+
+def test_a_server_that_is_not_there_yet_is_waited_for(blind, copied, tmp_path):
+    port = free_port()
+    with gateway(blind.runner, copied, [f"http://127.0.0.1:{port}"], tmp_path / "log", "--upstream-kind", "llama-server",
+                 path="/isoveil/status") as g:
+        assert ask(g, "/health").status == 503 and ask(g, CHAT, chat_body()).status == 503
+        with FakeLlama(blind.n_vocab, port=port):
+            wait_for(lambda: ask(g, "/health").status == 200, 5, "health after the server has come")
+            assert ask(g, CHAT, chat_body()).status == 200
+        wait_for(lambda: ask(g, "/health").status == 503, 5, "health after the server has gone")
+        with FakeLlama(blind.n_vocab, model=2, port=port) as other:
+            wait_for(lambda: ask(g, "/isoveil/status").json["server"] == "wrong", 6, "the other model's discovery")
+            assert ask(g, "/isoveil/status").json["model_match"] is False and ask(g, CHAT, chat_body()).status == 502
+            assert other.questions() == []
+        with FakeLlama(blind.n_vocab, port=port):
+            wait_for(lambda: ask(g, "/health").status == 200, 6, "health after the right server has come back")
+            assert ask(g, "/isoveil/status").json["model_match"] is True
+
+
+def test_a_server_that_keeps_no_connections_is_used_all_the_same(blind, copied, tmp_path):
+    with FakeLlama(blind.n_vocab, version="HTTP/1.0") as old, \
+            gateway(blind.runner, copied, [old.url], tmp_path / "log", "--upstream-kind", "llama-server") as g:
+        n = lambda: len(old.requests) - len(old.questions())
+        assert ask(g, CHAT, chat_body()).status == 200
+        before = n()
+        for _ in range(12):
+            assert ask(g, CHAT, chat_body()).status == 200
+            time.sleep(0.5)
+        assert n() == before, "it is not tested anew for each connection"
+
+
+# What a server that lies or fails does to the requests of a pool in which it stands first: nothing.
+MISBEHAVIOURS = {
+    "accepts and says nothing": Slow(0),
+    "stops in mid-stream": Slow(3),
+    "closes at once": fake_llama.raw(""),
+    "closes in mid-stream": fake_llama.dies_after(3),
+    "answers 400": fake_llama.answers("400 Bad", '{"error": {"code": 400, "message": "bad prompt"}}'),
+    "answers 401": fake_llama.answers("401 Who", "{}"),
+    "answers 404": fake_llama.answers("404 Lost", "lost"),
+    "answers 429": fake_llama.answers("429 Busy", "{}"),
+    "answers 500": fake_llama.answers("500 Oops", "{}"),
+    "redirects": fake_llama.raw("HTTP/1.1 302 Moved\r\nLocation: http://evil.example/\r\nContent-Length: 0\r\n\r\n"),
+    "speaks another protocol": fake_llama.raw("SSH-2.0-OpenSSH\r\n\r\n"),
+    "shows a page": fake_llama.answers("200 OK", "<html>hello</html>"),
+    "says garbage": fake_llama.says_after(0, "data: %%%\n\n"),
+    "says foreign ids": fake_llama.says_after(0, 'data: {"tokens": [99999999], "stop": false}\n\n'),
+    "says no ids": fake_llama.says_after(0, 'data: {"content": "plain", "stop": false}\n\n'),
+}
+
+
+@pytest.mark.parametrize("name", MISBEHAVIOURS)
+def test_one_bad_server_of_three_costs_no_request(name, blind, copied, tmp_path):
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(FakeLlama(blind.n_vocab)) for _ in range(3)]
+        g = stack.enter_context(gateway(blind.runner, copied, [s.url for s in servers], tmp_path / "log",
+                                        "--upstream-kind", "llama-server"))
+        wait_for(lambda: all(len(s.requests) >= 2 for s in servers), 10, "the three admissions")
+        expected = ask(g, CHAT, chat_body(WORDS)).json["choices"][0]["message"]
+        servers[0].script = MISBEHAVIOURS[name]
+        if isinstance(MISBEHAVIOURS[name], Slow):
+            servers[0].frozen = True
+        for stream in (False, True):
+            for _ in range(6):
+                answer = ask(g, CHAT, chat_body(WORDS, stream=stream))
+                assert answer.status == 200, answer.body
+                if stream:
+                    chunks = [json.loads(data) for data in events(answer.body)[:-1]]
+                    assert "".join(c["choices"][0]["delta"].get("content") or "" for c in chunks) == expected["content"]
+                else:
+                    assert answer.json["choices"][0]["message"]["content"] == expected["content"]
 
 
 def test_another_key_is_refused_at_the_start(blind, blind_server, tmp_path):

@@ -253,6 +253,7 @@ class Exchange {
     if (!body.empty()) request.set_header("Content-Type", "application/json");
     request.response_handler = [this](const httplib::Response& response) {
       status_ = response.status;
+      closes_ = response.version == "HTTP/1.0" || response.get_header_value("Connection") == "close";
       return true;
     };
     request.content_receiver = [this](const char* data, size_t size, size_t, size_t) {
@@ -263,6 +264,8 @@ class Exchange {
   }
 
   bool answered() const { return status_ != 0; }
+  // The server said that it closes the connection after this.
+  bool closes() const { return closes_; }
 
   Status Finish(const httplib::Result& result, bool cancelled) {
     if (!result_) return std::move(result_);
@@ -289,6 +292,7 @@ class Exchange {
   const std::string& where_;
   const ChunkCallback& on_chunk_;
   int status_ = 0;
+  bool closes_ = false;
   std::string error_body_;
   Status result_ = Ok();
 };
@@ -367,6 +371,8 @@ Status HttpClient::PostStream(std::string_view path, std::string_view json, cons
 
 struct HttpWatch::State {
   static constexpr int kRequestsPerConnection = 40;  // llama-server closes after a hundred
+  static constexpr std::chrono::seconds kTrustWithout{60};  // where no connection is kept
+  static constexpr std::chrono::seconds kSign{6};           // how long a sign of life lasts there
 
   Url url;
   std::string name;
@@ -377,17 +383,24 @@ struct HttpWatch::State {
   uint64_t contact = 0;
   uint64_t n_opened = 0;  // of `connection`, when it was last looked at
   int n_requests = 0;     // over `connection`
+  bool keeps = true;
+  std::chrono::steady_clock::time_point last_sign, trusted_since;
 
   std::shared_ptr<Connection> Current() const {
     const std::lock_guard lock(mutex);
     return connection;
   }
   // After a request over `next`, which may be the current connection.
-  void Note(const std::shared_ptr<Connection>& next, bool succeeded) {
+  void Note(const std::shared_ptr<Connection>& next, bool succeeded, bool closes) {
     const std::lock_guard lock(mutex);
+    const auto now = std::chrono::steady_clock::now();
     const bool moved = next != connection;
-    const bool continued = moved ? connection->stands() : next->n_opened() == n_opened;
-    if (!succeeded || !continued) ++contact;
+    keeps = !closes;
+    const bool continued = !keeps                   ? now - trusted_since < kTrustWithout && now - last_sign < kSign
+                           : moved                  ? connection->stands()
+                                                    : next->n_opened() == n_opened;
+    if (!succeeded || !continued) ++contact, trusted_since = now;
+    last_sign = now;
     connection = succeeded ? next : std::make_shared<Connection>(url, options);
     n_opened = connection->n_opened();
     n_requests = moved || !succeeded ? 0 : n_requests + 1;
@@ -428,7 +441,7 @@ Result<std::string> HttpWatch::Get(std::string_view path, std::stop_token cancel
     result = connection->client().send(exchange.Request("GET", state_->url.prefix + std::string(path), ""));
   }
   const Status status = exchange.Finish(result, connection->broken());
-  state_->Note(connection, status.has_value());
+  state_->Note(connection, status.has_value(), exchange.closes());
   ISOVEIL_RETURN_IF_ERROR(status);
   return answer;
 }
@@ -438,6 +451,12 @@ uint64_t HttpWatch::contact() const {
   return state_->contact;
 }
 
-bool HttpWatch::stands() const { return state_->Current()->stands(); }
+bool HttpWatch::stands() const {
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (!state_->keeps) return std::chrono::steady_clock::now() - state_->last_sign < State::kSign;
+  }
+  return state_->Current()->stands();
+}
 
 }  // namespace isoveil

@@ -60,7 +60,8 @@ using ChunkCallback = std::function<Status(std::string_view chunk)>;
 
 // Asks over one connection that is kept, so that the end of the process at its other side is noticed at once and
 // without sending anything: its system closes the connection. Servers close a connection after some requests; the next
-// one is opened while the old one still stands, so that both lead to the same process.
+// one is opened while the old one still stands, so that both lead to the same process. Where a server or a proxy before
+// it keeps no connection at all, a contact lasts a minute, as long as there is a sign of life every few seconds.
 //
 //   ISOVEIL_ASSIGN_OR_RETURN(HttpWatch watch, HttpWatch::Create(url, options));
 //   ISOVEIL_ASSIGN_OR_RETURN(std::string body, watch.Get("/v1/models"));

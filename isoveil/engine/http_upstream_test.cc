@@ -321,9 +321,11 @@ TEST(OpenUpstreamTest, AsksForTheKind) {
 TEST(OpenUpstreamTest, RefusesAnUnknownServer) {
   const FakeServer server(Serving("openai", ""));
   const auto upstream = OpenUpstream({.url = server.url()});
-  ASSERT_FALSE(upstream);
-  EXPECT_EQ(upstream.error().code, ErrorCode::kUnsupported);
-  EXPECT_NE(upstream.error().problem.find("'openai'"), std::string::npos);
+  ASSERT_TRUE(upstream) << "it is asked when it is used";
+  const auto info = (*upstream)->Probe();
+  ASSERT_FALSE(info);
+  EXPECT_EQ(info.error().code, ErrorCode::kUnsupported);
+  EXPECT_NE(info.error().problem.find("'openai'"), std::string::npos);
   EXPECT_EQ(OpenUpstream({.url = "nonsense"}).error().code, ErrorCode::kInvalidArgument);
 }
 

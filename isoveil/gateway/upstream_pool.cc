@@ -115,15 +115,16 @@ UpstreamPool::~UpstreamPool() {
 }
 
 void UpstreamPool::SetState(Member& member, ServerState state, const std::string& why) {
-  bool changed = false;
+  ServerState was;
   {
     const std::lock_guard lock(member.mutex);
-    changed = member.state != state;
+    was = member.state;
     member.state = state;
     member.why = why;
   }
-  if (changed && options_.on_change) options_.on_change(member.index, state, why);
-  if (!changed) return;
+  if (was == state) return;
+  const bool is_news = was != ServerState::kUnknown || state != ServerState::kReady;
+  if (is_news && options_.on_change) options_.on_change(member.index, state, why);
   const std::lock_guard lock(changed_mutex_);
   changed_.notify_all();
 }
@@ -309,12 +310,12 @@ Result<GenerateResult> UpstreamPool::Generate(const GenerateRequest& request, co
     if (result && result->finish == FinishReason::kCancelled && stop.stop_requested() && !cancel.stop_requested()) {
       result = Fail(ErrorCode::kUnavailable, "upstream", "was silent for too long");
     }
-    if (!result && (end || (delivered > 0 && rest.sampling.max_tokens == 0))) {
+    const bool broke_off = !result && result.error().code == ErrorCode::kUnavailable;
+    if (broke_off && (end || (delivered > 0 && rest.sampling.max_tokens == 0))) {
       // All that was asked for has come; only the server's last word is missing.
       result = GenerateResult{.finish = end ? FinishReason::kStop : FinishReason::kLength, .stop_id = end};
     }
     if (!result) {
-      const bool broke_off = result.error().code == ErrorCode::kUnavailable;
       attempt.may_move = delivered == 0 || (broke_off && CanGoOnElsewhere(request.sampling));
       return result;
     }
