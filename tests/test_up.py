@@ -90,6 +90,14 @@ def test_whatever_ends_it_ends_the_server(isoveil, tmp_path, how):
         assert nothing_runs(tmp_path)
 
 
+def test_a_server_that_dies_ends_it_with_a_sentence(isoveil, tmp_path):
+    with serving_up(isoveil, MODEL, tmp_path) as up:
+        os.kill(up["server_pid"], signal.SIGKILL)
+        assert nothing_runs(tmp_path, 10)
+    said = (tmp_path / "up.err").read_text()
+    assert "the blind server has ended by itself" in said and "--server-log" in said
+
+
 def test_the_model_keeps_its_name(isoveil, tmp_path):
     (tmp_path / "Desk-3.2").symlink_to(MODEL)
     for model, name in (("Desk-3.2", "Desk-3.2"), ("Desk-3.2/", "Desk-3.2"), ("Desk-3.2.isoveil", "Desk-3.2")):

@@ -25,7 +25,7 @@ int Run(const Options& options) {
   Print({{"url", (*gateway)->url()}, {"base_url", (*gateway)->url() + "/v1"}}, Welcome(**gateway, options.gateway),
         options.json);
   std::cout << std::flush;
-  WaitForStop();
+  (void)WaitForStop();
   (*gateway)->Stop();
   return kExitOk;
 }

@@ -95,11 +95,15 @@ void HoldStopSignals() {
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
-void WaitForStop() {
+bool WaitForStop(const std::function<bool()>& goes_on) {
   const sigset_t signals = StopSignals();
-  int signal = 0;
-  ::sigwait(&signals, &signal);
-  ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  constexpr timespec kHalfASecond{.tv_sec = 0, .tv_nsec = 500'000'000};
+  while (goes_on()) {
+    if (::sigtimedwait(&signals, nullptr, &kHalfASecond) < 0) continue;
+    ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+    return true;
+  }
+  return false;
 }
 
 Result<std::unique_ptr<UpstreamPool>> OpenPool(const Path& client_folder, const ClientFolder& client,

@@ -32,8 +32,9 @@ void AddUpstreamFlags(CLI::App& app, UpstreamFlags& flags);
 
 // SIGINT and SIGTERM wait to be taken by WaitForStop, in every thread that is started later.
 void HoldStopSignals();
-// Returns when the person or the system wants an end; a second signal then ends the process at once.
-void WaitForStop();
+// Returns true when the person or the system wants an end; a second signal then ends the process at once. False when
+// `goes_on`, asked twice a second, says that there is nothing left to wait for.
+[[nodiscard]] bool WaitForStop(const std::function<bool()>& goes_on = [] { return true; });
 
 // Opens the client's folder and the servers, and checks that they run this model. What is recorded or trusted is told
 // on stderr.

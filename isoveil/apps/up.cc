@@ -111,9 +111,12 @@ Status RunAll(const Options& options) {
          {"output", out.string()}},
         Welcome(*gateway, flags), options.json);
   std::cout << std::flush;
-  WaitForStop();
+  const bool wanted = WaitForStop([&] { return server.running(); });
   gateway->Stop();
-  return server.Stop();
+  if (wanted) return server.Stop();
+  return Fail(ErrorCode::kUnavailable, "llama-server",
+              fmt::format("the blind server has ended by itself: {}", server.ending().value_or("nobody knows how")),
+              options.server_log.empty() ? "start again with --server-log FILE to see why" : "look at " + options.server_log);
 }
 
 int Run(const Options& options) {
