@@ -257,10 +257,10 @@ WRONG = {
                      [{"role": "assistant", "tool_calls": 5}], [{"role": "assistant", "tool_calls": [5]}],
                      [{"role": "assistant", "tool_calls": [{"type": "function", "function": {"name": "a"}}]}],
                      [{"role": "tool", "content": "x", "tool_call_id": 5}], [{"role": "user", "content": "x", "name": 5}]],
-        "temperature": ["hot", -1, 2.1, True, [], {}], "top_p": ["x", 0, 1.1, -1], "min_p": ["x", 2, -1],
+        "temperature": ["hot", -1, 2.1, True, [], {}], "top_p": ["x", 1.1, -1], "min_p": ["x", 2, -1],
         "presence_penalty": ["x", 3, -3], "frequency_penalty": ["x", 3, -3], "repeat_penalty": ["x", 0, 11],
         "repetition_penalty": [-1, "x"], "top_k": ["x", -2, 1.5, 1 << 40], "seed": ["x", 1.5, 1 << 63, [], True],
-        "ignore_eos": ["x", 1], "max_tokens": ["x", 0, -1, 1.5, 1 << 40, 1e30, True], "max_completion_tokens": ["x", 0, -1],
+        "ignore_eos": ["x", 1], "max_tokens": ["x", 0, -1, 1.5, 1e30, True], "max_completion_tokens": ["x", 0, -1],
         "n": ["x", 0, -1, 17, 1.5, 1 << 62], "stream": ["yes", 1, []], "stop": [5, {}, [5], ["x"] * 17, [["x"]]],
         "logit_bias": [5, [], "x", {"x": 1}, {"-1": 1}, {"5": "x"}, {"999999": 1}, {"99999999999999": 1}, {" 5": 1}, {"5": 1e300}],
         "logprobs": ["x", 1, []], "top_logprobs": ["x", -1, 21, 1.5, 3], "tools": [5, {}, [5], [{}], [{"type": "function"}],
@@ -276,7 +276,7 @@ WRONG = {
         "reasoning_effort": [5, []], "chat_template_kwargs": [5, "x", []],
     },
     COMPLETE: {"prompt": [5, {}, [], None, [[]], ["a", 5], [1, "a"], [99999], [-1], [1.5], [[1], "a", [None]], [True], ["a"] * 65],
-               "echo": ["x", 1], "logprobs": [True, "x", 21, -1], "max_tokens": [0, "x"], "n": [0, 17], "temperature": ["x"], "stop": [5]},
+               "echo": ["x", 1], "logprobs": [True, "x", 21, -1], "max_tokens": [-1, "x"], "n": [0, 17], "temperature": ["x"], "stop": [5]},
     RESPOND: {"input": [5, {}, None, [5], [{"type": "message", "content": 5}], [{"type": "message", "role": 5, "content": "x"}],
                         [{"role": "user", "content": [{"type": "input_image"}]}], [{"type": "computer_call"}],
                         [{"type": "function_call", "name": 5, "arguments": "{}"}], [{"type": "function_call_output", "output": 5}], []],
@@ -314,7 +314,7 @@ def test_what_needs_text_on_the_server_is_refused_by_name(front):
                "guided_choice": ["a"], "json_schema": {"type": "object"}, "dry_multiplier": 0.8, "dry_sequence_breakers": ["\n"],
                "banned_strings": ["x"], "mirostat": 2, "best_of": 3, "suffix": "x", "audio": {"voice": "x"},
                "modalities": ["text", "audio"], "prediction": {"type": "content", "content": "x"}, "web_search_options": {},
-               "functions": [{"name": "a"}], "function_call": "auto"}
+               "functions": [{"name": "a"}], "function_call": {"name": "a"}}
     for path in (CHAT, COMPLETE):
         for name, value in refused.items():
             error = ask(front, path, {**GOOD[path], name: value}).error

@@ -8,7 +8,6 @@ import json
 import math
 import time
 import urllib.request
-import warnings
 
 import openai
 import pytest
@@ -21,12 +20,6 @@ from models import CHAT_SPECIAL, CORPUS, SPECIAL
 
 KEY = "a-key-of-the-tests-0123456789"
 TEXTS = [text for text in json.loads(CORPUS.read_text()) if text.strip() and len(text) < 400]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def description():
-    if not openai_schema.DESCRIPTION.is_file():
-        warnings.warn("OpenAI's API description is not beside the checkout: answers are not held against it")
 
 
 @pytest.fixture
@@ -522,6 +515,11 @@ def test_sixteen_streams_at_once(front, answers):
 
 
 # --- Node
+
+
+def test_vercel_ai_sdk(front):
+    seen = json.loads(node_clients.run("vercel.mjs", BASE_URL=front.url + "/v1", API_KEY="none"))
+    assert seen["checks"] == ["second turn", "third turn as a stream"]
 
 
 def test_node_client(blind, blind_server, tmp_path):

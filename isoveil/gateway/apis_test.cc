@@ -165,6 +165,65 @@ TEST(ApisTest, AStreamOfAResponseThatBreaksOffEndsWithItsEvent) {
   EXPECT_EQ(last["sequence_number"], reply.events.size() - 1);
 }
 
+TEST(ApisTest, ATokenThatIsNamedAsAnEndIsNoPartOfTheText) {
+  SmallService small;
+  small.upstream.answers = {"Hello"};
+  const std::string ids = fmt::format("{}", ScriptedUpstream::IdOf('l'));
+  ASSERT_EQ(small.Post(ChatCompletions, std::string(kAsk) + R"(, "stop_token_ids": [)" + ids + "]}").status, 200);
+  const auto sent = small.client.cipher.Decrypt(small.upstream.requests[0].sampling.stop_ids).value();
+  EXPECT_NE(std::find(sent.begin(), sent.end(), ScriptedUpstream::IdOf('l')), sent.end());
+  EXPECT_EQ(small.Post(ChatCompletions, std::string(kAsk) + R"(, "stop_token_ids": [999]})").json()["error"]["param"], "stop_token_ids");
+}
+
+TEST(ApisTest, TheLastMessageIsGoneOnWith) {
+  SmallService small;
+  const std::string messages = R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}])";
+  for (const char* more : {R"(, "add_generation_prompt": false})", R"(, "continue_final_message": true})"}) {
+    ASSERT_EQ(small.Post(ChatCompletions, messages + more).status, 200) << more;
+    EXPECT_EQ(small.PromptText(small.upstream.requests.size() - 1), "[user]a[assistant]b") << more;
+  }
+  EXPECT_EQ(small.Post(ChatCompletions, messages + R"(, "add_generation_prompt": true, "continue_final_message": true})").status, 400);
+}
+
+TEST(ApisTest, ValidFormsAreTaken) {
+  SmallService small;
+  const Json tool = {{"type", "function"}, {"function", {{"name", "f"}, {"parameters", nullptr}}}};
+  const Json allowed = {{"type", "allowed_tools"},
+                        {"allowed_tools", {{"mode", "auto"}, {"tools", Json::array({{{"type", "function"}, {"function", {{"name", "f"}}}}})}}}};
+  const Json user = {{"role", "user"}, {"content", "a"}};
+  const Json refused = {{"role", "assistant"}, {"content", Json::array({{{"type", "refusal"}, {"refusal", "No."}}})}};
+  const Json refused_too = {{"role", "assistant"}, {"content", nullptr}, {"refusal", "Never."}};
+  for (const Json& body : {Json{{"messages", Json::array({user})}, {"tools", Json::array({tool})}, {"tool_choice", allowed}},
+                           Json{{"messages", Json::array({user, refused, user, refused_too, user})}},
+                           Json{{"messages", Json::array({user})}, {"reasoning", {{"effort", "high"}}}}}) {
+    EXPECT_EQ(small.Post(ChatCompletions, body.dump()).status, 200) << small.Post(ChatCompletions, body.dump()).body;
+  }
+  EXPECT_EQ(small.PromptText(1), "[user]a[assistant]No.[user]a[assistant]Never.[user]a[assistant]");
+  EXPECT_EQ(small.Post(ChatCompletions, R"({"messages": [{"role": "user", "content": "a"}], "reasoning_effort": "much"})").status, 400);
+}
+
+TEST(ApisTest, ItemsOfOtherToolsAreTaken) {
+  SmallService small("{% for m in messages %}[{{ m.role }}]{{ m.content }}{% for c in m.tool_calls or [] %}({{ c.function.name }})"
+                     "{% endfor %}{% endfor %}");
+  const CollectedReply reply = small.Post(Responses, R"({"instructions": "i", "input": [
+      {"role": "user", "content": "a"}, {"type": "web_search_call", "id": "ws_1", "status": "completed"},
+      {"type": "compaction", "encrypted_content": "x"}, {"type": "reasoning", "id": "rs_1", "summary": []},
+      {"type": "custom_tool_call", "call_id": "c1", "name": "patch", "input": "diff"},
+      {"type": "custom_tool_call_output", "call_id": "c1", "output": "done"},
+      {"type": "local_shell_call", "call_id": "c2", "action": {"type": "exec", "command": ["ls"]}},
+      {"type": "local_shell_call_output", "call_id": "c2", "output": "files"},
+      {"type": "message", "role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}]})");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  const std::string prompt = small.PromptText();
+  for (const char* part : {"[user]a", "(patch)", "[tool]done", "(local_shell)", "[tool]files", "[assistant]No."}) {
+    EXPECT_NE(prompt.find(part), std::string::npos) << part << " in " << prompt;
+  }
+  EXPECT_EQ(small.Post(Responses, R"({"instructions": "Go.", "input": []})").status, 200);
+  EXPECT_EQ(small.Post(Responses, R"({"input": [{"type": "computer_call"}]})").status, 400);
+  EXPECT_EQ(small.Post(Responses, R"({"input": "a", "include": ["message.output_text.logprobs"]})").json()["error"]["param"], "include");
+  EXPECT_EQ(small.Post(Responses, R"({"input": "a", "include": ["reasoning.encrypted_content"]})").status, 200);
+}
+
 TEST(ApisTest, InstructionsStandBesideADevelopersItem) {
   SmallService small;
   small.service.system_places = {.several = false, .late = false};
@@ -185,6 +244,15 @@ TEST(ApisTest, CompletionsTakeTextAndIds) {
       small.Post(Completions, R"({"prompt": [[97, 98], [99]], "echo": true, "max_tokens": 1})");
   EXPECT_EQ(ids.json()["choices"][0]["text"], "abH");
   EXPECT_EQ(ids.json()["choices"][1]["text"], "cH");
+}
+
+TEST(ApisTest, ACompletionOfNoTokensIsItsPrompt) {
+  SmallService small;
+  const Json answer = small.Post(Completions, R"({"prompt": "ab", "echo": true, "max_tokens": 0})").json();
+  EXPECT_EQ(answer["choices"][0]["text"], "ab");
+  EXPECT_EQ(answer["choices"][0]["finish_reason"], "length");
+  EXPECT_EQ(answer["usage"]["completion_tokens"], 0);
+  EXPECT_TRUE(small.upstream.requests.empty());
 }
 
 TEST(ApisTest, ResponsesSpeakOfItems) {

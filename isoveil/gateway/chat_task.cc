@@ -1,5 +1,7 @@
 #include "isoveil/gateway/chat_task.h"
 
+#include <algorithm>
+
 #include "isoveil/gateway/system_messages.h"
 
 namespace isoveil {
@@ -8,26 +10,41 @@ namespace {
 constexpr int kAttempts = 3;
 constexpr double kRetryTemperature = 0.6;
 
-// "auto", "none", "required", or the one function that must be called.
+// The names of the functions that a tool choice leaves; chat nests them once more than responses.
+Result<std::vector<Json>> NamesOf(const Json& list) {
+  std::vector<Json> names;
+  for (const Json& entry : list) {
+    const Json& function = entry.is_object() ? Member(entry, "function") : entry;
+    const Json& holder = function.is_object() ? function : entry;
+    if (!holder.is_object() || !Member(holder, "name").is_string()) {
+      return BadMember("tool_choice", "auto, none, required or a function");
+    }
+    names.push_back(holder["name"]);
+  }
+  return names;
+}
+
+// "auto", "none", "required", the one function that must be called, or those that may be.
 Status ReadToolChoice(const Json& body, ChatRequest& request, AnswerCheck& check) {
   const Json& choice = Member(body, "tool_choice");
   if (choice.is_null()) return Ok();
   if (choice.is_string()) {
     request.tool_choice = choice.get<std::string>();
   } else {
-    const Json& function = choice.is_object() ? Member(choice, "function") : choice;
-    const Json& holder = function.is_object() ? function : choice;
-    if (!holder.is_object() || !Member(holder, "name").is_string()) {
-      return BadMember("tool_choice", "auto, none, required or a function");
-    }
-    const Json named = Member(holder, "name");
+    const bool several = choice.is_object() && Member(choice, "type") == "allowed_tools";
+    const Json& nested = several ? Member(choice, "allowed_tools") : choice;
+    const Json& allowed = nested.is_object() ? nested : choice;
+    const Json list = several ? Member(allowed, "tools") : Json::array({choice});
+    if (!list.is_array()) return BadMember("tool_choice", "a list of the tools that are allowed");
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<Json> names, NamesOf(list));
     Json kept = Json::array();
     for (const Json& tool : request.tools) {
-      if (Member(Member(tool, "function"), "name") == named) kept.push_back(tool);
+      const Json& function = tool.is_object() ? Member(tool, "function") : tool;
+      if (function.is_object() && std::find(names.begin(), names.end(), Member(function, "name")) != names.end()) kept.push_back(tool);
     }
-    if (kept.empty()) return BadMember("tool_choice", "a function that is among the tools");
+    if (kept.empty() && !names.empty()) return BadMember("tool_choice", "a function that is among the tools");
     request.tools = std::move(kept);
-    request.tool_choice = "required";
+    request.tool_choice = several && Member(allowed, "mode") != "required" ? "auto" : "required";
   }
   if (request.tool_choice == "required") {
     if (request.tools.empty()) return BadMember("tools", "at least one tool, since one is required");
@@ -36,24 +53,88 @@ Status ReadToolChoice(const Json& body, ChatRequest& request, AnswerCheck& check
   return Ok();
 }
 
-// OpenAI's newer models know "developer", templates know "system".
-void RenameDeveloper(Json& messages) {
-  for (Json& message : messages) {
-    if (message.is_object() && Member(message, "role") == "developer") message["role"] = "system";
+// What an assistant refused is text to a template.
+void JoinRefusals(Json& message) {
+  if (Member(message, "role") != "assistant") return;
+  const Json& content = Member(message, "content");
+  if (content.is_array()) {
+    for (Json& part : message["content"]) {
+      if (part.is_object() && Member(part, "type") == "refusal") part = {{"type", "text"}, {"text", Member(part, "refusal")}};
+    }
+  } else if (content.is_null() && Member(message, "tool_calls").is_null() && Member(message, "refusal").is_string()) {
+    message["content"] = message["refusal"];
   }
 }
 
+// A function without parameters may say so.
+void DropNullParameters(Json& tools) {
+  if (!tools.is_array()) return;
+  for (Json& tool : tools) {
+    if (!tool.is_object() || !Member(tool, "function").is_object()) continue;
+    Json& function = tool["function"];
+    if (function.contains("parameters") && function["parameters"].is_null()) function.erase("parameters");
+  }
+}
+
+// OpenAI's newer models know "developer", templates know "system".
+void FitRoles(Json& messages) {
+  for (Json& message : messages) {
+    if (!message.is_object()) continue;
+    if (Member(message, "role") == "developer") message["role"] = "system";
+    JoinRefusals(message);
+  }
+}
+
+constexpr const char* kEfforts[] = {"none", "minimal", "low", "medium", "high", "xhigh", "max"};
+
+// The effort goes to templates that ask for it; for all others it switches thinking on or off.
+Status ReadEffort(const Json& holder, const char* name, const std::string& place, ChatRequest& request) {
+  const Json& effort = Member(holder, name);
+  if (effort.is_null()) return Ok();
+  if (!effort.is_string() || std::find(std::begin(kEfforts), std::end(kEfforts), effort.get_ref<const std::string&>()) == std::end(kEfforts)) {
+    return BadMember(place, "none, minimal, low, medium, high, xhigh or max");
+  }
+  request.enable_thinking = effort != "none";
+  request.kwargs["reasoning_effort"] = effort;
+  return Ok();
+}
+
 Status ReadThinking(const Json& body, ChatRequest& request) {
-  ISOVEIL_ASSIGN_OR_RETURN(const auto effort, ReadText(body, "reasoning_effort"));
-  if (effort) {
-    request.enable_thinking = *effort != "none";
-    request.kwargs["reasoning_effort"] = *effort;
+  ISOVEIL_RETURN_IF_ERROR(ReadEffort(body, "reasoning_effort", "reasoning_effort", request));
+  const Json& reasoning = Member(body, "reasoning");
+  if (!reasoning.is_null() && !reasoning.is_object()) return BadMember("reasoning", "an object");
+  if (reasoning.is_object()) {
+    ISOVEIL_RETURN_IF_ERROR(ReadEffort(reasoning, "effort", "reasoning.effort", request));
+    ISOVEIL_ASSIGN_OR_RETURN(const auto enabled, ReadBool(reasoning, "enabled"));
+    if (enabled) request.enable_thinking = *enabled;
+    if (!Member(reasoning, "max_tokens").is_null()) {
+      return Fail(ErrorCode::kUnsupported, "reasoning.max_tokens", "cannot be honoured", "use reasoning.effort");
+    }
+  }
+  ISOVEIL_ASSIGN_OR_RETURN(const auto thinking, ReadBool(body, "enable_thinking"));
+  if (thinking) request.enable_thinking = *thinking;
+  ISOVEIL_ASSIGN_OR_RETURN(const auto format, ReadText(body, "reasoning_format"));
+  if (format == "none") {
+    request.reasoning = ReasoningFormat::kInContent;
+  } else if (format && *format != "auto" && *format != "deepseek" && !format->empty()) {
+    return BadMember("reasoning_format", "none, auto or deepseek");
   }
   const Json& kwargs = Member(body, "chat_template_kwargs");
   if (kwargs.is_null()) return Ok();
   if (!kwargs.is_object()) return BadMember("chat_template_kwargs", "an object");
   for (const auto& [name, value] : kwargs.items()) request.kwargs[name] = value;
   if (Member(kwargs, "enable_thinking").is_boolean()) request.enable_thinking = kwargs["enable_thinking"].get<bool>();
+  return Ok();
+}
+
+// Whether the last message is gone on with; two names of one thing.
+Status ReadContinuation(const Json& body, ChatRequest& request) {
+  ISOVEIL_ASSIGN_OR_RETURN(const auto prompt, ReadBool(body, "add_generation_prompt"));
+  ISOVEIL_ASSIGN_OR_RETURN(const auto goes_on, ReadBool(body, "continue_final_message"));
+  if (goes_on.value_or(false) && prompt.value_or(false)) {
+    return Fail(ErrorCode::kInvalidArgument, "continue_final_message", "contradicts add_generation_prompt", "send one of them");
+  }
+  request.add_generation_prompt = prompt.value_or(!goes_on.value_or(false));
   return Ok();
 }
 
@@ -160,13 +241,15 @@ Result<ChatRequest> ReadChatRequest(const Json& body, const RequestLimits& limit
   if (request.messages.size() > limits.max_messages) {
     return BadMember("messages", fmt::format("at most {} messages", limits.max_messages));
   }
-  RenameDeveloper(request.messages);
+  FitRoles(request.messages);
   const Json& tools = Member(body, "tools");
   if (!tools.is_null()) request.tools = tools;
+  DropNullParameters(request.tools);
   ISOVEIL_RETURN_IF_ERROR(ReadToolChoice(body, request, check));
   ISOVEIL_ASSIGN_OR_RETURN(const auto parallel, ReadBool(body, "parallel_tool_calls"));
   request.parallel_tool_calls = parallel.value_or(false);
   ISOVEIL_RETURN_IF_ERROR(ReadThinking(body, request));
+  ISOVEIL_RETURN_IF_ERROR(ReadContinuation(body, request));
   return request;
 }
 

@@ -100,6 +100,11 @@ Result<Text> RunChoice(const Completion& completion, int index, const PieceCallb
     ISOVEIL_ASSIGN_OR_RETURN(text.text, completion.service.client.vocabulary.Detokenize(prompt));
     if (!on_piece({text.text, {}})) return Fail(ErrorCode::kCancelled, "completion", "was cancelled");
   }
+  if (generation.sampling.max_tokens == 0) {
+    text.finish_reason = FinishReasonName(FinishReason::kLength);
+    text.usage.prompt_tokens = prompt.size();
+    return text;
+  }
   const auto collect = [&](const Piece& piece) {
     text.text += piece.text;
     text.tokens.insert(text.tokens.end(), piece.tokens.begin(), piece.tokens.end());

@@ -1,5 +1,7 @@
 #include "isoveil/gateway/fields.h"
 
+#include <cmath>
+
 namespace isoveil {
 
 tl::unexpected<Error> BadMember(std::string name, std::string expected) {
@@ -33,6 +35,14 @@ Result<std::optional<int64_t>> ReadInteger(const Json& object, const char* name,
   const Json& value = Member(object, name);
   if (value.is_null()) return std::nullopt;
   const std::string expected = fmt::format("an integer from {} to {}", min, max);
+  // Some clients know one kind of number and write 42.0.
+  constexpr double kExact = 9007199254740992.0;  // 2^53
+  const double real = value.is_number_float() ? value.get<double>() : 0.5;
+  if (real == std::trunc(real) && std::abs(real) <= kExact) {
+    const auto whole = static_cast<int64_t>(real);
+    if (whole < min || whole > max) return BadMember(name, expected);
+    return whole;
+  }
   if (!value.is_number_integer()) return BadMember(name, expected);
   if (value.is_number_unsigned() && value.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX)) {
     return BadMember(name, expected);

@@ -50,7 +50,9 @@ Result<GenerateRequest> Generator::Encrypt(const Generation& generation) const {
     const auto& ends = client_.vocabulary.special_ids().end_of_generation;
     request.sampling.stop_ids.insert(request.sampling.stop_ids.end(), ends.begin(), ends.end());
   }
-  ISOVEIL_ASSIGN_OR_RETURN(request.sampling.stop_ids, client_.cipher.Encrypt(request.sampling.stop_ids));
+  auto stop_ids = client_.cipher.Encrypt(request.sampling.stop_ids);
+  if (!stop_ids) return Fail(stop_ids.error().code, "stop_token_ids", stop_ids.error().problem, stop_ids.error().hint);
+  request.sampling.stop_ids = std::move(*stop_ids);
   return request;
 }
 
@@ -74,7 +76,10 @@ Result<Outcome> Generator::Run(const Generation& generation, const PieceCallback
   const auto on_token = [&](const GeneratedToken& token) {
     const auto plain = Decrypt(token);
     if (!plain) return failed = tl::unexpected(plain.error()), false;
-    const auto characters = text.Append(plain->id);
+    // A token that was named as an end is no part of the text.
+    const auto& ends = generation.sampling.stop_ids;
+    const bool ends_here = std::find(ends.begin(), ends.end(), plain->id) != ends.end();
+    const Result<std::string> characters = ends_here ? Result<std::string>("") : text.Append(plain->id);
     if (!characters) return failed = tl::unexpected(characters.error()), false;
     reader_left = !on_piece({stops.Append(*characters), {*plain}});
     return !reader_left && !stops.matched();

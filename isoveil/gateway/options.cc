@@ -1,66 +1,28 @@
 #include "isoveil/gateway/options.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 
 namespace isoveil {
 namespace {
 
-struct Refusal {
-  const char* name;
-  const char* why;
-};
-
-constexpr const char* kNeedsText = "the server sees no text, so it cannot look for words or grammars";
-constexpr Refusal kRefused[] = {
-    {"grammar", kNeedsText},
-    {"guided_json", kNeedsText},
-    {"guided_regex", kNeedsText},
-    {"guided_grammar", kNeedsText},
-    {"guided_choice", kNeedsText},
-    {"json_schema", "use response_format"},
-    {"dry_multiplier", kNeedsText},
-    {"dry_sequence_breakers", kNeedsText},
-    {"banned_strings", kNeedsText},
-    {"mirostat", "only the sampling members of OpenAI, top_k, min_p and repeat_penalty are passed on"},
-    {"best_of", "use n"},
-    {"suffix", "infilling is not supported"},
-    {"audio", "only text can be encrypted"},
-    {"modalities", "only text can be encrypted"},
-    {"prediction", "predicted outputs are not supported"},
-    {"web_search_options", "there is no web search here"},
-    {"functions", "use tools"},
-    {"function_call", "use tool_choice"},
-};
-
-// Values that ask for nothing: what clients send when they mean the default.
-bool AsksForNothing(const std::string& name, const Json& value) {
-  if (value.is_null()) return true;
-  if (name == "modalities") return value == Json::array({"text"});
-  if (name == "best_of") return value == 1;
-  if (name == "dry_multiplier" || name == "mirostat") return value == 0;
-  return value == "" || value == false;
-}
-
-Status RefuseWhatCannotBe(const Json& body) {
-  for (const Refusal& refusal : kRefused) {
-    if (AsksForNothing(refusal.name, Member(body, refusal.name))) continue;
-    return Fail(ErrorCode::kUnsupported, refusal.name, "is not supported on encrypted ids", refusal.why);
-  }
-  return Ok();
-}
-
 Status ReadMaxTokens(const Json& body, ApiKind kind, const RequestLimits& limits, GenerationOptions& options) {
   const char* const newer = kind == ApiKind::kResponse ? "max_output_tokens" : "max_completion_tokens";
-  ISOVEIL_ASSIGN_OR_RETURN(const auto recent, ReadInteger(body, newer, 1, limits.max_tokens));
-  ISOVEIL_ASSIGN_OR_RETURN(const auto old, ReadInteger(body, "max_tokens", 1, limits.max_tokens));
+  ISOVEIL_ASSIGN_OR_RETURN(const auto recent, ReadInteger(body, newer, 1, INT64_MAX));
+  // A completion of no tokens is its prompt, where that is echoed.
+  const int64_t least = kind == ApiKind::kCompletion ? 0 : 1;
+  ISOVEIL_ASSIGN_OR_RETURN(auto old, ReadInteger(body, "max_tokens", least, INT64_MAX));
+  ISOVEIL_ASSIGN_OR_RETURN(const auto llama, ReadInteger(body, "n_predict", -1, INT64_MAX));  // -1: no bound
+  if (!old && llama && *llama != -1) old = std::max<int64_t>(1, *llama);
   if (recent && old && *recent != *old) {
     return Fail(ErrorCode::kInvalidArgument, "max_tokens", fmt::format("differs from {}", newer),
                 "send one of them");
   }
   const auto given = recent ? recent : old;
   options.has_max_tokens = given.has_value();
-  if (given) options.sampling.max_tokens = static_cast<int32_t>(*given);
+  // More than any context holds is the same as the context.
+  if (given) options.sampling.max_tokens = static_cast<int32_t>(std::min(*given, limits.max_tokens));
   return Ok();
 }
 
@@ -99,6 +61,23 @@ Status ReadLogitBias(const Json& body, SamplingParams& sampling) {
   return Ok();
 }
 
+// The most probable token alone, which 0 asks for and no server takes.
+constexpr double kLeastTopP = 1e-6;
+
+// Plain ids that end the answer.
+Status ReadStopIds(const Json& body, const RequestLimits& limits, SamplingParams& sampling) {
+  const Json& ids = Member(body, "stop_token_ids");
+  if (ids.is_null()) return Ok();
+  if (!ids.is_array() || ids.size() > limits.max_stop_ids) {
+    return BadMember("stop_token_ids", fmt::format("a list of at most {} token ids", limits.max_stop_ids));
+  }
+  for (const Json& id : ids) {
+    if (!id.is_number_integer() || id < 0 || id > INT32_MAX) return BadMember("stop_token_ids", "token ids");
+    sampling.stop_ids.push_back(id.get<int32_t>());
+  }
+  return Ok();
+}
+
 Status ReadNumbers(const Json& body, SamplingParams& sampling) {
   const auto number = [&](const char* name, double min, double max, double& out) -> Status {
     ISOVEIL_ASSIGN_OR_RETURN(const auto value, ReadNumber(body, name, min, max));
@@ -106,7 +85,8 @@ Status ReadNumbers(const Json& body, SamplingParams& sampling) {
     return Ok();
   };
   ISOVEIL_RETURN_IF_ERROR(number("temperature", 0, 2, sampling.temperature));
-  ISOVEIL_RETURN_IF_ERROR(number("top_p", 1e-6, 1, sampling.top_p));
+  ISOVEIL_RETURN_IF_ERROR(number("top_p", 0, 1, sampling.top_p));
+  sampling.top_p = std::max(sampling.top_p, kLeastTopP);
   ISOVEIL_RETURN_IF_ERROR(number("min_p", 0, 0.999, sampling.min_p));
   ISOVEIL_RETURN_IF_ERROR(number("presence_penalty", -2, 2, sampling.presence_penalty));
   ISOVEIL_RETURN_IF_ERROR(number("frequency_penalty", -2, 2, sampling.frequency_penalty));
@@ -141,10 +121,11 @@ Status ReadLogprobs(const Json& body, ApiKind kind, const RequestLimits& limits,
 
 Result<GenerationOptions> ReadOptions(const Json& body, ApiKind kind, const RequestLimits& limits) {
   GenerationOptions options;
-  ISOVEIL_RETURN_IF_ERROR(RefuseWhatCannotBe(body));
+  ISOVEIL_RETURN_IF_ERROR(RefuseWhatCannotBe(body, kind));
   ISOVEIL_RETURN_IF_ERROR(ReadNumbers(body, options.sampling));
   ISOVEIL_RETURN_IF_ERROR(ReadMaxTokens(body, kind, limits, options));
   ISOVEIL_RETURN_IF_ERROR(ReadStops(body, limits, options));
+  ISOVEIL_RETURN_IF_ERROR(ReadStopIds(body, limits, options.sampling));
   ISOVEIL_RETURN_IF_ERROR(ReadLogitBias(body, options.sampling));
   if (kind != ApiKind::kResponse) ISOVEIL_RETURN_IF_ERROR(ReadLogprobs(body, kind, limits, options));
   ISOVEIL_ASSIGN_OR_RETURN(const auto n, ReadInteger(body, "n", 1, limits.max_choices));

@@ -2,12 +2,12 @@
 //
 //   ISOVEIL_ASSIGN_OR_RETURN(GenerationOptions options, ReadOptions(body, ApiKind::kChat, limits));
 //
-// What cannot be honoured on encrypted ids is refused by name; what has no meaning for an answer (user, metadata,
-// store, unknown members) is accepted and goes nowhere.
+// What cannot be honoured on encrypted ids is refused by name (refused_members.h).
 #pragma once
 
 #include "isoveil/engine/upstream.h"
 #include "isoveil/gateway/fields.h"
+#include "isoveil/gateway/refused_members.h"
 
 namespace isoveil {
 
@@ -20,9 +20,8 @@ struct RequestLimits {
   int64_t max_tokens = 1 << 20;
   int64_t max_top_logprobs = 20;
   size_t max_stops = 16;
+  size_t max_stop_ids = 64;
 };
-
-enum class ApiKind { kChat, kCompletion, kResponse };
 
 struct GenerationOptions {
   SamplingParams sampling;  // plain ids

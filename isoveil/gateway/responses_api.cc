@@ -65,7 +65,7 @@ Json ResponseJson(const Response& response, const char* status, Json output, con
                {"output", std::move(output)},
                {"parallel_tool_calls", OrDefault(asked, "parallel_tool_calls", false)},
                {"previous_response_id", OrDefault(asked, "previous_response_id", nullptr)},
-               {"reasoning", {{"effort", nullptr}, {"summary", nullptr}}},
+               {"reasoning", OrDefault(asked, "reasoning", {{"effort", nullptr}, {"summary", nullptr}})},
                {"store", response.store},
                {"temperature", response.options.sampling.temperature},
                {"text", OrDefault(asked, "text", {{"format", {{"type", "text"}}}})},
