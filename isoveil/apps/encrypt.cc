@@ -9,6 +9,7 @@
 
 #include "isoveil/apps/cli.h"
 #include "isoveil/apps/progress_bar.h"
+#include "isoveil/engine/load_check.h"
 
 namespace isoveil {
 namespace {
@@ -28,6 +29,10 @@ struct Options {
   bool dry_run = false;
   bool json = false;
 };
+
+constexpr unsigned kMostThreads = 1024;
+constexpr uint64_t kLeastMemory = 1 << 20;
+constexpr uint64_t kMostMemory = uint64_t{1} << 44;
 
 // Set by Ctrl-C; a second one ends the process at once.
 std::atomic<bool>& Interrupted() {
@@ -52,7 +57,18 @@ EncryptOptions ToEncryptOptions(const Options& options) {
   encrypt.requantize = options.requantize;
   encrypt.powers_of_two = !options.no_scale;
   encrypt.cancel = &Interrupted();
+  encrypt.accept = LoadsInLlama;
   return encrypt;
+}
+
+ordered_json DrawnJson(const std::vector<DrawnSpace>& drawn) {
+  ordered_json json = ordered_json::array();
+  for (const DrawnSpace& d : drawn) json.push_back({{"space", d.space}, {"dim", d.dim}, {"drawn", d.drawn}});
+  return json;
+}
+
+void Warn(const std::vector<std::string>& warnings) {
+  for (const std::string& warning : warnings) std::cerr << "isoveil: warning: " << warning << "\n";
 }
 
 ordered_json PlanJson(const PlannedEncryption& planned) {
@@ -74,6 +90,8 @@ ordered_json PlanJson(const PlannedEncryption& planned) {
           {"format", FormatName(planned.target)},
           {"n_vocab", planned.model.hparams.n_vocab},
           {"bytes", planned.plan.TotalBytes()},
+          {"drawn", DrawnJson(DescribeDrawn(planned.model.graph))},
+          {"warnings", WarnOfDrawn(planned.model)},
           {"shards", std::move(shards)},
           {"dropped_tensors", std::move(dropped)},
           {"dropped_fields", planned.gguf.dropped_fields}};
@@ -104,6 +122,7 @@ std::string PlanText(const PlannedEncryption& planned) {
 int DryRun(const Options& options) {
   const auto planned = PlanEncryption(options.model, ToEncryptOptions(options));
   if (!planned) return Report(planned.error(), options.json);
+  Warn(WarnOfDrawn((*planned)->model));
   return Print(PlanJson(**planned), PlanText(**planned), options.json);
 }
 
@@ -139,10 +158,13 @@ int Run(const Options& options) {
   if (options.dry_run) return DryRun(options);
   const Result<EncryptReport> report = RunEncrypt(options);
   if (!report) return Report(report.error(), options.json);
+  Warn(report->warnings);
   const ordered_json json = {{"output", options.output},
                              {"architecture", report->architecture},
                              {"profile", ProfileName(report->profile)},
                              {"format", FormatName(report->target)},
+                             {"drawn", DrawnJson(report->drawn)},
+                             {"warnings", report->warnings},
                              {"key_id", report->key_id},
                              {"n_vocab", report->n_vocab},
                              {"tensors", report->tensors},
@@ -189,9 +211,10 @@ Command AddEncrypt(CLI::App& parent) {
       ->default_str("exact");
   app->add_option("--to", options->target, "Write this format instead of the source's: gguf")
       ->check(CLI::IsMember({"gguf"}));
-  app->add_option("--threads", options->threads, "Threads (default: one per core)");
+  app->add_option("--threads", options->threads, "Threads (default: one per core)")->check(CLI::Range(1U, kMostThreads));
   app->add_option("--memory", options->memory, "Memory for weights in work, such as 256MB")
       ->transform(CLI::AsSizeValue(false))
+      ->check(CLI::Range(kLeastMemory, kMostMemory))
       ->default_str("256MB");
   app->add_flag("--requantize", options->requantize,
                 "Decode block formats and quantise them again, so that profile rotated may mix them");

@@ -2,6 +2,7 @@
 #include "isoveil/apps/cli.h"
 #include "isoveil/model/bind.h"
 #include "isoveil/tokenizer/manifest.h"
+#include "isoveil/transform/encrypt.h"
 
 namespace isoveil {
 namespace {
@@ -42,21 +43,13 @@ Result<Description> DescribeClient(const Path& folder) {
                                  HumanBytes(bytes), manifest.server_files.size())};
 }
 
-// Placeholder names tell an encrypted checkpoint; nothing else in it does.
-bool HasPlaceholderVocabulary(const Checkpoint& checkpoint) {
-  if (const HfFolder* hf = checkpoint.hf()) {
-    const auto text = ReadTextFile(hf->path() / "tokenizer.json");
-    return text && text->find("\"vocab\":{\"t0000") != std::string::npos;
-  }
-  const auto tokens = checkpoint.gguf()->metadata().GetStrings("tokenizer.ggml.tokens");
-  return tokens && !tokens->empty() && tokens->front().starts_with("t0000");
-}
-
 Result<Description> DescribeCheckpoint(const Path& path) {
   ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(path));
   ISOVEIL_ASSIGN_OR_RETURN(const BoundModel model, Bind(checkpoint, {}));
   const Hparams& h = model.hparams;
   const bool encrypted = HasPlaceholderVocabulary(checkpoint);
+  // A source is one that `encrypt` takes.
+  if (!encrypted) ISOVEIL_RETURN_IF_ERROR(ReadUsableVocabulary(checkpoint, h.n_vocab));
   return Description{{{"kind", encrypted ? "encrypted" : "source"},
                       {"architecture", model.architecture->name},
                       {"format", FormatName(checkpoint.kind())},

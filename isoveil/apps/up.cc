@@ -4,6 +4,7 @@
 
 #include "isoveil/apps/gateway_run.h"
 #include "isoveil/apps/progress_bar.h"
+#include "isoveil/engine/load_check.h"
 #include "isoveil/engine/server_process.h"
 #include "isoveil/transform/encrypt.h"
 #include "isoveil/transform/identity.h"
@@ -53,10 +54,13 @@ Result<RootKey> OpenOrMakeKey(const KeyOptions& options) {
 Status CheckSource(const Path& model, const Path& out, const Manifest& manifest) {
   if (IsSameFile(model, out)) return Ok();
   ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(model));
-  if (IdentifyModel(checkpoint) == manifest.model_identity) return Ok();
+  ISOVEIL_ASSIGN_OR_RETURN(const ModelIdentity identity, IdentifyModel(checkpoint));
+  if (identity == manifest.model_identity) return Ok();
   return Fail(ErrorCode::kMismatch, out.string(),
-              fmt::format("was made from another model than {}", Quoted(model.string())),
-              "choose another folder with -o");
+              fmt::format("was made from another model than {}, or from other weights, configuration, tokenizer or chat "
+                          "template than it has now",
+                          Quoted(model.string())),
+              "remove the folder, so that the model is encrypted again, or choose another with -o");
 }
 
 Status EncryptUnlessDone(const Options& options, const RootKey& key, const Path& out) {
@@ -69,11 +73,13 @@ Status EncryptUnlessDone(const Options& options, const RootKey& key, const Path&
     return CheckSource(options.model, out, manifest);
   }
   EncryptOptions encrypt{.profile = options.profile, .target = FormatKind::kGguf};
+  encrypt.accept = LoadsInLlama;
   ProgressBar bar("encrypting");
   encrypt.progress = [&](uint64_t done, uint64_t total) { bar.Show(done, total); };
   const Result<EncryptReport> report = Encrypt(options.model, key, out, encrypt);
   bar.Finish();
   ISOVEIL_RETURN_IF_ERROR(report);
+  for (const std::string& warning : report->warnings) std::cerr << "isoveil: warning: " << warning << "\n";
   std::cerr << fmt::format("isoveil: encrypted {} in {:.1f} s: {}\n", HumanBytes(report->bytes_out), report->seconds,
                            out.string());
   return Ok();

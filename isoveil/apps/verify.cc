@@ -134,7 +134,8 @@ Result<Verification> Verify(const Options& options) {
   ISOVEIL_ASSIGN_OR_RETURN(const ClientFolder client, ClientFolder::Open(folder / "client", key));
   {
     ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint source, Checkpoint::Open(options.plain));
-    if (IdentifyModel(source) != client.manifest.model_identity) {
+    ISOVEIL_ASSIGN_OR_RETURN(const ModelIdentity identity, IdentifyModel(source));
+    if (identity != client.manifest.model_identity) {
       return Fail(ErrorCode::kMismatch, options.plain, "is not the model that was encrypted",
                   "name the checkpoint that `isoveil encrypt` read");
     }

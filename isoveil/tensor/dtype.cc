@@ -251,4 +251,44 @@ Status FromFloat(DType type, std::span<const float> values, std::span<std::byte>
   return Ok();
 }
 
+namespace {
+
+// Whether one of the values has all bits of its exponent set. No branch in the loop: compilers make vectors of it.
+template <typename U>
+bool AnyNonFinite(std::span<const std::byte> bytes, U exponent) {
+  U any = 0;
+  for (size_t i = 0; i + sizeof(U) <= bytes.size(); i += sizeof(U)) {
+    U value;
+    std::memcpy(&value, bytes.data() + i, sizeof(U));
+    any |= static_cast<U>((value & exponent) == exponent);
+  }
+  return any != 0;
+}
+
+bool MayHoldNonFinite(DType type, std::span<const std::byte> bytes) {
+  switch (type) {
+    case DType::kF16: return AnyNonFinite<uint16_t>(bytes, 0x7c00);
+    case DType::kBF16: return AnyNonFinite<uint16_t>(bytes, 0x7f80);
+    case DType::kF32: return AnyNonFinite<uint32_t>(bytes, 0x7f800000);
+    case DType::kF64: return AnyNonFinite<uint64_t>(bytes, 0x7ff0000000000000);
+    default: break;
+  }
+  if (!IsBlockFormat(type)) return false;
+  if (IsAligned(type, bytes.data())) return !ggml_validate_row_data(Ggml(type), bytes.data(), bytes.size());
+  const std::vector<std::byte> aligned(bytes.begin(), bytes.end());
+  return !ggml_validate_row_data(Ggml(type), aligned.data(), aligned.size());
+}
+
+}  // namespace
+
+std::optional<uint64_t> FindNonFinite(DType type, std::span<const std::byte> bytes) {
+  if (!MayHoldNonFinite(type, bytes)) return std::nullopt;
+  const uint64_t block = BlockBytes(type);
+  for (uint64_t b = 0; (b + 1) * block <= bytes.size(); ++b) {
+    const auto one = bytes.subspan(b * block, block);
+    if (MayHoldNonFinite(type, one)) return b * BlockSize(type);
+  }
+  return 0;
+}
+
 }  // namespace isoveil

@@ -83,4 +83,8 @@ void ToFloat(DType type, std::span<const std::byte> bytes, std::span<float> out)
 // has not the size of the values. Safe to call from many threads.
 Status FromFloat(DType type, std::span<const float> values, std::span<std::byte> bytes);
 
+// The index of an element that is infinite or not a number; nullopt if there is none. Reads plain floats as fast as
+// memory gives them, and of block formats the scales. `bytes` are whole blocks.
+std::optional<uint64_t> FindNonFinite(DType type, std::span<const std::byte> bytes);
+
 }  // namespace isoveil

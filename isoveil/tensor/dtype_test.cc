@@ -218,5 +218,37 @@ TEST(DType, ManyThreadsQuantiseAlike) {
   }
 }
 
+TEST(FindNonFinite, FindsTheElementInPlainFloats) {
+  std::vector<float> values(1000, 1.5F);
+  for (const DType type : {DType::kF32, DType::kF16, DType::kBF16}) {
+    std::vector<std::byte> bytes(*RowBytes(type, values.size()));
+    for (const float bad : {INFINITY, -INFINITY, NAN}) {
+      values[777] = bad;
+      ASSERT_TRUE(FromFloat(type, values, bytes));
+      EXPECT_EQ(FindNonFinite(type, bytes), 777U) << DTypeName(type);
+      values[777] = -0.0F;
+      ASSERT_TRUE(FromFloat(type, values, bytes));
+      EXPECT_EQ(FindNonFinite(type, bytes), std::nullopt) << DTypeName(type);
+    }
+  }
+}
+
+TEST(FindNonFinite, FindsTheBlockByItsScale) {
+  // Q8_0: a half-precision scale, then 32 bytes.
+  std::vector<std::byte> bytes(10 * BlockBytes(DType::kQ8_0));
+  EXPECT_EQ(FindNonFinite(DType::kQ8_0, bytes), std::nullopt);
+  bytes[7 * BlockBytes(DType::kQ8_0) + 1] = std::byte{0x7c};
+  EXPECT_EQ(FindNonFinite(DType::kQ8_0, bytes), 7U * 32);
+  EXPECT_EQ(FindNonFinite(DType::kQ8_0, std::span(bytes).first(7 * BlockBytes(DType::kQ8_0))), std::nullopt);
+}
+
+TEST(FindNonFinite, ReadsEveryType) {
+  for (int t = 0; t <= static_cast<int>(DType::kMXFP4); ++t) {
+    const auto type = static_cast<DType>(t);
+    const std::vector<std::byte> zeros(4 * BlockBytes(type));
+    EXPECT_EQ(FindNonFinite(type, zeros), std::nullopt) << DTypeName(type);
+  }
+}
+
 }  // namespace
 }  // namespace isoveil

@@ -43,6 +43,12 @@ std::vector<T> WholeNumbers(const ordered_json& list) {
   return numbers;
 }
 
+ordered_json DrawnJson(const std::vector<DrawnSpace>& drawn) {
+  ordered_json list = ordered_json::array();
+  for (const DrawnSpace& d : drawn) list.push_back({{"space", d.space}, {"dim", d.dim}, {"drawn", d.drawn}});
+  return list;
+}
+
 std::vector<FileHash> ReadFiles(const ordered_json& list) {
   std::vector<FileHash> files;
   for (const auto& file : list) {
@@ -75,6 +81,10 @@ Manifest FromJson(const ordered_json& json) {
     manifest.dropped_tensors.emplace_back(name, why.get<std::string>());
   }
   manifest.dropped_fields = json.at("dropped_fields").get<std::vector<std::string>>();
+  for (const auto& d : json.value("drawn", ordered_json::array())) {
+    manifest.drawn.push_back({d.at("space").get<std::string>(), Whole(d.at("dim")), d.at("drawn").get<std::string>()});
+  }
+  manifest.warnings = json.value("warnings", std::vector<std::string>());
   return manifest;
 }
 
@@ -94,6 +104,8 @@ std::string Manifest::ToJson() const {
       {"key_id", key_id},
       {"model_identity", Hex(model_identity)},
       {"profile", ProfileName(profile)},
+      {"drawn", DrawnJson(drawn)},
+      {"warnings", warnings},
       {"architecture", architecture},
       {"format", FormatName(target)},
       {"n_vocab", n_vocab},

@@ -42,6 +42,14 @@ struct TensorTreatment {
   std::vector<std::string> treatment;  // one for each weight in the tensor
 };
 
+// What moves in a space of the network: "Perm of ...", "stays".
+struct DrawnSpace {
+  std::string space;
+  uint64_t dim = 0;
+  std::string drawn;
+  bool operator==(const DrawnSpace&) const = default;
+};
+
 struct Manifest {
   std::string key_id;
   ModelIdentity model_identity = {};
@@ -55,6 +63,9 @@ struct Manifest {
   std::vector<TensorTreatment> tensors;
   std::vector<std::pair<std::string, std::string>> dropped_tensors;  // name, why
   std::vector<std::string> dropped_fields;
+
+  std::vector<DrawnSpace> drawn;      // what the profile came to; an older manifest has none
+  std::vector<std::string> warnings;  // where that is less than the profile's name promises
 
   std::string ToJson() const;
   static Result<Manifest> Read(const Path& path);

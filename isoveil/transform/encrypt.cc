@@ -37,26 +37,19 @@ Status CheckOptions(const EncryptOptions& options) {
 struct Prepared {
   ModelIdentity identity;
   ModelKey key;
-  GgufMetadata vocabulary;
   ServerFiles server;
   std::vector<TokenId> stops;
 };
 
 Result<Prepared> Prepare(const PlannedEncryption& planned, const RootKey& root, const GgufMetadata& base) {
   const uint64_t n_vocab = planned.model.hparams.n_vocab;
-  const ModelIdentity identity = IdentifyModel(planned.checkpoint);
+  ISOVEIL_ASSIGN_OR_RETURN(const ModelIdentity identity, IdentifyModel(planned.checkpoint));
   ModelKey key(root, identity);
-  ISOVEIL_ASSIGN_OR_RETURN(GgufMetadata metadata, ReadVocabulary(planned.checkpoint, n_vocab));
-  ISOVEIL_ASSIGN_OR_RETURN(const Vocabulary vocabulary, Vocabulary::FromMetadata(metadata, "tokenizer"));
-  if (vocabulary.n_tokens() != n_vocab) {
-    return Fail(ErrorCode::kMismatch, "tokenizer",
-                fmt::format("expected {} tokens, one for each row of the embedding, found {}", n_vocab,
-                            vocabulary.n_tokens()));
-  }
+  ISOVEIL_ASSIGN_OR_RETURN(const Vocabulary vocabulary, Vocabulary::FromMetadata(planned.vocabulary, "tokenizer"));
   ISOVEIL_ASSIGN_OR_RETURN(const VocabCipher cipher, VocabCipher::Derive(key, n_vocab));
   ISOVEIL_ASSIGN_OR_RETURN(ServerFiles server, DescribeServer(planned.model, planned.checkpoint, planned.plan,
                                                               base, cipher, vocabulary));
-  return Prepared{identity, std::move(key), std::move(metadata), std::move(server),
+  return Prepared{identity, std::move(key), std::move(server),
                   vocabulary.special_ids().end_of_generation};
 }
 
@@ -140,21 +133,43 @@ uint64_t SumSizes(const std::vector<File>& files) {
                          [](uint64_t sum, const File& file) { return sum + file.bytes; });
 }
 
-}  // namespace
-
-Result<std::unique_ptr<const PlannedEncryption>> PlanEncryption(const Path& source,
-                                                                const EncryptOptions& options) {
+// Also of a checkpoint without a tokenizer, or an encrypted one.
+Result<std::unique_ptr<PlannedEncryption>> PlanWeights(const Path& source, const EncryptOptions& options) {
   ISOVEIL_RETURN_IF_ERROR(CheckOptions(options));
   ISOVEIL_ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::Open(source));
   ISOVEIL_ASSIGN_OR_RETURN(BoundModel model, Bind(checkpoint, BindOptionsOf(options)));
   const FormatKind target = options.target.value_or(checkpoint.kind());
   std::unique_ptr<PlannedEncryption> planned(
-      new PlannedEncryption{std::move(checkpoint), std::move(model), target, {}, {}});
+      new PlannedEncryption{std::move(checkpoint), std::move(model), target, {}, {}, {}});
   if (target == FormatKind::kGguf) {
     ISOVEIL_ASSIGN_OR_RETURN(planned->gguf, DescribeGguf(planned->model, planned->checkpoint));
   }
   ISOVEIL_ASSIGN_OR_RETURN(planned->plan,
                            MakePlan(planned->model, planned->checkpoint, target, planned->gguf.derived));
+  return planned;
+}
+
+}  // namespace
+
+Result<GgufMetadata> ReadUsableVocabulary(const Checkpoint& checkpoint, uint64_t n_vocab) {
+  ISOVEIL_ASSIGN_OR_RETURN(GgufMetadata metadata, ReadVocabulary(checkpoint, n_vocab));
+  ISOVEIL_ASSIGN_OR_RETURN(const Vocabulary vocabulary, Vocabulary::FromMetadata(metadata, "tokenizer"));
+  if (vocabulary.n_tokens() == n_vocab) return metadata;
+  return Fail(ErrorCode::kMismatch, "tokenizer",
+              fmt::format("expected {} tokens, one for each row of the embedding, found {}", n_vocab,
+                          vocabulary.n_tokens()));
+}
+
+Result<std::unique_ptr<const PlannedEncryption>> PlanEncryption(const Path& source,
+                                                                const EncryptOptions& options) {
+  ISOVEIL_ASSIGN_OR_RETURN(std::unique_ptr<PlannedEncryption> planned, PlanWeights(source, options));
+  if (HasPlaceholderVocabulary(planned->checkpoint)) {
+    return Fail(ErrorCode::kInvalidArgument, source.string(),
+                "is encrypted already: its vocabulary holds placeholders instead of text",
+                "name the plaintext checkpoint that it was made from");
+  }
+  ISOVEIL_ASSIGN_OR_RETURN(planned->vocabulary,
+                           ReadUsableVocabulary(planned->checkpoint, planned->model.hparams.n_vocab));
   return std::unique_ptr<const PlannedEncryption>(std::move(planned));
 }
 
@@ -193,12 +208,14 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
   for (const TextFile& file : client_texts)
     ISOVEIL_RETURN_IF_ERROR(WriteStaged(client / file.name, file.text));
   ISOVEIL_RETURN_IF_ERROR(
-      WriteVocabulary(client / kVocabularyFile, prepared.vocabulary, model.architecture->name));
+      WriteVocabulary(client / kVocabularyFile, planned->vocabulary, model.architecture->name));
 
   Manifest manifest;
   manifest.key_id = root.key_id();
   manifest.model_identity = prepared.identity;
   manifest.profile = options.profile;
+  manifest.drawn = DescribeDrawn(model.graph);
+  manifest.warnings = WarnOfDrawn(model);
   manifest.architecture = model.architecture->name;
   manifest.target = plan.target;
   manifest.n_vocab = model.hparams.n_vocab;
@@ -212,6 +229,9 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
                                  prepared.server.dropped_fields.end());
   ISOVEIL_RETURN_IF_ERROR(WriteStaged(client / kManifestFile, manifest.ToJson()));
 
+  if (options.accept && plan.target == FormatKind::kGguf) {
+    ISOVEIL_RETURN_IF_ERROR(options.accept(server / plan.shards.front().file));
+  }
   ISOVEIL_RETURN_IF_ERROR(watch.Check());
   ::unlink((stage.path() / "journal").c_str());
   ISOVEIL_RETURN_IF_ERROR(stage.Publish());
@@ -224,6 +244,8 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
   report.n_vocab = manifest.n_vocab;
   report.tensors = written.tensors;
   report.resumed_tensors = written.resumed;
+  report.drawn = manifest.drawn;
+  report.warnings = manifest.warnings;
   report.bytes_in = SumSizes(manifest.source_files);
   report.bytes_out = SumSizes(manifest.server_files);
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -233,7 +255,7 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
 Status ConvertToGguf(const Path& source, const Path& out, const ConvertOptions& options) {
   EncryptOptions encrypt;
   encrypt.target = FormatKind::kGguf;
-  ISOVEIL_ASSIGN_OR_RETURN(const auto planned, PlanEncryption(source, encrypt));
+  ISOVEIL_ASSIGN_OR_RETURN(const auto planned, PlanWeights(source, encrypt));
   const BoundModel& model = planned->model;
   Plan plan = planned->plan;
   if (options.widen) {

@@ -18,6 +18,7 @@
 #include <optional>
 
 #include "isoveil/key/key_file.h"
+#include "isoveil/transform/drawn.h"
 #include "isoveil/transform/package.h"
 #include "isoveil/transform/plan.h"
 
@@ -33,6 +34,9 @@ struct EncryptOptions {
   // Called now and then, from any thread, with bytes of weights written and in all.
   std::function<void(uint64_t done, uint64_t total)> progress;
   const std::atomic<bool>* cancel = nullptr;
+  // Asked of a GGUF result before it is published, such as whether llama.cpp opens it; its error ends the run. `gguf`
+  // is the first file.
+  std::function<Status(const Path& gguf)> accept;
 };
 
 struct EncryptReport {
@@ -46,6 +50,8 @@ struct EncryptReport {
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
   double seconds = 0;
+  std::vector<DrawnSpace> drawn;      // see drawn.h
+  std::vector<std::string> warnings;  // for people
 };
 
 // What Encrypt would do, for `--dry-run`: reads headers only and writes nothing. The plan refers to the
@@ -56,9 +62,14 @@ struct PlannedEncryption {
   FormatKind target;
   GgufDescription gguf;  // of a GGUF target
   Plan plan;
+  GgufMetadata vocabulary;  // of the source
 };
+// kInvalidArgument for a checkpoint that is encrypted already.
 Result<std::unique_ptr<const PlannedEncryption>> PlanEncryption(const Path& source,
                                                                 const EncryptOptions& options);
+
+// The tokenizer of a checkpoint as GGUF keys, opened once to see that it can be used and has `n_vocab` tokens.
+Result<GgufMetadata> ReadUsableVocabulary(const Checkpoint& checkpoint, uint64_t n_vocab);
 
 // kExists if `out` is there; kMismatch if an interrupted run in its place had other options.
 Result<EncryptReport> Encrypt(const Path& source, const RootKey& key, const Path& out,

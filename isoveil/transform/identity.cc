@@ -30,13 +30,37 @@ class LengthPrefixed {
   Hasher hasher_;
 };
 
+Status AddFolder(const HfFolder& folder, LengthPrefixed& hash) {
+  std::vector<Path> files = folder.tokenizer_files();
+  files.push_back(folder.path() / "config.json");
+  files.push_back(folder.path() / "generation_config.json");
+  std::sort(files.begin(), files.end());
+  for (const Path& path : files) {
+    if (!FileExists(path)) continue;
+    ISOVEIL_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(path));
+    hash.Text(path.filename().string());
+    hash.Bytes(file.bytes());
+  }
+  return Ok();
+}
+
+Status AddMetadata(const GgufMetadata& metadata, LengthPrefixed& hash) {
+  GgufMetadata whole;
+  for (const auto& [key, value] : metadata) {
+    if (!key.starts_with("split.")) whole.Set(key, value);
+  }
+  ISOVEIL_ASSIGN_OR_RETURN(const FileLayout layout, LayOutGguf(whole, {}));
+  hash.Text(layout.header);
+  return Ok();
+}
+
 }  // namespace
 
-ModelIdentity IdentifyModel(const Checkpoint& checkpoint) {
+Result<ModelIdentity> IdentifyModel(const Checkpoint& checkpoint) {
   std::map<std::string_view, const TensorView*> by_name;
   for (const TensorView& tensor : checkpoint.tensors()) by_name[tensor.info.name] = &tensor;
   LengthPrefixed hash;
-  hash.Text("isoveil-model-1");
+  hash.Text("isoveil-model-2");
   hash.Number(by_name.size());
   for (const auto& [name, tensor] : by_name) {
     hash.Text(name);
@@ -47,6 +71,8 @@ ModelIdentity IdentifyModel(const Checkpoint& checkpoint) {
     hash.Bytes(tensor->bytes.first(sample));
     hash.Bytes(tensor->bytes.last(sample));
   }
+  ISOVEIL_RETURN_IF_ERROR(checkpoint.hf() != nullptr ? AddFolder(*checkpoint.hf(), hash)
+                                                     : AddMetadata(checkpoint.gguf()->metadata(), hash));
   return hash.Finish();
 }
 

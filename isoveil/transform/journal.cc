@@ -3,32 +3,28 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <charconv>
-#include <optional>
+#include <sstream>
 #include <utility>
+#include <vector>
 
 namespace isoveil {
 namespace {
 
-std::string BootId() {
-  const auto text = ReadTextFile("/proc/sys/kernel/random/boot_id", 64);
-  if (!text) return "unknown";
-  return text->substr(0, text->find('\n'));
+std::string Header(const std::string& fingerprint) { return fmt::format("isoveil-journal 2 {}", fingerprint); }
+
+std::string DoneLine(size_t job, const JobHashes& hashes) {
+  return fmt::format("done {} {} {}\n", job, hashes.source, hashes.written);
 }
 
-std::string Header(const std::string& fingerprint) {
-  return fmt::format("isoveil-journal 1 {} ", fingerprint);
-}
-
-// "done 12" -> 12
-std::optional<size_t> ParseDone(std::string_view line) {
-  constexpr std::string_view kDone = "done ";
-  if (!line.starts_with(kDone)) return std::nullopt;
-  line.remove_prefix(kDone.size());
+// "done 12 SOURCE WRITTEN"
+std::optional<std::pair<size_t, JobHashes>> ParseDone(const std::string& line) {
+  std::istringstream words(line);
+  std::string done;
+  std::string more;
   size_t job = 0;
-  const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), job);
-  if (error != std::errc() || end != line.data() + line.size()) return std::nullopt;
-  return job;
+  JobHashes hashes;
+  if (!(words >> done >> job >> hashes.source >> hashes.written) || done != "done" || words >> more) return std::nullopt;
+  return std::pair(job, hashes);
 }
 
 // The complete lines of `text`.
@@ -45,25 +41,21 @@ std::vector<std::string_view> Lines(std::string_view text) {
 
 Result<Journal> Journal::Open(const Path& path, const std::string& fingerprint) {
   const std::string header = Header(fingerprint);
-  const std::string first = header + BootId();
-  std::set<size_t> done;
+  std::map<size_t, JobHashes> done;
   const auto text = ReadTextFile(path);
   if (!text && text.error().code != ErrorCode::kNotFound) return tl::unexpected(text.error());
   const std::vector<std::string_view> lines = text ? Lines(*text) : std::vector<std::string_view>();
-  if (!lines.empty() && !lines.front().starts_with(header)) {
+  if (!lines.empty() && lines.front() != header) {
     return Fail(ErrorCode::kMismatch, path.string(),
                 "the interrupted run had another model, key or options, or another version wrote it",
                 "repeat the same command, or remove the folder");
   }
-  const bool same_boot = !lines.empty() && lines.front() == first;
-  if (same_boot) {
-    for (const std::string_view line : lines) {
-      if (const auto job = ParseDone(line)) done.insert(*job);
-    }
+  for (const std::string_view line : lines) {
+    if (auto claim = ParseDone(std::string(line))) done.insert_or_assign(claim->first, claim->second);
   }
   // Rewritten without a cut-off line, so that the next append starts a line.
-  std::string content = first + "\n";
-  for (const size_t job : done) content += fmt::format("done {}\n", job);
+  std::string content = header + "\n";
+  for (const auto& [job, hashes] : done) content += DoneLine(job, hashes);
   Path fresh = path;
   fresh += ".new";
   ::unlink(fresh.c_str());
@@ -88,9 +80,15 @@ Journal::~Journal() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-Status Journal::MarkDone(size_t job) const {
+std::optional<JobHashes> Journal::Done(size_t job) const {
+  const auto it = done_.find(job);
+  if (it == done_.end()) return std::nullopt;
+  return it->second;
+}
+
+Status Journal::MarkDone(size_t job, const JobHashes& hashes) const {
   // One short append is one line, also when several threads write.
-  const std::string line = fmt::format("done {}\n", job);
+  const std::string line = DoneLine(job, hashes);
   if (::write(fd_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
     return tl::unexpected(SystemError(path_, "cannot write"));
   }

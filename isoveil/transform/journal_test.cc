@@ -15,36 +15,42 @@ class JournalTest : public TempFolderTest {
   void Append(const std::string& text) { std::ofstream(path_, std::ios::app) << text; }
 };
 
+const JobHashes kHashes = {"aa", "bb"};
+
 TEST_F(JournalTest, RemembersWhatIsDone) {
   {
     const auto journal = Journal::Open(path_, "plan");
     ASSERT_TRUE(journal);
-    EXPECT_EQ(journal->n_done(), 0U);
-    ASSERT_TRUE(journal->MarkDone(3));
-    ASSERT_TRUE(journal->MarkDone(11));
+    EXPECT_FALSE(journal->Done(3));
+    ASSERT_TRUE(journal->MarkDone(3, kHashes));
+    ASSERT_TRUE(journal->MarkDone(11, {"cc", "dd"}));
   }
   const auto journal = Journal::Open(path_, "plan");
   ASSERT_TRUE(journal);
-  EXPECT_TRUE(journal->IsDone(3));
-  EXPECT_TRUE(journal->IsDone(11));
-  EXPECT_FALSE(journal->IsDone(1));
+  EXPECT_EQ(journal->Done(3), kHashes);
+  EXPECT_EQ(journal->Done(11), (JobHashes{"cc", "dd"}));
+  EXPECT_FALSE(journal->Done(1));
 }
 
 TEST_F(JournalTest, ACutOffLineDoesNotCountAndDoesNotSpoilTheNext) {
-  ASSERT_TRUE(Journal::Open(path_, "plan")->MarkDone(1));
-  Append("done 2");
-  ASSERT_TRUE(Journal::Open(path_, "plan")->MarkDone(5));
+  ASSERT_TRUE(Journal::Open(path_, "plan")->MarkDone(1, kHashes));
+  Append("done 2 aa b");
+  ASSERT_TRUE(Journal::Open(path_, "plan")->MarkDone(5, kHashes));
   const auto journal = Journal::Open(path_, "plan");
-  EXPECT_FALSE(journal->IsDone(2));
-  EXPECT_FALSE(journal->IsDone(25));
-  EXPECT_TRUE(journal->IsDone(5));
+  EXPECT_FALSE(journal->Done(2));
+  EXPECT_EQ(journal->Done(5), kHashes);
 }
 
-TEST_F(JournalTest, NothingIsDoneAfterAReboot) {
-  Append("isoveil-journal 1 plan another-boot\ndone 4\n");
+TEST_F(JournalTest, ALineWithoutItsHashesClaimsNothing) {
+  Append("isoveil-journal 2 plan\ndone 4\ndone 5 aa\ndone 6 aa bb cc\ndone x aa bb\n");
   const auto journal = Journal::Open(path_, "plan");
   ASSERT_TRUE(journal);
-  EXPECT_FALSE(journal->IsDone(4));
+  for (const size_t job : {4, 5, 6}) EXPECT_FALSE(journal->Done(job)) << job;
+}
+
+TEST_F(JournalTest, TheJournalOfAnotherVersionIsRefused) {
+  Append("isoveil-journal 1 plan boot\ndone 4\n");
+  EXPECT_EQ(Journal::Open(path_, "plan").error().code, ErrorCode::kMismatch);
 }
 
 TEST_F(JournalTest, AnotherPlanIsRefused) {

@@ -142,6 +142,15 @@ Result<GgufMetadata> ReadVocabulary(const Checkpoint& checkpoint, uint64_t n_voc
   return vocabulary;
 }
 
+bool HasPlaceholderVocabulary(const Checkpoint& checkpoint) {
+  if (const HfFolder* hf = checkpoint.hf()) {
+    const auto text = ReadTextFile(hf->path() / "tokenizer.json");
+    return text && text->find("\"vocab\":{\"t0000") != std::string::npos;
+  }
+  const auto tokens = checkpoint.gguf()->metadata().GetStrings("tokenizer.ggml.tokens");
+  return tokens && !tokens->empty() && tokens->front().starts_with("t0000");
+}
+
 Result<GgufDescription> DescribeGguf(const BoundModel& model, const Checkpoint& checkpoint) {
   if (const HfFolder* hf = checkpoint.hf()) return Convert(model, hf->config());
   return TakeOver(model, checkpoint.gguf()->metadata());

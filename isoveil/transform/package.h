@@ -21,6 +21,9 @@ namespace isoveil {
 // The tokenizer of a checkpoint as GGUF keys. `n_vocab` is the number of embedding rows.
 Result<GgufMetadata> ReadVocabulary(const Checkpoint& checkpoint, uint64_t n_vocab);
 
+// Whether a checkpoint is the server's half of an encryption: placeholder names tell it, nothing else in it does.
+bool HasPlaceholderVocabulary(const Checkpoint& checkpoint);
+
 struct ServerFiles {
   GgufMetadata gguf;            // of every GGUF shard's header, without split keys; empty for Hugging Face
   std::vector<TextFile> texts;  // beside the weights

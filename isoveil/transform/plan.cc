@@ -151,7 +151,8 @@ Result<Plan> Widened(Plan plan) {
 
 std::string DescribeAxis(const Graph& graph, const Axis& axis) {
   const Space& space = graph.space(axis.space);
-  if (space.group == Group::Trivial() && !space.heads) return fmt::format("{}: stays", space.label);
+  const bool whole = space.group.granularity() > 1 && space.group.granularity() >= space.dim;
+  if ((whole || space.group == Group::Trivial()) && !space.heads) return fmt::format("{}: stays", space.label);
   // Of a rotary head only the moves of pairs are drawn.
   const bool rotary = space.rotary_dim > 0 && space.rotary_dim == space.dim;
   const Group drawn = rotary ? Meet(space.group, Group::RopeScalars()) : space.group;

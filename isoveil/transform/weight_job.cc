@@ -47,6 +47,15 @@ Status CheckDivision(const Weight& weight, std::span<const float> values, std::s
 
 std::vector<float> ReadVector(const BoundSlice& slice) { return ReadRow(slice, 0); }
 
+std::vector<const TensorView*> SourcesOf(const BoundModel& model, const PartPlan& part) {
+  std::vector<const TensorView*> sources;
+  const Weight& weight = *part.weight;
+  for (const std::string* role : {&weight.source, &weight.gain, &weight.divisor, &weight.plus_matrix, &weight.plus_vector}) {
+    if (!role->empty()) sources.push_back(model.slices.at(*role).tensor);
+  }
+  return sources;
+}
+
 Result<MatrixJobSpec> SpecifyWeight(const BoundModel& model, const AxisActions& actions, const PartPlan& part,
                                     bool requantize) {
   const Weight& weight = *part.weight;

@@ -11,6 +11,9 @@ namespace isoveil {
 // The values of a stored vector in fp32.
 std::vector<float> ReadVector(const BoundSlice& slice);
 
+// The stored tensors that `part`, which must not be constant, is computed from.
+std::vector<const TensorView*> SourcesOf(const BoundModel& model, const PartPlan& part);
+
 // The specification of `part`, which must not be constant. kUnsupported if a bias would have to be divided
 // by a zero gain.
 Result<MatrixJobSpec> SpecifyWeight(const BoundModel& model, const AxisActions& actions, const PartPlan& part,

@@ -9,6 +9,7 @@
 #include "isoveil/base/parallel.h"
 #include "isoveil/format/safetensors.h"
 #include "isoveil/transform/journal.h"
+#include "isoveil/transform/quick_hash.h"
 #include "isoveil/transform/weight_job.h"
 
 namespace isoveil {
@@ -43,6 +44,7 @@ Result<OutputFile> OpenShard(const Path& path, uint64_t size) {
 
 struct OpenedShard {
   OutputFile file;
+  MappedFile written;  // the same file, to read back what is in it
   FileLayout layout;
 };
 
@@ -52,7 +54,8 @@ Result<std::vector<OpenedShard>> OpenShards(const Plan& plan, const GgufMetadata
     ISOVEIL_ASSIGN_OR_RETURN(FileLayout layout, LayOutShard(plan, i, gguf));
     ISOVEIL_ASSIGN_OR_RETURN(OutputFile file, OpenShard(folder / plan.shards[i].file, layout.size));
     ISOVEIL_RETURN_IF_ERROR(file.WriteAt(0, std::as_bytes(std::span(layout.header))));
-    opened.push_back({std::move(file), std::move(layout)});
+    ISOVEIL_ASSIGN_OR_RETURN(MappedFile written, MappedFile::Open(file.path()));
+    opened.push_back({std::move(file), std::move(written), std::move(layout)});
   }
   return opened;
 }
@@ -60,6 +63,7 @@ Result<std::vector<OpenedShard>> OpenShards(const Plan& plan, const GgufMetadata
 struct TensorJob {
   const TensorPlan* tensor;
   const OutputFile* file;
+  const MappedFile* written;
   uint64_t offset;  // of the tensor in the file
   uint64_t bytes;
 };
@@ -69,7 +73,7 @@ std::vector<TensorJob> ListJobs(const Plan& plan, const std::vector<OpenedShard>
   for (size_t s = 0; s < shards.size(); ++s) {
     for (size_t t = 0; t < plan.shards[s].tensors.size(); ++t) {
       const TensorPlan& tensor = plan.shards[s].tensors[t];
-      jobs.push_back({&tensor, &shards[s].file, shards[s].layout.offsets[t],
+      jobs.push_back({&tensor, &shards[s].file, &shards[s].written, shards[s].layout.offsets[t],
                       *TensorBytes(tensor.info.type, tensor.info.shape)});
     }
   }
@@ -84,6 +88,25 @@ std::vector<size_t> LargestFirst(const std::vector<TensorJob>& jobs) {
   return order;
 }
 
+// One pass over a tensor of the source: what it holds, and that a model can run on it. The pages that the work will
+// gather from are in memory afterwards.
+Status ReadSource(const TensorView& tensor, QuickHash& hash) {
+  constexpr uint64_t kChunk = 1 << 20;  // stays in the second-level cache between the two readers
+  const uint64_t step = kChunk / BlockBytes(tensor.info.type) * BlockBytes(tensor.info.type);
+  for (uint64_t begin = 0; begin < tensor.bytes.size(); begin += step) {
+    const auto chunk = tensor.bytes.subspan(begin, std::min<uint64_t>(step, tensor.bytes.size() - begin));
+    hash.Update(chunk);
+    const auto bad = FindNonFinite(tensor.info.type, chunk);
+    if (!bad) continue;
+    return Fail(ErrorCode::kUnsupported, fmt::format("tensor {}", Quoted(tensor.info.name)),
+                fmt::format("element {} of {} is infinite or not a number: the model answers nothing with it",
+                            begin / BlockBytes(tensor.info.type) * BlockSize(tensor.info.type) + *bad,
+                            ShapeName(tensor.info.shape)),
+                "the checkpoint is damaged: fetch or export it again");
+  }
+  return Ok();
+}
+
 class ShardWriter {
  public:
   ShardWriter(const Plan& plan, const AxisActions& actions, const WriteOptions& options, uint64_t total)
@@ -96,6 +119,23 @@ class ShardWriter {
   void Count(uint64_t bytes) {
     const uint64_t done = done_ += bytes;
     if (options_.progress) options_.progress(done, total_);
+  }
+
+  // Of what the job reads and of what lies in its place now.
+  Result<std::string> HashSource(const TensorJob& job) const {
+    QuickHash hash;
+    hash.Update(std::as_bytes(std::span(job.tensor->literal)));
+    for (const PartPlan& part : job.tensor->parts) {
+      if (part.weight->constant) continue;
+      for (const TensorView* source : SourcesOf(*plan_.model, part)) ISOVEIL_RETURN_IF_ERROR(ReadSource(*source, hash));
+    }
+    ISOVEIL_RETURN_IF_ERROR(CheckMappings());
+    return hash.Hex();
+  }
+  static std::string HashWritten(const TensorJob& job) {
+    QuickHash hash;
+    hash.Update(job.written->bytes().subspan(job.offset, job.bytes));
+    return hash.Hex();
   }
 
   Status Write(const TensorJob& job, PanelScratch& scratch) {
@@ -152,19 +192,23 @@ Result<WriteReport> WriteShards(const Plan& plan, const GgufMetadata& gguf, cons
   const std::vector<size_t> order = LargestFirst(jobs);
 
   ShardWriter writer(plan, actions, options, plan.TotalBytes());
+  std::atomic<uint64_t> resumed = 0;
   std::vector<PanelScratch> scratch(ThreadCount(options.threads));
   const auto run = [&](size_t i, unsigned worker) -> Status {
     const size_t index = order[i];
-    if (journal.IsDone(index)) {
-      writer.Count(jobs[index].bytes);
+    const TensorJob& job = jobs[index];
+    ISOVEIL_ASSIGN_OR_RETURN(const std::string source, writer.HashSource(job));
+    if (const auto done = journal.Done(index); done && *done == JobHashes{source, writer.HashWritten(job)}) {
+      ++resumed;
+      writer.Count(job.bytes);
       return Ok();
     }
-    ISOVEIL_RETURN_IF_ERROR(writer.Write(jobs[index], scratch[worker]));
+    ISOVEIL_RETURN_IF_ERROR(writer.Write(job, scratch[worker]));
     ISOVEIL_RETURN_IF_ERROR(CheckMappings());
-    return journal.MarkDone(index);
+    return journal.MarkDone(index, {source, writer.HashWritten(job)});
   };
   ISOVEIL_RETURN_IF_ERROR(RunParallel(jobs.size(), options.threads, run, options.cancel));
-  return WriteReport{.tensors = jobs.size(), .resumed = journal.n_done()};
+  return WriteReport{.tensors = jobs.size(), .resumed = resumed};
 }
 
 Status SyncShards(const Plan& plan, const Path& folder) {
