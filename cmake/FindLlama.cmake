@@ -7,12 +7,19 @@
 #   llama::httplib  cpp-httplib, compiled here
 #   LLAMA_SERVER    the stock llama-server
 
+# Taken into the build folder: what is built must also run for users who cannot read the home of whoever built it.
+set(_llama_bin "${PROJECT_BINARY_DIR}/llama")
+file(COPY "${ISOVEIL_LLAMA_PREFIX}/bin/" DESTINATION "${_llama_bin}")
+
 set(_hint "run scripts/llama, and pass -DISOVEIL_LLAMA_PREFIX=<the prefix it prints>")
 foreach(_lib llama llama-common ggml ggml-base)
-  find_library(LLAMA_${_lib}_LIBRARY ${_lib} PATHS "${ISOVEIL_LLAMA_PREFIX}/bin" NO_DEFAULT_PATH)
+  unset(LLAMA_${_lib}_LIBRARY CACHE)
+  find_library(LLAMA_${_lib}_LIBRARY ${_lib} PATHS "${_llama_bin}" NO_DEFAULT_PATH)
 endforeach()
-find_program(LLAMA_SERVER llama-server PATHS "${ISOVEIL_LLAMA_PREFIX}/bin" NO_DEFAULT_PATH)
-find_program(LLAMA_QUANTIZE llama-quantize PATHS "${ISOVEIL_LLAMA_PREFIX}/bin" NO_DEFAULT_PATH)
+unset(LLAMA_SERVER CACHE)
+unset(LLAMA_QUANTIZE CACHE)
+find_program(LLAMA_SERVER llama-server PATHS "${_llama_bin}" NO_DEFAULT_PATH)
+find_program(LLAMA_QUANTIZE llama-quantize PATHS "${_llama_bin}" NO_DEFAULT_PATH)
 
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(Llama

@@ -152,7 +152,13 @@ Result<Path> FindLlamaServer(const Path& explicit_path) {
     return Fail(ErrorCode::kNotFound, named.string(), "is no program that can be run",
                 "name a llama-server, or run scripts/llama to build one");
   }
-  if (IsExecutable(ISOVEIL_BUILD_LLAMA_SERVER)) return Path(ISOVEIL_BUILD_LLAMA_SERVER);
+  // As installed, beside this program; else where it was built.
+  std::error_code error;
+  const Path installed =
+      std::filesystem::read_symlink("/proc/self/exe", error).parent_path().parent_path() / "lib/isoveil/llama-server";
+  for (const Path& path : {installed, Path(ISOVEIL_BUILD_LLAMA_SERVER)}) {
+    if (IsExecutable(path)) return path;
+  }
   std::string_view folders = std::getenv("PATH") == nullptr ? "" : std::getenv("PATH");
   while (!folders.empty()) {
     const std::string_view folder = folders.substr(0, folders.find(':'));
