@@ -143,6 +143,8 @@ class FakeLlama:
 
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                while fake.frozen:
+                    time.sleep(0.05)
                 if self.path != "/completion":
                     return self.reply({"error": {"code": 501, "message": "no"}}, 501)
                 fake.requests.append(body)
