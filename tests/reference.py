@@ -88,4 +88,4 @@ def logits(folder, ids, weights=None):
     config = json.loads((folder / "config.json").read_text())
     if weights is None:
         weights = {name: values for name, (values, _, _) in models.read_folder(folder).items()}
-    return (llama if config["model_type"] == "llama" else gpt2)(weights, config, list(ids))
+    return (gpt2 if config["model_type"] == "gpt2" else llama)(weights, config, list(ids))

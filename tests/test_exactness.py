@@ -61,6 +61,8 @@ def test_logits_in_fp64(runner, model, profile, tmp_path):
 def test_exact_keeps_every_bit_but_sign_and_exponent(runner, model, tmp_path):
     runner.encrypt(model, tmp_path / "out")
     plain, encrypted = models.read_folder(model), models.read_folder(tmp_path / "out/server")
+    if any(name.startswith("h.") for name in plain):  # a bare model becomes a whole one
+        plain = {"transformer." + name: tensor for name, tensor in plain.items()}
     assert plain.keys() == encrypted.keys()
     for name, (values, bits, dtype) in plain.items():
         mantissa = {"F32": 0x7FFFFF, "F16": 0x3FF, "BF16": 0x7F}[dtype]

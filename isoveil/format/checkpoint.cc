@@ -4,6 +4,7 @@
 
 #include "isoveil/format/folder.h"
 #include "isoveil/format/gguf_split.h"
+#include "isoveil/format/hf_foreign.h"
 #include "isoveil/format/lfs.h"
 
 namespace isoveil {
@@ -68,6 +69,7 @@ Result<Checkpoint> Checkpoint::FromFolder(const Path& folder) {
   if (gguf) return FromGguf(*gguf);
   // Says what is missing.
   if (FileExists(folder / "config.json")) return FromHf(folder, "");
+  ISOVEIL_RETURN_IF_ERROR(RefuseAdapter(folder));
   return Fail(ErrorCode::kUnsupported, folder.string(), "holds neither a config.json nor a GGUF file",
               kAccepted);
 }

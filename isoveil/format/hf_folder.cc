@@ -5,6 +5,7 @@
 #include <set>
 
 #include "isoveil/format/folder.h"
+#include "isoveil/format/hf_foreign.h"
 #include "isoveil/format/hf_index.h"
 #include "isoveil/format/lfs.h"
 #include "isoveil/format/strict_json.h"
@@ -39,7 +40,8 @@ Result<ordered_json> ReadJsonObject(const Path& path) {
 }
 
 // Why a folder without the usual weights is refused.
-tl::unexpected<Error> NoWeights(const Path& folder) {
+Status NoWeights(const Path& folder) {
+  ISOVEIL_RETURN_IF_ERROR(RefuseAdapter(folder));
   std::string other;
   for (const std::string& name : FileNames(folder)) {
     const std::string extension = Path(name).extension().string();
@@ -67,16 +69,12 @@ Result<Shards> OpenSingle(const Path& path) {
   return shards;
 }
 
-// Every tensor of the index is in its shard, every tensor of a shard in the index, and the sizes add up.
+// Every tensor of the index is in its shard, and every tensor of a shard in the index.
 Status CheckIndex(const HfIndex& index, const Shards& shards, const Path& path) {
-  uint64_t total_size = 0;
   std::map<std::string, std::set<std::string_view>> found;
   for (const HfFolder::Shard& shard : shards) {
     auto& names = found[shard.path.filename().string()];
-    for (const TensorView& tensor : shard.file.tensors()) {
-      names.insert(tensor.info.name);
-      total_size += tensor.bytes.size();
-    }
+    for (const TensorView& tensor : shard.file.tensors()) names.insert(tensor.info.name);
   }
   constexpr const char* kHint = "index and shards are of different models; fetch them again";
   for (const auto& [tensor, shard] : index.shard_of) {
@@ -92,11 +90,6 @@ Status CheckIndex(const HfIndex& index, const Shards& shards, const Path& path) 
       return Fail(ErrorCode::kMismatch, path.string(),
                   fmt::format("does not name tensor {} of {}", Quoted(*left.begin()), Quoted(shard)), kHint);
     }
-  }
-  if (index.total_size.value_or(total_size) != total_size) {
-    return Fail(ErrorCode::kMismatch, path.string() + ": field 'metadata.total_size'",
-                fmt::format("expected the {} bytes of all tensors, found {}", total_size, *index.total_size),
-                "fetch the folder again; if the shards are right, correct or remove the field");
   }
   return Ok();
 }
@@ -137,7 +130,7 @@ Result<Shards> OpenWeights(const Path& folder, const std::string& weights) {
   }
   if (!weights.empty()) return OpenSingle(folder / weights);
   if (has_single) return OpenSingle(folder / kSingle);
-  return NoWeights(folder);
+  return tl::unexpected(NoWeights(folder).error());
 }
 
 }  // namespace
@@ -146,6 +139,7 @@ Result<HfFolder> HfFolder::Open(const Path& folder, const std::string& weights) 
   HfFolder hf;
   hf.path_ = folder;
   ISOVEIL_ASSIGN_OR_RETURN(hf.config_, ReadJsonObject(folder / "config.json"));
+  ISOVEIL_RETURN_IF_ERROR(RefuseQuantized(hf.config_, folder));
   if (FileExists(folder / "generation_config.json")) {
     ISOVEIL_ASSIGN_OR_RETURN(hf.generation_config_, ReadJsonObject(folder / "generation_config.json"));
   }

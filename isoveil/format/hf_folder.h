@@ -5,8 +5,8 @@
 //   folder.config()["hidden_size"];
 //   for (const HfFolder::Shard& shard : folder.shards()) Use(shard.file.tensors());
 //
-// Index and shards are checked against each other both ways, and against the index's total size. Weights in
-// other formats (pytorch_model.bin) and Git LFS pointers are refused with what to do. Spans live as long as
+// Index and shards are checked against each other both ways. Weights in other formats (pytorch_model.bin),
+// quantised ones (hf_foreign.h) and Git LFS pointers are refused with what to do. Spans live as long as
 // the object or a copy. Immutable; safe to share between threads.
 #pragma once
 

@@ -16,20 +16,6 @@ bool IsShardName(const std::string& file) {
          file.find('\\') == std::string::npos && file.ends_with(".safetensors");
 }
 
-Result<std::optional<uint64_t>> ReadTotalSize(const ordered_json& index, const std::string& name) {
-  const auto metadata = index.find("metadata");
-  if (metadata == index.end() || !metadata->is_object()) return std::optional<uint64_t>();
-  const auto size = metadata->find("total_size");
-  if (size == metadata->end()) return std::optional<uint64_t>();
-  // Some writers compute it in floats.
-  const double value = size->is_number() ? size->get<double>() : -1;
-  if (value < 0 || value > 0x1p62) {
-    return Fail(ErrorCode::kFormat, name + ": field 'metadata.total_size'", "expected a number of bytes");
-  }
-  if (size->is_number_float()) return std::optional<uint64_t>(static_cast<uint64_t>(value));
-  return std::optional<uint64_t>(size->get<uint64_t>());
-}
-
 }  // namespace
 
 Result<HfIndex> ParseHfIndex(std::string_view text, const std::string& name) {
@@ -52,7 +38,6 @@ Result<HfIndex> ParseHfIndex(std::string_view text, const std::string& name) {
     index.shard_of.emplace_back(tensor, file);
   }
   if (index.shard_of.empty()) return Fail(ErrorCode::kFormat, name, "names no tensors");
-  ISOVEIL_ASSIGN_OR_RETURN(index.total_size, ReadTotalSize(json, name));
   return index;
 }
 

@@ -1,8 +1,6 @@
 // model.safetensors.index.json: which shard of a Hugging Face folder holds which tensor.
 #pragma once
 
-#include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,8 +11,9 @@
 namespace isoveil {
 
 struct HfIndex {
-  std::vector<std::pair<std::string, std::string>> shard_of;  // (tensor, file name), in the order of the file
-  std::optional<uint64_t> total_size;                         // bytes of all tensors, if the file says so
+  // (tensor, file name), in the order of the file. "metadata.total_size" is not read: merged models carry wrong
+  // ones, and no engine looks.
+  std::vector<std::pair<std::string, std::string>> shard_of;
 };
 
 // kFormat for malformed text and for shard names that would leave the folder. `name` stands for the file.

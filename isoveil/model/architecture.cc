@@ -17,8 +17,8 @@ constexpr uint64_t kMaxLayers = 4096;
 std::string SupportedClasses() {
   std::string list;
   for (const Architecture* architecture : Architectures()) {
-    for (std::string_view name : architecture->hf_classes)
-      list += (list.empty() ? "" : ", ") + std::string(name);
+    for (const HfClass& hf_class : architecture->hf_classes)
+      list += (list.empty() ? "" : ", ") + std::string(hf_class.name);
   }
   return list;
 }
@@ -32,22 +32,49 @@ std::string SupportedGguf() {
 constexpr std::string_view kHowToAdd =
     "an architecture is a declaration in isoveil/model/architectures: its operations and tensor names";
 
-Result<const Architecture*> FindHf(const json& config) {
-  const auto classes = config.find("architectures");
-  if (classes == config.end() || !classes->is_array() || classes->empty() || !classes->front().is_string()) {
-    return Fail(ErrorCode::kFormat, "config.json: architectures", "expected a list with one class name");
-  }
-  const auto name = classes->front().get<std::string>();
+struct FoundClass {
+  const Architecture* architecture;
+  const HfClass* hf_class;
+};
+
+// The first declared class that `matches`.
+template <typename Matches>
+std::optional<FoundClass> FindClass(const Matches& matches) {
   for (const Architecture* architecture : Architectures()) {
-    const auto& known = architecture->hf_classes;
-    if (std::find(known.begin(), known.end(), name) != known.end()) return architecture;
+    for (const HfClass& hf_class : architecture->hf_classes) {
+      if (matches(hf_class)) return FoundClass{architecture, &hf_class};
+    }
   }
-  return Fail(ErrorCode::kUnsupported, "config.json: architectures",
-              fmt::format("{} is not declared; supported are {}", Quoted(name), SupportedClasses()),
-              std::string(kHowToAdd));
+  return std::nullopt;
+}
+
+std::string TextOf(const json& value) { return value.is_string() ? value.get<std::string>() : std::string(); }
+
+Result<FoundClass> FindHf(const json& config) {
+  const json classes = config.value("architectures", json());
+  const std::string type = TextOf(config.value("model_type", json()));
+  const bool named = !classes.is_null() && !(classes.is_array() && classes.empty());
+  const std::string name = classes.is_array() && !classes.empty() ? TextOf(classes.front()) : "";
+  if (named ? name.empty() : type.empty()) {
+    return Fail(ErrorCode::kFormat, "config.json: architectures",
+                "expected a list with one class name, or a model_type");
+  }
+  const auto found = FindClass([&](const HfClass& c) {
+    if (!named) return c.model_type == type;
+    return c.name == name || std::find(c.aliases.begin(), c.aliases.end(), name) != c.aliases.end();
+  });
+  if (found) return *found;
+  return Fail(
+      ErrorCode::kUnsupported, fmt::format("config.json: {}", named ? "architectures" : "model_type"),
+      fmt::format("{} is not declared; supported are {}", Quoted(named ? name : type), SupportedClasses()),
+      std::string(kHowToAdd));
 }
 
 Result<const Architecture*> FindGguf(const GgufMetadata& metadata) {
+  if (const auto type = metadata.GetString("general.type"); type && *type == "adapter") {
+    return Fail(ErrorCode::kUnsupported, "general.type", "the file is a LoRA adapter and no model",
+                "merge it into its model: llama-export-lora -m BASE.gguf --lora FILE -o MERGED.gguf");
+  }
   ISOVEIL_ASSIGN_OR_RETURN(const std::string name, metadata.GetString("general.architecture"));
   for (const Architecture* architecture : Architectures()) {
     if (architecture->name == name) return architecture;
@@ -118,8 +145,16 @@ std::span<const Architecture* const> Architectures() {
 }
 
 Result<const Architecture*> FindArchitecture(const Checkpoint& checkpoint) {
-  if (const HfFolder* hf = checkpoint.hf()) return FindHf(hf->config());
+  if (const HfFolder* hf = checkpoint.hf()) {
+    ISOVEIL_ASSIGN_OR_RETURN(const FoundClass found, FindHf(hf->config()));
+    return found.architecture;
+  }
   return FindGguf(checkpoint.gguf()->metadata());
+}
+
+Result<std::string> HfClassName(const json& config) {
+  ISOVEIL_ASSIGN_OR_RETURN(const FoundClass found, FindHf(config));
+  return std::string(found.hf_class->name);
 }
 
 Result<Hparams> ReadHparams(const Architecture& architecture, const Checkpoint& checkpoint) {

@@ -59,8 +59,8 @@ struct StoredTensor {
 
 struct FormatNames {
   std::vector<StoredTensor> tensors;
-  // What checkpoints in the wild put before a name, besides nothing. A model whose head is stored needs the
-  // first.
+  // What checkpoints in the wild put before a name, besides nothing, as those saved from the bare model do.
+  // Engines expect the first.
   std::vector<std::string> prefixes;
   // Which coordinates of a head RoPE pairs.
   RopeLayout::Pairing pairing = RopeLayout::Pairing::kRotateHalf;
@@ -81,9 +81,19 @@ struct DerivedTensor {
   std::vector<float> values;
 };
 
+// A class of transformers that computes the architecture, as config.json's "architectures" names it.
+struct HfClass {
+  std::string_view name;
+  // Stands for the class where "architectures" is missing; empty for none.
+  std::string_view model_type;
+  // Other names that mean it: older ones, and that of the model without its head, whose checkpoint serves as a
+  // whole one where the head is tied.
+  std::vector<std::string_view> aliases;
+};
+
 struct Architecture {
-  std::string_view name;                     // also GGUF's general.architecture
-  std::vector<std::string_view> hf_classes;  // config.json "architectures"
+  std::string_view name;  // also GGUF's general.architecture
+  std::vector<HfClass> hf_classes;
   std::vector<HparamField> hparams;
   FormatNames hf;
   FormatNames gguf;
@@ -116,6 +126,9 @@ std::span<const Architecture* const> Architectures();
 
 // The architecture of a checkpoint; kUnsupported names what was found and what is supported.
 Result<const Architecture*> FindArchitecture(const Checkpoint& checkpoint);
+
+// The name of the class that engines know the model of a config.json by. The errors of FindArchitecture.
+Result<std::string> HfClassName(const nlohmann::json& config);
 
 // Reads and checks the dimensions. kFormat or kNotFound names the field; kUnsupported names a value that
 // the declaration does not cover. n_vocab and tied_head are left to binding.

@@ -52,6 +52,9 @@ constexpr std::array kTypes = {
     TypeRow{DType::kTQ1_0, "TQ1_0", GGML_TYPE_TQ1_0, ""},
     TypeRow{DType::kTQ2_0, "TQ2_0", GGML_TYPE_TQ2_0, ""},
     TypeRow{DType::kMXFP4, "MXFP4", GGML_TYPE_MXFP4, ""},
+    TypeRow{DType::kNVFP4, "NVFP4", GGML_TYPE_NVFP4, ""},
+    TypeRow{DType::kQ1_0, "Q1_0", GGML_TYPE_Q1_0, ""},
+    TypeRow{DType::kQ2_0, "Q2_0", GGML_TYPE_Q2_0, ""},
 };
 
 // The table stands in the order of the enum, so that a look-up in an inner loop costs nothing.
@@ -61,7 +64,7 @@ constexpr bool TableIsInOrder() {
   }
   return true;
 }
-static_assert(TableIsInOrder() && kTypes.size() == static_cast<size_t>(DType::kMXFP4) + 1);
+static_assert(TableIsInOrder() && kTypes.size() == static_cast<size_t>(kLastDType) + 1);
 
 const TypeRow& RowOf(DType type) { return kTypes[static_cast<size_t>(type)]; }
 
@@ -138,7 +141,8 @@ Result<DType> DTypeFromGgml(uint32_t ggml_type) {
   for (const TypeRow& row : kTypes) {
     if (row.ggml >= 0 && static_cast<uint32_t>(row.ggml) == ggml_type) return row.type;
   }
-  return Fail(ErrorCode::kUnsupported, "tensor type", fmt::format("ggml type {} is not known", ggml_type));
+  return Fail(ErrorCode::kUnsupported, "tensor type", fmt::format("ggml type {} is not known", ggml_type),
+              "newer than this version, or removed from GGUF: convert the unquantised checkpoint again");
 }
 
 std::optional<uint32_t> GgmlType(DType type) {

@@ -50,7 +50,11 @@ enum class DType : uint8_t {
   kTQ1_0,
   kTQ2_0,
   kMXFP4,
+  kNVFP4,
+  kQ1_0,
+  kQ2_0,
 };
+inline constexpr DType kLastDType = DType::kQ2_0;
 
 // "F32", "BF16", "Q4_K": the name used in messages and manifests.
 std::string_view DTypeName(DType type);

@@ -15,7 +15,7 @@ namespace {
 
 std::vector<DType> AllTypes() {
   std::vector<DType> types;
-  for (int i = 0; i <= static_cast<int>(DType::kMXFP4); ++i) types.push_back(static_cast<DType>(i));
+  for (int i = 0; i <= static_cast<int>(kLastDType); ++i) types.push_back(static_cast<DType>(i));
   return types;
 }
 

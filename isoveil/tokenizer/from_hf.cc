@@ -256,8 +256,8 @@ class Converter {
     return TypeOf(step) == "Split" && step.contains("pattern") && step["pattern"].value("String", "") == " ";
   }
 
-  // The merges as they are (ranked_merges.h), and scores for llama.cpp, which nearly say the same: a token has
-  // minus the rank of its first merge.
+  // The merges as they are (ranked_merges.h), and scores for llama.cpp, which nearly say the same: a token
+  // has minus the rank of its first merge.
   Status SetMerges(const std::vector<std::pair<std::string, std::string>>& merges) {
     std::vector<uint32_t> pairs;
     // Tokens that no merge makes are single characters, bytes or added ones: they never compete.
@@ -266,7 +266,8 @@ class Converter {
       const auto& [left, right] = merges[rank];
       for (const std::string& text : {left, right, left + right}) {
         if (!ids_.contains(text))
-          return Malformed(s_, "model.merges", fmt::format("entry {} names a token that is not in the vocabulary", rank));
+          return Malformed(s_, "model.merges",
+                           fmt::format("entry {} names a token that is not in the vocabulary", rank));
       }
       pairs.push_back(static_cast<uint32_t>(ids_.at(left)));
       pairs.push_back(static_cast<uint32_t>(ids_.at(right)));

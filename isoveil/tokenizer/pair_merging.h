@@ -40,7 +40,7 @@ void MergePairs(std::vector<Symbol>& symbols, const Find& find) {
     uint32_t rank;
     int32_t left;
     int32_t id;
-    uint32_t size;  // of both when the candidate was found; symbols only grow
+    uint32_t size;                                  // of both when the candidate was found; symbols only grow
     bool operator<(const Candidate& other) const {  // the queue gives its greatest first
       return rank != other.rank ? rank > other.rank : left > other.left;
     }

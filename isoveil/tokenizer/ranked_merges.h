@@ -4,8 +4,9 @@
 //   ISOVEIL_ASSIGN_OR_RETURN(auto merges, RankedMerges::Read(metadata, where));   // of kMergesKey
 //   merges->Append("\u2581Hello", ids);
 //
-// llama.cpp merges by the score of the merged token, which is the same only where all merges that make a token
-// stand together in the list and none is left out; conversions since 2024 sort merges of equal score by length.
+// llama.cpp merges by the score of the merged token, which is the same only where all merges that make a
+// token stand together in the list and none is left out; conversions since 2024 sort merges of equal score by
+// length.
 //
 // Immutable; safe to share between threads.
 #pragma once
@@ -26,8 +27,8 @@ namespace isoveil {
 
 class RankedMerges {
  public:
-  // Nothing without kMergesKey. The metadata has passed CheckVocabularyMetadata. kFormat for a list that is no
-  // list of pairs of ids whose joint text is a token, and for a vocabulary without the 256 bytes.
+  // Nothing without kMergesKey. The metadata has passed CheckVocabularyMetadata. kFormat for a list that is
+  // no list of pairs of ids whose joint text is a token, and for a vocabulary without the 256 bytes.
   static Result<std::optional<RankedMerges>> Read(const GgufMetadata& metadata, const std::string& where);
 
   // Appends the ids of a text that is well-formed UTF-8 and has U+2581 for spaces. It never becomes a control

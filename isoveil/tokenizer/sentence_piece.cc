@@ -60,8 +60,7 @@ SentencePiece::SentencePiece(const llama_vocab* vocab)
     const auto has = [attr](llama_token_attr flag) { return (attr & static_cast<unsigned>(flag)) != 0; };
     const bool hidden = has(LLAMA_TOKEN_ATTR_CONTROL) || has(LLAMA_TOKEN_ATTR_UNKNOWN);
     if (hidden || has(LLAMA_TOKEN_ATTR_USER_DEFINED)) {
-      specials_.push_back(
-          {text, id, !hidden, has(LLAMA_TOKEN_ATTR_LSTRIP), has(LLAMA_TOKEN_ATTR_RSTRIP)});
+      specials_.push_back({text, id, !hidden, has(LLAMA_TOKEN_ATTR_LSTRIP), has(LLAMA_TOKEN_ATTR_RSTRIP)});
     }
     ids_[text] = id;
     scores.push_back(llama_vocab_get_score(vocab, id));
@@ -78,7 +77,8 @@ SentencePiece::SentencePiece(const llama_vocab* vocab)
 }
 
 // What `special` leaves of a text, and itself where it stands in it.
-void SentencePiece::Split(const Special& special, const Fragment& fragment, std::vector<Fragment>& out) const {
+void SentencePiece::Split(const Special& special, const Fragment& fragment,
+                          std::vector<Fragment>& out) const {
   std::string_view rest = fragment.text;
   for (size_t at = rest.find(special.text); at != std::string_view::npos; at = rest.find(special.text)) {
     std::string_view before = rest.substr(0, at);

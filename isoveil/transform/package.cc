@@ -99,6 +99,8 @@ Result<ordered_json> ServerConfig(const BoundModel& model, const ordered_json& c
       dropped.push_back("config.json: " + name);
     }
   }
+  ISOVEIL_ASSIGN_OR_RETURN(const std::string hf_class, HfClassName(config));
+  kept["architectures"] = {hf_class};
   kept["vocab_size"] = model.hparams.n_vocab;
   if (untied) kept["tie_word_embeddings"] = false;
   ISOVEIL_RETURN_IF_ERROR(EncryptIdFields(cipher, IdFormat::kHfConfig, kept, "config.json"));

@@ -46,14 +46,10 @@ Status AddNewTensors(const BoundModel& model, Plan& plan) {
   return Ok();
 }
 
-// The name of a tensor in the target: its own, but with the usual prefix where an untied head makes a bare
-// model a whole one.
+// The name of a tensor in the target: its own, with the usual prefix where the source is a bare model.
 std::string TargetName(const BoundModel& model, const StoredTensor& stored) {
   const auto& prefixes = NamesIn(*model.architecture, model.format).prefixes;
-  const bool head_is_new = model.hparams.tied_head && model.graph.FindWeight("output.weight") != nullptr;
-  if (!head_is_new || prefixes.empty() || stored.unprefixed || stored.name.starts_with(prefixes.front())) {
-    return stored.name;
-  }
+  if (prefixes.empty() || stored.unprefixed || stored.name.starts_with(prefixes.front())) return stored.name;
   return prefixes.front() + stored.name;
 }
 

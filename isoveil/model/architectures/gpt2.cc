@@ -40,7 +40,7 @@ Graph Declare(const Hparams& h, const std::function<bool(std::string_view)>&, Gr
 Architecture Make() {
   Architecture a;
   a.name = "gpt2";
-  a.hf_classes = {"GPT2LMHeadModel"};
+  a.hf_classes = {{"GPT2LMHeadModel", "gpt2", {"GPT2Model"}}};
   a.hparams = {
       {&Hparams::n_layers, "n_layer", "block_count"},
       {&Hparams::width, "n_embd", "embedding_length"},
@@ -51,7 +51,6 @@ Architecture Make() {
       {&Hparams::n_positions, "n_positions", "context_length"},
   };
   a.tied_by_default = true;
-  // Checkpoints saved from the bare model lack it.
   a.hf.prefixes = {"transformer."};
   a.hf.buffers = {"h.{}.attn.bias", "h.{}.attn.masked_bias"};
 

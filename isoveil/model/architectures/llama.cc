@@ -103,7 +103,8 @@ Result<std::vector<DerivedTensor>> DeriveGguf(const json& config, const Hparams&
 Architecture Make() {
   Architecture a;
   a.name = "llama";
-  a.hf_classes = {"LlamaForCausalLM", "LLaMAForCausalLM", "MistralForCausalLM"};
+  a.hf_classes = {{"LlamaForCausalLM", "llama", {"LLaMAForCausalLM", "LlamaModel"}},
+                  {"MistralForCausalLM", "mistral", {"MistralModel"}}};
   a.hparams = {
       {&Hparams::n_layers, "num_hidden_layers", "block_count"},
       {&Hparams::width, "hidden_size", "embedding_length"},
@@ -117,26 +118,31 @@ Architecture Make() {
       {&Hparams::n_positions, "max_position_embeddings", "context_length"},
   };
   a.hf.pairing = RopeLayout::Pairing::kRotateHalf;
-  a.hf.buffers = {"model.layers.{}.self_attn.rotary_emb.inv_freq", "model.rotary_emb.inv_freq"};
+  a.hf.prefixes = {"model."};
+  for (const std::string module : {"layers.{}.self_attn.rotary_emb.", "rotary_emb."}) {
+    for (const std::string buffer : {"inv_freq", "original_inv_freq", "cos_cached", "sin_cached"})
+      a.hf.buffers.push_back(module + buffer);
+  }
   a.gguf.pairing = RopeLayout::Pairing::kInterleaved;
 
   const auto both = [&](std::string hf, const std::string& role) {
     a.hf.tensors.push_back({std::move(hf), {role}});
     a.gguf.tensors.push_back({role, {role}});
   };
-  both("model.embed_tokens.weight", "token_embd.weight");
-  both("model.norm.weight", "output_norm.weight");
-  both("lm_head.weight", "output.weight");
+  both("embed_tokens.weight", "token_embd.weight");
+  both("norm.weight", "output_norm.weight");
+  a.hf.tensors.push_back({"lm_head.weight", {"output.weight"}, false, true});
+  a.gguf.tensors.push_back({"output.weight", {"output.weight"}});
   a.gguf.tensors.push_back({"rope_freqs.weight", {"rope_freqs.weight"}});
-  both("model.layers.{}.input_layernorm.weight", "blk.{}.attn_norm.weight");
-  both("model.layers.{}.post_attention_layernorm.weight", "blk.{}.ffn_norm.weight");
+  both("layers.{}.input_layernorm.weight", "blk.{}.attn_norm.weight");
+  both("layers.{}.post_attention_layernorm.weight", "blk.{}.ffn_norm.weight");
   const std::pair<std::string, std::string> linears[] = {
       {"self_attn.q_proj", "attn_q"},      {"self_attn.k_proj", "attn_k"}, {"self_attn.v_proj", "attn_v"},
       {"self_attn.o_proj", "attn_output"}, {"mlp.gate_proj", "ffn_gate"},  {"mlp.up_proj", "ffn_up"},
       {"mlp.down_proj", "ffn_down"}};
   for (const auto& [hf, role] : linears) {
     for (const std::string suffix : {".weight", ".bias"}) {
-      both("model.layers.{}." + hf + suffix, "blk.{}." + role + suffix);
+      both("layers.{}." + hf + suffix, "blk.{}." + role + suffix);
     }
   }
 
