@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "isoveil/apps/gateway_run.h"
+#include "isoveil/apps/out_folder.h"
 #include "isoveil/gateway/chat_task.h"
 
 namespace isoveil {
@@ -38,6 +39,7 @@ Result<Json> Ask(const ModelService& service, const Options& options, const Json
 }
 
 Status Converse(const Options& options) {
+  ISOVEIL_RETURN_IF_ERROR(ExpectPart(options.client, OutPart::kClient));
   ISOVEIL_ASSIGN_OR_RETURN(const RootKey key, OpenKey(options.key));
   ISOVEIL_ASSIGN_OR_RETURN(const ClientFolder client, ClientFolder::Open(options.client, key));
   ISOVEIL_ASSIGN_OR_RETURN(const auto pool, OpenPool(options.client, client, options.upstreams));

@@ -7,6 +7,8 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "isoveil/key/key_file.h"
 
@@ -29,6 +31,23 @@ struct KeyOptions {
   std::string passphrase_file;
 };
 void AddKeyOptions(CLI::App& app, KeyOptions& options);
+
+// An option that takes one of a few words and is shown as "exact|rotated".
+template <typename Value>
+CLI::Option* AddChoice(CLI::App& app, const std::string& flag, Value& value,
+                       std::vector<std::pair<std::string, Value>> choices, const std::string& description) {
+  std::string names;
+  for (const auto& [name, meaning] : choices) names += (names.empty() ? "" : "|") + name;
+  const auto choose = [flag, names, choices, &value](const std::string& word) {
+    for (const auto& [name, meaning] : choices) {
+      if (name != word) continue;
+      value = meaning;
+      return;
+    }
+    throw CLI::ValidationError(flag, fmt::format("expected {}, found {}", names, Quoted(word)));
+  };
+  return app.add_option_function<std::string>(flag, choose, description)->type_name(names);
+}
 
 // Opens the key; asks for the passphrase on the terminal if the file is sealed and no file gives it. Warns on
 // stderr about a key in clear.

@@ -205,12 +205,12 @@ Command AddEncrypt(CLI::App& parent) {
   app->add_option("--passphrase-file", options->key.passphrase_file,
                   "File whose first line is the key's passphrase; asked on the terminal otherwise");
   app->add_option("-o,--output", options->output, "Folder to make");
-  app->add_option("--profile", options->profile, "What is drawn from each symmetry group: exact or rotated")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, Profile>{{"exact", Profile::kExact}, {"rotated", Profile::kRotated}}))
+  AddChoice<Profile>(*app, "--profile", options->profile,
+                     {{"exact", Profile::kExact}, {"rotated", Profile::kRotated}},
+                     "What is drawn from each symmetry group")
       ->default_str("exact");
-  app->add_option("--to", options->target, "Write this format instead of the source's: gguf")
-      ->check(CLI::IsMember({"gguf"}));
+  AddChoice<std::string>(*app, "--to", options->target, {{"gguf", "gguf"}},
+                         "Write this format instead of the source's");
   app->add_option("--threads", options->threads, "Threads (default: one per core)")->check(CLI::Range(1U, kMostThreads));
   app->add_option("--memory", options->memory, "Memory for weights in work, such as 256MB")
       ->transform(CLI::AsSizeValue(false))

@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "isoveil/apps/gateway_run.h"
+#include "isoveil/apps/out_folder.h"
 
 namespace isoveil {
 namespace {
@@ -17,6 +18,8 @@ struct Options {
 };
 
 int Run(const Options& options) {
+  const Status part = ExpectPart(options.client, OutPart::kClient);
+  if (!part) return Report(part.error(), options.json);
   const Result<RootKey> key = OpenKey(options.key);
   if (!key) return Report(key.error(), options.json);
   HoldStopSignals();

@@ -84,7 +84,11 @@ void AddGatewayFlags(CLI::App& app, GatewayFlags& flags) {
 void AddUpstreamFlags(CLI::App& app, UpstreamFlags& flags) {
   app.add_option("--upstream", flags.urls, "URL of a server with the encrypted checkpoint; may be given often")
       ->capture_default_str();
-  app.add_option("--upstream-kind", flags.kind, "llama-server, vllm, sglang or auto")->capture_default_str();
+  AddChoice<std::string>(app, "--upstream-kind", flags.kind,
+                         {{"auto", "auto"}, {"llama-server", "llama-server"}, {"llamacpp", "llama-server"},
+                          {"vllm", "vllm"}, {"sglang", "sglang"}},
+                         "What runs there")
+      ->default_str(flags.kind);
   app.add_option("--upstream-key-file", flags.key_file, "File with the server's API key");
   app.add_option("--upstream-ca", flags.ca_file, "PEM file of the certificates to trust for https");
 }

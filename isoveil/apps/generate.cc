@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "isoveil/apps/cli.h"
+#include "isoveil/apps/out_folder.h"
 #include "isoveil/engine/upstream_factory.h"
 #include "isoveil/tokenizer/client_folder.h"
 #include "isoveil/tokenizer/detokenizer.h"
@@ -52,6 +53,7 @@ Result<GenerateRequest> MakeRequest(const Options& options, const ClientFolder& 
 }
 
 Result<Completion> Complete(const Options& options) {
+  ISOVEIL_RETURN_IF_ERROR(ExpectPart(options.client, OutPart::kClient));
   ISOVEIL_ASSIGN_OR_RETURN(const RootKey key, OpenKey(options.key));
   ISOVEIL_ASSIGN_OR_RETURN(const ClientFolder client, ClientFolder::Open(options.client, key));
   UpstreamOptions upstream;

@@ -4,7 +4,10 @@
 #include <new>
 #include <string_view>
 
+#include <iostream>
+
 #include "isoveil/apps/cli.h"
+#include "isoveil/apps/command_line.h"
 #include "isoveil/base/mapping_guard.h"
 #include "isoveil/crypto/process.h"
 #include "isoveil/engine/load_check.h"
@@ -30,7 +33,9 @@ public weights the model was made from: see SECURITY.md.)";
 
 constexpr const char* kFooter =
     "Exit codes: 0 ok, 1 failure, 2 usage, 3 verification mismatch.\n"
-    "Each command explains itself: isoveil COMMAND --help";
+    "Each command explains itself: isoveil COMMAND --help\n"
+    "Every flag is also a variable of the environment: --max-body is ISOVEIL_MAX_BODY, for each command that has\n"
+    "the flag. Commas separate values.";
 
 }  // namespace
 
@@ -45,6 +50,11 @@ int RunCommand(int argc, char** argv) {
   const std::vector<Command> commands = {AddUp(app),     AddKeygen(app), AddInspect(app), AddEncrypt(app), AddConvert(app),
                                          AddVerify(app), AddServe(app),  AddGateway(app), AddChat(app),    AddGenerate(app),
                                          AddTokens(app), AddPull(app)};
+  GiveVariables(app, argc, argv);
+  if (const auto problem = UnknownCommand(app, argc, argv)) {
+    std::cerr << "isoveil: error: " << *problem << "\n";
+    return kExitUsage;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -2,7 +2,9 @@
 #include <iostream>
 
 #include "isoveil/apps/cli.h"
+#include "isoveil/apps/out_folder.h"
 #include "isoveil/engine/server_process.h"
+#include "isoveil/format/checkpoint.h"
 
 namespace isoveil {
 namespace {
@@ -16,8 +18,18 @@ struct Options {
   bool json = false;
 };
 
+// A file that llama-server can open, so that a wrong path is one sentence and not its log.
+Result<Path> FindModel(const Path& server) {
+  ISOVEIL_RETURN_IF_ERROR(ExpectPart(server, OutPart::kServer));
+  ISOVEIL_ASSIGN_OR_RETURN(const Path file, FindGguf(server));
+  ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(file));
+  if (checkpoint.gguf() != nullptr) return file;
+  return Fail(ErrorCode::kUnsupported, file.string(), "is no GGUF file, which is what llama-server reads",
+              "name the server folder that `isoveil encrypt --to gguf` wrote");
+}
+
 int Run(const Options& options) {
-  const Result<Path> model = FindGguf(options.server);
+  const Result<Path> model = FindModel(options.server);
   if (!model) return Report(model.error(), options.json);
   ServerOptions server{.model = *model,
                        .binary = options.engine,

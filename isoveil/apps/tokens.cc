@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "isoveil/apps/cli.h"
+#include "isoveil/apps/out_folder.h"
 #include "isoveil/tokenizer/client_folder.h"
 
 namespace isoveil {
@@ -47,6 +48,7 @@ Result<std::vector<TokenId>> ParseIds(const std::string& text) {
 }
 
 Result<ClientFolder> OpenClient(const Options& options) {
+  ISOVEIL_RETURN_IF_ERROR(ExpectPart(options.client, OutPart::kClient));
   ISOVEIL_ASSIGN_OR_RETURN(const RootKey key, OpenKey(options.key));
   return ClientFolder::Open(options.client, key);
 }

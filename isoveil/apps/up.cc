@@ -149,9 +149,10 @@ Command AddUp(CLI::App& parent) {
   app->add_option("-k,--key", options->key.key_file, "Key file; made if it does not exist")->capture_default_str();
   app->add_option("--passphrase-file", options->key.passphrase_file, "File whose first line is the key's passphrase");
   app->add_option("-o,--output", options->output, "Folder of the encrypted model (default: NAME.isoveil here)");
-  app->add_option("--profile", options->profile, "exact or rotated")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, Profile>{{"exact", Profile::kExact},
-                                                                         {"rotated", Profile::kRotated}}));
+  AddChoice<Profile>(*app, "--profile", options->profile,
+                     {{"exact", Profile::kExact}, {"rotated", Profile::kRotated}},
+                     "What is drawn from each symmetry group")
+      ->default_str("exact");
   AddGatewayFlags(*app, options->gateway);
   app->add_option("--engine", options->engine, "The llama-server to start");
   app->add_option("--server-log", options->server_log, "File for the server's output (default: none)");

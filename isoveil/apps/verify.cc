@@ -8,6 +8,7 @@
 
 #include "isoveil/apps/cli.h"
 #include "isoveil/apps/compare_models.h"
+#include "isoveil/apps/out_folder.h"
 #include "isoveil/apps/unround.h"
 #include "isoveil/tokenizer/client_folder.h"
 #include "isoveil/transform/encrypt.h"
@@ -129,6 +130,7 @@ bool Accepts(const Verification& v) {
 }
 
 Result<Verification> Verify(const Options& options) {
+  ISOVEIL_RETURN_IF_ERROR(ExpectPart(options.encrypted, OutPart::kWhole));
   ISOVEIL_ASSIGN_OR_RETURN(const RootKey key, OpenKey(options.key));
   const Path folder = options.encrypted;
   ISOVEIL_ASSIGN_OR_RETURN(const ClientFolder client, ClientFolder::Open(folder / "client", key));

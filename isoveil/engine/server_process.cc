@@ -179,8 +179,10 @@ Result<Path> FindGguf(const Path& path) {
   for (const std::string& name : FileNames(path)) {
     if (name.ends_with(".gguf")) return path / name;
   }
+  const bool hugging_face = FileExists(path / "config.json");
   return Fail(ErrorCode::kNotFound, path.string(), "holds no GGUF file, which is what llama-server reads",
-              "encrypt with --to gguf, or serve this folder with vLLM: vllm serve " + path.string());
+              hugging_face ? "encrypt with --to gguf, or serve this folder with vLLM: vllm serve " + path.string()
+                           : "name the server folder that `isoveil encrypt --to gguf` wrote");
 }
 
 std::vector<std::string> ServerCommand(const Path& binary, const ServerOptions& options, uint16_t port) {

@@ -1,8 +1,8 @@
 // SentencePiece's byte-pair tokenizer, with the ids that llama.cpp gives, in n log n steps.
 //
 //   const SentencePiece tokenizer(llama_model_get_vocab(model));
-//   ISOVEIL_ASSIGN_OR_RETURN(auto ids, tokenizer.Tokenize("Hello", {.add_special = true},
-//   /*space_prefix=*/true));
+//   const bool space_prefix = true;
+//   ISOVEIL_ASSIGN_OR_RETURN(auto ids, tokenizer.Tokenize("Hello", {.add_special = true}, space_prefix));
 //
 // llama.cpp's own takes quadratic time for characters without a token (200,000 new lines: five seconds). Two
 // neighbours merge whose joint text is a token, the token of the highest score first; what is no token then

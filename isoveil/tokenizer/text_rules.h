@@ -7,7 +7,8 @@
 //   // {text "caf\u00e9"}, {token 151645}
 //
 // Special tokens are found first, from left to right, the longest at each place, some with the white space
-// beside them; the other rules then apply to the text between them, as the `tokenizers` library does it (AddedVocabulary::extract_and_normalize).
+// beside them; the other rules then apply to the text between them, as the `tokenizers` library does it
+// (AddedVocabulary::extract_and_normalize).
 #pragma once
 
 #include <array>

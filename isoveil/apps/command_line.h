@@ -1,0 +1,22 @@
+// What the command line does beyond parsing: a variable of the environment for every flag, and a guess where
+// a command is mistyped.
+//
+//   GiveVariables(app, argc, argv);                      // --max-body is also $ISOVEIL_MAX_BODY
+//   if (const auto problem = UnknownCommand(app, argc, argv)) ...
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+
+namespace isoveil {
+
+// Every flag of the command that is run can be set by a variable: "ISOVEIL_" and the flag's name in capitals.
+// It counts for each command that has the flag, and only where the flag is not given; commas separate the
+// values of a flag that may be given often.
+void GiveVariables(CLI::App& app, int argc, const char* const* argv);
+
+// The first argument that stands for a command and is none, as a sentence that names the nearest one.
+std::optional<std::string> UnknownCommand(const CLI::App& app, int argc, const char* const* argv);
+
+}  // namespace isoveil
