@@ -59,7 +59,7 @@ void Encode(DType type, size_t shift, std::span<const float> pattern) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using isoveil::DType;
   if (size < isoveil::kHeader) return 0;
-  const auto type = static_cast<DType>(data[0] % (static_cast<int>(kLastDType) + 1));
+  const auto type = static_cast<DType>(data[0] % (static_cast<int>(isoveil::kLastDType) + 1));
   const size_t shift = data[1] % 8;
   const int exponent = data[2] % 128 - 120;  // -120 to 7: to the edge of what a block holds
   const bool any_bits = data[2] >= 128;
