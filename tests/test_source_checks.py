@@ -186,6 +186,41 @@ def test_a_tokenizer_that_cannot_be_used_is_refused_by_every_command(runner, sou
     assert "token" in said
 
 
+def rename_in_folder(source, token, name):
+    """`token`, an added one, under another name"""
+    path = source / "tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    (entry,) = [t for t in tokenizer["added_tokens"] if t["content"] == token]
+    entry["content"] = name
+    vocabulary = tokenizer["model"]["vocab"]
+    if token in vocabulary:
+        vocabulary[name] = vocabulary.pop(token)
+    path.write_text(json.dumps(tokenizer))
+
+
+# To llama.cpp a text ends at a zero byte, and it ends the process that loads one text twice.
+SAME_TEXTS = {"twice": "<|eos|>", "twice up to a zero byte": "!\0xxxxx"}
+
+
+@pytest.mark.parametrize("command", ["dry-run", "inspect", "encrypt"])
+@pytest.mark.parametrize("format", ["folder", "gguf"])
+@pytest.mark.parametrize("name", SAME_TEXTS)
+def test_a_text_that_two_tokens_have_is_refused_by_every_command(runner, source, tmp_path, command, format, name):
+    model = source
+    if format == "folder":
+        rename_in_folder(source, "<|pad|>", SAME_TEXTS[name])
+    else:
+        runner.run("convert", source, "-o", tmp_path / "plain")
+        model = tmp_path / "plain/model.gguf"
+        raw = model.read_bytes()
+        assert raw.count(b"<|pad|>") == 1
+        model.write_bytes(raw.replace(b"<|pad|>", SAME_TEXTS[name].encode()))
+    arguments = {"dry-run": ["encrypt", model, "--dry-run"], "inspect": ["inspect", model],
+                 "encrypt": ["encrypt", model, "-k", runner.key, "-o", tmp_path / "out"]}[command]
+    said = runner.fail(1, *arguments)
+    assert "there already as token" in said, said
+
+
 @pytest.mark.parametrize("target", [[], ["--to", "gguf"]])
 def test_an_encryption_is_not_encrypted_again(runner, source, tmp_path, target):
     runner.encrypt(source, tmp_path / "out", *target)

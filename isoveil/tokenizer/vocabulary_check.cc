@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "isoveil/tokenizer/token_id.h"
 
@@ -60,15 +60,24 @@ Status CheckScores(const GgufMetadata& metadata, const std::string& where) {
   return Ok();
 }
 
+// As llama.cpp names it: up to the first zero byte, and an empty one by its id.
+std::string NameInLlama(std::string_view text, size_t id) {
+  const std::string_view name = text.substr(0, text.find('\0'));
+  return name.empty() ? fmt::format("[EMPTY_{}]", id) : std::string(name);
+}
+
 Status CheckTokens(const std::vector<std::string>& tokens, const std::string& where) {
-  std::unordered_set<std::string> seen;
+  std::unordered_map<std::string, size_t> seen;
   for (size_t id = 0; id < tokens.size(); ++id) {
-    // As llama.cpp names them.
-    const std::string text = tokens[id].empty() ? fmt::format("[EMPTY_{}]", id) : tokens[id];
-    if (!seen.insert(text).second) {
-      return Fail(ErrorCode::kFormat, where + ": tokenizer.ggml.tokens",
-                  fmt::format("token {} is there already: {}", id, Quoted(text)));
-    }
+    const auto [first, is_new] = seen.emplace(NameInLlama(tokens[id], id), id);
+    if (is_new) continue;
+    const std::string& other = tokens[first->second];
+    const std::string differently =
+        other == tokens[id] ? "" : fmt::format(", which is {} and the same to llama.cpp", Quoted(other));
+    return Fail(ErrorCode::kFormat, where + ": tokenizer.ggml.tokens",
+                fmt::format("token {} is there already as token {}{}: {}", id, first->second, differently,
+                            Quoted(tokens[id])),
+                "give one of the two another text; a vocabulary has each text once");
   }
   return Ok();
 }

@@ -45,6 +45,16 @@ TEST(VocabularyCheck, TokensGivenTwiceAreRefused) {
     metadata.Set("tokenizer.ggml.tokens", std::move(tokens));
     ExpectRefused(metadata, "there already");
   }
+  // To llama.cpp a text ends at a zero byte.
+  const auto with_last = [](std::string text) {
+    GgufMetadata metadata = SmallSentencePiece();
+    auto tokens = *metadata.GetStrings("tokenizer.ggml.tokens");
+    tokens.back() = std::move(text);
+    return With(metadata, "tokenizer.ggml.tokens", std::move(tokens));
+  };
+  ExpectRefused(with_last(std::string("a\0", 2)), "token 263 is there already as token 260, which is 'a'");
+  ExpectRefused(with_last(std::string("a\0b", 3)), "a\\x00b");
+  EXPECT_TRUE(Load(with_last(std::string("c\0", 2))));
   // llama.cpp gives empty tokens a name that another may have.
   GgufMetadata metadata = SmallByteLevel();
   auto tokens = *metadata.GetStrings("tokenizer.ggml.tokens");
