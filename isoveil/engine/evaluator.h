@@ -1,5 +1,4 @@
-// Logits of a GGUF model by libllama, in this process: the reference that `verify` and the audit
-// compare with.
+// Logits of a GGUF model by libllama, in this process: the reference that `verify` compares with.
 //
 //   ISOVEIL_ASSIGN_OR_RETURN(Evaluator model, Evaluator::Load("plain.gguf", {.n_context = 512}));
 //   ISOVEIL_ASSIGN_OR_RETURN(std::vector<float> logits, model.Logits(ids));    // [ids.size()][n_vocab]

@@ -96,7 +96,7 @@ function Limits(): JSX.Element {
         <table>
           <tbody>
             <tr><th scope="row">Reads the wire, logs or backups</th><td><b>Protected computationally.</b> A few hundred tokens under one key can be enough for statistics.</td></tr>
-            <tr><th scope="row">Runs the model, does not know its base</th><td><b>Partly protected.</b> <code>isoveil audit</code> measures how far.</td></tr>
+            <tr><th scope="row">Runs the model, does not know its base</th><td><b>Partly protected.</b> The weights are moved, too, but keep traces that an expert can search.</td></tr>
             <tr class="bad"><th scope="row">Runs the model and has its public base</th><td><b>Not protected.</b> Every exact scheme of this kind is broken.</td></tr>
             <tr class="bad"><th scope="row">Can have texts of its choice encrypted</th><td><b>Not protected.</b> The same token always has the same id.</td></tr>
           </tbody>
