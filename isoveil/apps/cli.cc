@@ -110,6 +110,10 @@ Result<RootKey> ReadKey(const KeyOptions& options) {
 
 }  // namespace
 
+void AddLoraOption(CLI::App& app, std::string& lora) {
+  app.add_option("--lora", lora, "Folder of a LoRA adapter (PEFT) to merge into the model's weights");
+}
+
 Result<RootKey> OpenKey(const KeyOptions& options) {
   ISOVEIL_ASSIGN_OR_RETURN(RootKey key, ReadKey(options));
   if (!key.secret().locked()) {

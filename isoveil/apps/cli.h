@@ -32,6 +32,9 @@ struct KeyOptions {
 };
 void AddKeyOptions(CLI::App& app, KeyOptions& options);
 
+// --lora, the adapter of a plaintext model.
+void AddLoraOption(CLI::App& app, std::string& lora);
+
 // An option that takes one of a few words and is shown as "exact|rotated".
 template <typename Value>
 CLI::Option* AddChoice(CLI::App& app, const std::string& flag, Value& value,

@@ -13,14 +13,16 @@ Command AddConvert(CLI::App& parent) {
   struct Options {
     std::string model;
     std::string output;
+    std::string lora;
     bool json = false;
   };
   auto options = std::make_shared<Options>();
   app->add_option("MODEL", options->model, "Hugging Face folder or GGUF file")->required();
   app->add_option("-o,--output", options->output, "Folder to make")->required();
+  AddLoraOption(*app, options->lora);
   AddJsonOption(*app, options->json);
   return {app, [options] {
-            const Status status = ConvertToGguf(options->model, options->output, {});
+            const Status status = ConvertToGguf(options->model, options->output, {.lora = options->lora});
             if (!status) return Report(status.error(), options->json);
             return Print({{"output", options->output}}, options->output + "\n", options->json);
           }};

@@ -18,6 +18,7 @@ using nlohmann::ordered_json;
 
 struct Options {
   std::string model;
+  std::string lora;
   KeyOptions key;
   std::string output;
   Profile profile = Profile::kExact;
@@ -51,6 +52,7 @@ void CatchInterrupt() {
 EncryptOptions ToEncryptOptions(const Options& options) {
   EncryptOptions encrypt;
   encrypt.profile = options.profile;
+  encrypt.lora = options.lora;
   if (options.target == "gguf") encrypt.target = FormatKind::kGguf;
   encrypt.threads = options.threads;
   encrypt.memory = options.memory;
@@ -108,7 +110,7 @@ std::string PlanText(const PlannedEncryption& planned) {
       text += fmt::format("  {}  {} {}\n", tensor.info.name, DTypeName(tensor.info.type),
                           ShapeName(tensor.info.shape));
       for (const PartPlan& part : tensor.parts) {
-        text += fmt::format("      {}\n", DescribeTreatment(planned.model.graph, *part.weight));
+        text += fmt::format("      {}\n", DescribePart(planned.model, *part.weight));
       }
       if (tensor.parts.empty()) text += "      public: computed from the configuration\n";
     }
@@ -205,6 +207,7 @@ Command AddEncrypt(CLI::App& parent) {
   app->add_option("--passphrase-file", options->key.passphrase_file,
                   "File whose first line is the key's passphrase; asked on the terminal otherwise");
   app->add_option("-o,--output", options->output, "Folder to make");
+  AddLoraOption(*app, options->lora);
   AddChoice<Profile>(*app, "--profile", options->profile,
                      {{"exact", Profile::kExact}, {"rotated", Profile::kRotated}},
                      "What is drawn from each symmetry group")

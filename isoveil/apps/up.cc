@@ -14,6 +14,7 @@ namespace {
 
 struct Options {
   std::string model;
+  std::string lora;
   KeyOptions key{.key_file = "isoveil.key", .passphrase_file = ""};
   std::string output;
   Profile profile = Profile::kExact;
@@ -51,13 +52,13 @@ Result<RootKey> OpenOrMakeKey(const KeyOptions& options) {
 }
 
 // The encrypted model is kept only as long as it is this model's.
-Status CheckSource(const Path& model, const Path& out, const Manifest& manifest) {
+Status CheckSource(const Path& model, const Path& lora, const Path& out, const Manifest& manifest) {
   if (IsSameFile(model, out)) return Ok();
-  ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(model));
+  ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(model, lora));
   ISOVEIL_ASSIGN_OR_RETURN(const ModelIdentity identity, IdentifyModel(checkpoint));
   if (identity == manifest.model_identity) return Ok();
   return Fail(ErrorCode::kMismatch, out.string(),
-              fmt::format("was made from another model than {}, or from other weights, configuration, tokenizer or chat "
+              fmt::format("was made from another model than {}, or from other weights, adapter, configuration, tokenizer or chat "
                           "template than it has now",
                           Quoted(model.string())),
               "remove the folder, so that the model is encrypted again, or choose another with -o");
@@ -70,9 +71,10 @@ Status EncryptUnlessDone(const Options& options, const RootKey& key, const Path&
       return Fail(ErrorCode::kUnsupported, out.string(), "holds no GGUF, which is what llama-server reads",
                   "encrypt the model with --to gguf, or serve it with vLLM and use `isoveil gateway`");
     }
-    return CheckSource(options.model, out, manifest);
+    return CheckSource(options.model, options.lora, out, manifest);
   }
   EncryptOptions encrypt{.profile = options.profile, .target = FormatKind::kGguf};
+  encrypt.lora = options.lora;
   encrypt.accept = LoadsInLlama;
   ProgressBar bar("encrypting");
   encrypt.progress = [&](uint64_t done, uint64_t total) { bar.Show(done, total); };
@@ -146,6 +148,7 @@ Command AddUp(CLI::App& parent) {
   auto options = std::make_shared<Options>();
   app->add_option("MODEL", options->model, "A Hugging Face folder, a GGUF file, or a folder that was encrypted")
       ->required();
+  AddLoraOption(*app, options->lora);
   app->add_option("-k,--key", options->key.key_file, "Key file; made if it does not exist")->capture_default_str();
   app->add_option("--passphrase-file", options->key.passphrase_file, "File whose first line is the key's passphrase");
   app->add_option("-o,--output", options->output, "Folder of the encrypted model (default: NAME.isoveil here)");

@@ -21,6 +21,7 @@ using nlohmann::ordered_json;
 
 struct Options {
   std::string plain;
+  std::string lora;
   std::string encrypted;
   KeyOptions key;
   std::string prompts;
@@ -74,10 +75,10 @@ class Workspace {
 };
 
 // What llama.cpp can load: the GGUF itself, or a conversion; widened to fp32 on request.
-Result<Path> AsGguf(const Path& model, const Path& workspace, const char* name, bool widen) {
-  ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(model));
+Result<Path> AsGguf(const Path& model, const Path& lora, const Path& workspace, const char* name, bool widen) {
+  ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(model, lora));
   if (checkpoint.kind() == FormatKind::kGguf && !widen) return checkpoint.shards().front().path;
-  ISOVEIL_RETURN_IF_ERROR(ConvertToGguf(model, workspace / name, {.widen = widen, .placeholder = true}));
+  ISOVEIL_RETURN_IF_ERROR(ConvertToGguf(model, workspace / name, {.lora = lora, .widen = widen, .placeholder = true}));
   ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint converted, Checkpoint::Open(workspace / name));
   return converted.shards().front().path;
 }
@@ -135,7 +136,7 @@ Result<Verification> Verify(const Options& options) {
   const Path folder = options.encrypted;
   ISOVEIL_ASSIGN_OR_RETURN(const ClientFolder client, ClientFolder::Open(folder / "client", key));
   {
-    ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint source, Checkpoint::Open(options.plain));
+    ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint source, Checkpoint::Open(options.plain, options.lora));
     ISOVEIL_ASSIGN_OR_RETURN(const ModelIdentity identity, IdentifyModel(source));
     if (identity != client.manifest.model_identity) {
       return Fail(ErrorCode::kMismatch, options.plain, "is not the model that was encrypted",
@@ -150,10 +151,10 @@ Result<Verification> Verify(const Options& options) {
   EvaluatorOptions single = batched;
   single.token_by_token = true;
 
-  ISOVEIL_ASSIGN_OR_RETURN(const Path plain_path, AsGguf(options.plain, workspace.path(), "plain", false));
-  ISOVEIL_ASSIGN_OR_RETURN(const Path wide_path, AsGguf(options.plain, workspace.path(), "wide", true));
+  ISOVEIL_ASSIGN_OR_RETURN(const Path plain_path, AsGguf(options.plain, options.lora, workspace.path(), "plain", false));
+  ISOVEIL_ASSIGN_OR_RETURN(const Path wide_path, AsGguf(options.plain, options.lora, workspace.path(), "wide", true));
   ISOVEIL_ASSIGN_OR_RETURN(const Path encrypted_path,
-                           AsGguf(folder / "server", workspace.path(), "encrypted", false));
+                           AsGguf(folder / "server", {}, workspace.path(), "encrypted", false));
   ISOVEIL_ASSIGN_OR_RETURN(Evaluator plain, Evaluator::Load(plain_path, batched));
   const VocabCipher identity = IdentityCipher(client.manifest.n_vocab);
 
@@ -241,6 +242,7 @@ Command AddVerify(CLI::App& parent) {
       "be 1.5 times that (and the arithmetic's rounding), the largest difference six times.");
   auto options = std::make_shared<Options>();
   app->add_option("--plain", options->plain, "The checkpoint that was encrypted")->required();
+  AddLoraOption(*app, options->lora);
   app->add_option("--encrypted", options->encrypted, "The folder that `isoveil encrypt` wrote")->required();
   AddKeyOptions(*app, options->key);
   app->add_option("--prompts", options->prompts,

@@ -46,7 +46,28 @@ Status CheckMagic(const Path& path) {
 
 }  // namespace
 
-Result<Checkpoint> Checkpoint::Open(const Path& path) {
+Result<Checkpoint> Checkpoint::Open(const Path& path, const Path& lora) {
+  ISOVEIL_ASSIGN_OR_RETURN(Checkpoint checkpoint, OpenModel(path));
+  if (lora.empty()) return checkpoint;
+  if (checkpoint.hf() == nullptr) {
+    return Fail(ErrorCode::kUnsupported, path.string(), "is GGUF, into which no LoRA adapter is merged here",
+                "name the Hugging Face folder of the model, or merge with llama.cpp: llama-export-lora -m MODEL --lora ADAPTER.gguf "
+                "-o MERGED.gguf");
+  }
+  ISOVEIL_ASSIGN_OR_RETURN(LoraAdapter adapter, LoraAdapter::Open(lora));
+  ISOVEIL_ASSIGN_OR_RETURN(checkpoint.tensors_, adapter.MergedWith(checkpoint.tensors_));
+  checkpoint.lora_ = std::make_shared<const LoraAdapter>(std::move(adapter));
+  return checkpoint;
+}
+
+std::vector<Path> Checkpoint::weight_files() const {
+  std::vector<Path> files;
+  for (const Shard& shard : shards_) files.push_back(shard.path);
+  if (lora_) files.push_back(lora_->weights());
+  return files;
+}
+
+Result<Checkpoint> Checkpoint::OpenModel(const Path& path) {
   if (IsFolder(path)) return FromFolder(path);
   if (const auto size = FileSize(path); !size) {
     if (size.error().code != ErrorCode::kNotFound) return tl::unexpected(size.error());
@@ -120,7 +141,7 @@ void Checkpoint::Release(const TensorView& tensor) const {
 
 uint64_t Checkpoint::total_bytes() const {
   uint64_t total = 0;
-  for (const TensorView& tensor : tensors_) total += tensor.bytes.size();
+  for (const TensorView& tensor : tensors_) total += StoredParts(tensor).front().bytes.size();
   return total;
 }
 

@@ -19,6 +19,7 @@
 
 #include "isoveil/format/gguf.h"
 #include "isoveil/format/hf_folder.h"
+#include "isoveil/format/lora.h"
 
 namespace isoveil {
 
@@ -26,7 +27,8 @@ enum class FormatKind { kGguf, kHuggingFace };
 
 class Checkpoint {
  public:
-  static Result<Checkpoint> Open(const Path& path);
+  // `lora` names the folder of a LoRA adapter to merge into a Hugging Face model, if it is not empty: see lora.h.
+  static Result<Checkpoint> Open(const Path& path, const Path& lora = {});
 
   FormatKind kind() const { return gguf_ ? FormatKind::kGguf : FormatKind::kHuggingFace; }
   // Null for the other format.
@@ -40,19 +42,24 @@ class Checkpoint {
     std::vector<TensorInfo> tensors;
   };
   std::span<const Shard> shards() const { return shards_; }
-  // Of all shards, in order.
+  // Of all shards, in order; those that an adapter changes are computed.
   std::span<const TensorView> tensors() const { return tensors_; }
+  // Null if none is merged in.
+  const LoraAdapter* lora() const { return lora_.get(); }
+  // All files of weights: the shards, then the adapter's.
+  std::vector<Path> weight_files() const;
   // Null if there is none of that name.
   const TensorView* FindTensor(std::string_view name) const;
   // The index of its shard.
   std::optional<size_t> ShardOf(std::string_view name) const;
-  // Of all weights.
+  // Of all shards' weights.
   uint64_t total_bytes() const;
 
   // Advice that the tensor will not be read again soon, so that its pages can go.
   void Release(const TensorView& tensor) const;
 
  private:
+  static Result<Checkpoint> OpenModel(const Path& path);
   static Result<Checkpoint> FromFolder(const Path& folder);
   static Result<Checkpoint> FromGguf(const Path& path);
   static Result<Checkpoint> FromHf(const Path& folder, const std::string& weights);
@@ -60,6 +67,7 @@ class Checkpoint {
 
   std::shared_ptr<const GgufModel> gguf_;
   std::shared_ptr<const HfFolder> hf_;
+  std::shared_ptr<const LoraAdapter> lora_;
   std::vector<Shard> shards_;
   std::vector<TensorView> tensors_;
 

@@ -89,7 +89,7 @@ Status RefuseAdapter(const Path& folder) {
   }
   return Fail(
       ErrorCode::kUnsupported, folder.string(), fmt::format("holds a LoRA adapter{} and no model", base),
-      "merge it into its model with PEFT, then encrypt MERGED: "
+      "encrypt its model with --lora FOLDER, or merge the two with PEFT, then encrypt MERGED: "
       "AutoPeftModelForCausalLM.from_pretrained(FOLDER).merge_and_unload().save_pretrained(MERGED), and "
       "AutoTokenizer.from_pretrained(BASE).save_pretrained(MERGED)");
 }

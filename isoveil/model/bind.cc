@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "isoveil/tensor/computed.h"
+
 namespace isoveil {
 namespace {
 
@@ -70,6 +72,20 @@ Status CheckShape(const BoundTensor& bound, const TensorLayout& expected) {
   return Fail(ErrorCode::kFormat, fmt::format("tensor {}", Quoted(info.name)),
               fmt::format("expected shape {}, found {}", ShapeName(expected.shape), ShapeName(info.shape)),
               "the file and its configuration belong to different models");
+}
+
+// An adapter says of a square matrix which way it is stored; the architecture knows.
+Status CheckUpdate(const BoundTensor& bound) {
+  const auto& computed = bound.tensor->computed;
+  if (!computed) return Ok();
+  const std::string where = fmt::format("tensor {}", Quoted(bound.tensor->info.name));
+  if (!bound.dropped.empty()) {
+    return Fail(ErrorCode::kUnsupported, where, fmt::format("the LoRA adapter changes it, but it is {}", bound.dropped),
+                "untie the head first: save the model with tie_word_embeddings set to false");
+  }
+  if (computed->update.transposed == bound.stored.transposed) return Ok();
+  return Fail(ErrorCode::kMismatch, where, "fan_in_fan_out of the LoRA adapter says that it is stored the other way round",
+              "correct fan_in_fan_out in adapter_config.json");
 }
 
 bool IsUsable(DType type) { return IsPlainFloat(type) || IsBlockFormat(type); }
@@ -212,6 +228,7 @@ Result<BoundModel> Bind(const Checkpoint& checkpoint, const BindOptions& options
     if (hparams.tied_head && tensor.stored.roles == std::vector<std::string>{"output.weight"}) {
       tensor.dropped = "a copy of the embedding, to which the head is tied";
     }
+    ISOVEIL_RETURN_IF_ERROR(CheckUpdate(tensor));
     if (tensor.dropped.empty()) ISOVEIL_RETURN_IF_ERROR(BindSlices(tensor, model.graph, model.slices));
   }
   for (const std::string& role : RolesRead(model.graph)) {

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -35,10 +36,14 @@ std::optional<uint64_t> ElementCount(std::span<const uint64_t> shape);
 // Bytes of a tensor, or nullopt if they overflow or the last axis is not a whole number of blocks.
 std::optional<uint64_t> TensorBytes(DType type, std::span<const uint64_t> shape);
 
-// A tensor whose bytes lie in memory (usually a mapped file) that outlives the view.
+struct Computation;
+
+// A tensor whose bytes lie in memory (usually a mapped file) that outlives the view, or one that is computed from others
+// when it is read and has no bytes: see computed.h.
 struct TensorView {
   TensorInfo info;
   std::span<const std::byte> bytes;
+  std::shared_ptr<const Computation> computed = nullptr;
 };
 
 }  // namespace isoveil

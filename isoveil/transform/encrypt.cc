@@ -79,9 +79,9 @@ class SourceWatch {
  public:
   static Result<SourceWatch> Begin(const Checkpoint& checkpoint) {
     SourceWatch watch;
-    for (const auto& shard : checkpoint.shards()) {
-      ISOVEIL_ASSIGN_OR_RETURN(const FileState state, StateOf(shard.path));
-      watch.states_.emplace_back(shard.path, state);
+    for (const Path& path : checkpoint.weight_files()) {
+      ISOVEIL_ASSIGN_OR_RETURN(const FileState state, StateOf(path));
+      watch.states_.emplace_back(path, state);
     }
     return watch;
   }
@@ -102,9 +102,9 @@ class SourceWatch {
 
 Result<std::vector<SourceFile>> ListSource(const Checkpoint& checkpoint) {
   std::vector<SourceFile> files;
-  for (const auto& shard : checkpoint.shards()) {
-    ISOVEIL_ASSIGN_OR_RETURN(const uint64_t size, FileSize(shard.path));
-    files.push_back({shard.file_name, size});
+  for (const Path& path : checkpoint.weight_files()) {
+    ISOVEIL_ASSIGN_OR_RETURN(const uint64_t size, FileSize(path));
+    files.push_back({path.filename().string(), size});
   }
   return files;
 }
@@ -136,7 +136,7 @@ uint64_t SumSizes(const std::vector<File>& files) {
 // Also of a checkpoint without a tokenizer, or an encrypted one.
 Result<std::unique_ptr<PlannedEncryption>> PlanWeights(const Path& source, const EncryptOptions& options) {
   ISOVEIL_RETURN_IF_ERROR(CheckOptions(options));
-  ISOVEIL_ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::Open(source));
+  ISOVEIL_ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::Open(source, options.lora));
   ISOVEIL_ASSIGN_OR_RETURN(BoundModel model, Bind(checkpoint, BindOptionsOf(options)));
   const FormatKind target = options.target.value_or(checkpoint.kind());
   std::unique_ptr<PlannedEncryption> planned(
@@ -255,6 +255,7 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
 Status ConvertToGguf(const Path& source, const Path& out, const ConvertOptions& options) {
   EncryptOptions encrypt;
   encrypt.target = FormatKind::kGguf;
+  encrypt.lora = options.lora;
   ISOVEIL_ASSIGN_OR_RETURN(const auto planned, PlanWeights(source, encrypt));
   const BoundModel& model = planned->model;
   Plan plan = planned->plan;

@@ -26,6 +26,7 @@ namespace isoveil {
 
 struct EncryptOptions {
   Profile profile = Profile::kExact;
+  Path lora;                         // a LoRA adapter to merge in, if not empty
   std::optional<FormatKind> target;  // the source's format unless set
   unsigned threads = 0;              // 0: one per core
   uint64_t memory = 256 << 20;       // bytes for the panels of all threads together
@@ -76,6 +77,7 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& key, const Path
                               const EncryptOptions& options);
 
 struct ConvertOptions {
+  Path lora = {};            // as above
   bool widen = false;        // store all weights in fp32
   bool placeholder = false;  // opaque token names instead of the source's vocabulary
   unsigned threads = 0;

@@ -58,7 +58,12 @@ Status AddMetadata(const GgufMetadata& metadata, LengthPrefixed& hash) {
 
 Result<ModelIdentity> IdentifyModel(const Checkpoint& checkpoint) {
   std::map<std::string_view, const TensorView*> by_name;
-  for (const TensorView& tensor : checkpoint.tensors()) by_name[tensor.info.name] = &tensor;
+  std::vector<TensorView> stored;
+  for (const TensorView& tensor : checkpoint.tensors()) stored.push_back(StoredParts(tensor).front());
+  if (checkpoint.lora() != nullptr) {
+    stored.insert(stored.end(), checkpoint.lora()->tensors().begin(), checkpoint.lora()->tensors().end());
+  }
+  for (const TensorView& tensor : stored) by_name[tensor.info.name] = &tensor;
   LengthPrefixed hash;
   hash.Text("isoveil-model-2");
   hash.Number(by_name.size());
@@ -73,6 +78,7 @@ Result<ModelIdentity> IdentifyModel(const Checkpoint& checkpoint) {
   }
   ISOVEIL_RETURN_IF_ERROR(checkpoint.hf() != nullptr ? AddFolder(*checkpoint.hf(), hash)
                                                      : AddMetadata(checkpoint.gguf()->metadata(), hash));
+  if (checkpoint.lora() != nullptr) hash.Text(checkpoint.lora()->config());
   return hash.Finish();
 }
 

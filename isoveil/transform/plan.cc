@@ -172,6 +172,12 @@ std::string DescribeTreatment(const Graph& graph, const Weight& weight) {
   return text;
 }
 
+std::string DescribePart(const BoundModel& model, const Weight& weight) {
+  std::string text = DescribeTreatment(model.graph, weight);
+  if (!weight.constant && model.slices.at(weight.source).tensor->computed) text += "; LoRA adapter merged in";
+  return text;
+}
+
 std::vector<TensorTreatment> DescribeTensors(const Plan& plan) {
   std::vector<TensorTreatment> all;
   for (const ShardPlan& shard : plan.shards) {
@@ -179,7 +185,7 @@ std::vector<TensorTreatment> DescribeTensors(const Plan& plan) {
       TensorTreatment treatment{
           tensor.info.name, std::string(DTypeName(tensor.info.type)), tensor.info.shape, {}};
       for (const PartPlan& part : tensor.parts) {
-        treatment.treatment.push_back(DescribeTreatment(plan.model->graph, *part.weight));
+        treatment.treatment.push_back(DescribePart(*plan.model, *part.weight));
       }
       if (tensor.parts.empty()) treatment.treatment.emplace_back("public: computed from the configuration");
       all.push_back(std::move(treatment));
@@ -202,7 +208,7 @@ std::string PlanFingerprint(const Plan& plan, const std::string& key_id, const M
       add(tensor.info.name);
       add(DTypeName(tensor.info.type));
       add(ShapeName(tensor.info.shape));
-      for (const PartPlan& part : tensor.parts) add(DescribeTreatment(plan.model->graph, *part.weight));
+      for (const PartPlan& part : tensor.parts) add(DescribePart(*plan.model, *part.weight));
     }
   }
   return Hex(hasher.Finish());

@@ -54,6 +54,8 @@ Result<Plan> Widened(Plan plan);
 
 // What is done to a weight, in words: "permutation x structured orthogonal; norm gain folded".
 std::string DescribeTreatment(const Graph& graph, const Weight& weight);
+// The same, with what was done to its source before.
+std::string DescribePart(const BoundModel& model, const Weight& weight);
 // The group of an axis as drawn: "Perm of 32000", "8 heads, RopeScalars".
 std::string DescribeAxis(const Graph& graph, const Axis& axis);
 

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "isoveil/tensor/computed.h"
+
 namespace isoveil {
 namespace {
 
@@ -32,6 +34,17 @@ std::vector<float> Multiply(const BoundSlice& matrix, std::span<const float> vec
   return product;
 }
 
+Status Compute(const TensorView& tensor, std::span<std::byte> out, const std::atomic<bool>* cancel) {
+  const RowReader reader(tensor);
+  const uint64_t rows = tensor.info.shape[0];
+  const uint64_t row_bytes = out.size() / rows;
+  for (uint64_t row = 0; row < rows; ++row) {
+    if (cancel != nullptr && *cancel) return Fail(ErrorCode::kCancelled, "", "stopped on request");
+    ISOVEIL_RETURN_IF_ERROR(reader.Read(row, out.subspan(row * row_bytes, row_bytes)));
+  }
+  return Ok();
+}
+
 Status CheckDivision(const Weight& weight, std::span<const float> values, std::span<const float> divisor) {
   for (size_t i = 0; i < values.size(); ++i) {
     if (divisor[i] == 0.0F && values[i] != 0.0F) {
@@ -56,10 +69,32 @@ std::vector<const TensorView*> SourcesOf(const BoundModel& model, const PartPlan
   return sources;
 }
 
-Result<MatrixJobSpec> SpecifyWeight(const BoundModel& model, const AxisActions& actions, const PartPlan& part,
+Result<TensorSources> TensorSources::Open(const BoundModel& model, std::span<const PartPlan> parts, const Path& scratch,
+                                          const std::atomic<bool>* cancel) {
+  TensorSources sources(model);
+  for (const PartPlan& part : parts) {
+    if (part.weight->constant) continue;
+    for (const TensorView* tensor : SourcesOf(model, part)) {
+      if (!tensor->computed || sources.held_.contains(tensor)) continue;
+      ISOVEIL_ASSIGN_OR_RETURN(ScratchFile file, ScratchFile::Create(scratch, *TensorBytes(tensor->info.type, tensor->info.shape)));
+      ISOVEIL_RETURN_IF_ERROR(Compute(*tensor, file.bytes(), cancel));
+      const TensorView view{tensor->info, file.bytes()};
+      sources.held_.emplace(tensor, Held{std::move(file), view});
+    }
+  }
+  return sources;
+}
+
+BoundSlice TensorSources::at(std::string_view role) const {
+  const BoundSlice& bound = model_->slices.find(role)->second;
+  const auto held = held_.find(bound.tensor);
+  return held == held_.end() ? bound : BoundSlice{&held->second.view, bound.slice};
+}
+
+Result<MatrixJobSpec> SpecifyWeight(const TensorSources& sources, const AxisActions& actions, const PartPlan& part,
                                     bool requantize) {
   const Weight& weight = *part.weight;
-  const BoundSlice& source = model.slices.at(weight.source);
+  const BoundSlice source = sources.at(weight.source);
   const bool matrix = weight.axes.size() == 2;
   MatrixJobSpec spec{.name = weight.role,
                      .source_bytes = source.tensor->bytes,
@@ -72,14 +107,14 @@ Result<MatrixJobSpec> SpecifyWeight(const BoundModel& model, const AxisActions& 
                      .divisor = {},
                      .addend = {},
                      .requantize = requantize};
-  if (!weight.gain.empty()) spec.col_gain = ReadVector(model.slices.at(weight.gain));
+  if (!weight.gain.empty()) spec.col_gain = ReadVector(sources.at(weight.gain));
   if (!weight.divisor.empty()) {
-    spec.divisor = ReadVector(model.slices.at(weight.divisor));
+    spec.divisor = ReadVector(sources.at(weight.divisor));
     ISOVEIL_RETURN_IF_ERROR(CheckDivision(weight, ReadVector(source), spec.divisor));
   }
   if (!weight.plus_vector.empty()) {
     spec.addend =
-        Multiply(model.slices.at(weight.plus_matrix), ReadVector(model.slices.at(weight.plus_vector)));
+        Multiply(sources.at(weight.plus_matrix), ReadVector(sources.at(weight.plus_vector)));
   }
   return spec;
 }

@@ -2,6 +2,10 @@
 // actions of its axes.
 #pragma once
 
+#include <atomic>
+#include <map>
+
+#include "isoveil/base/scratch_file.h"
 #include "isoveil/transform/axis_actions.h"
 #include "isoveil/transform/matrix_job.h"
 #include "isoveil/transform/plan.h"
@@ -11,12 +15,30 @@ namespace isoveil {
 // The values of a stored vector in fp32.
 std::vector<float> ReadVector(const BoundSlice& slice);
 
-// The stored tensors that `part`, which must not be constant, is computed from.
+// The tensors that `part`, which must not be constant, is made from.
 std::vector<const TensorView*> SourcesOf(const BoundModel& model, const PartPlan& part);
+
+// What the parts of one target tensor are made from, as bytes: computed tensors lie in scratch files while this lives.
+class TensorSources {
+ public:
+  static Result<TensorSources> Open(const BoundModel& model, std::span<const PartPlan> parts, const Path& scratch,
+                                    const std::atomic<bool>* cancel);
+  BoundSlice at(std::string_view role) const;
+
+ private:
+  explicit TensorSources(const BoundModel& model) : model_(&model) {}
+
+  struct Held {
+    ScratchFile file;
+    TensorView view;
+  };
+  const BoundModel* model_;
+  std::map<const TensorView*, Held> held_;
+};
 
 // The specification of `part`, which must not be constant. kUnsupported if a bias would have to be divided
 // by a zero gain.
-Result<MatrixJobSpec> SpecifyWeight(const BoundModel& model, const AxisActions& actions, const PartPlan& part,
+Result<MatrixJobSpec> SpecifyWeight(const TensorSources& sources, const AxisActions& actions, const PartPlan& part,
                                     bool requantize);
 
 }  // namespace isoveil

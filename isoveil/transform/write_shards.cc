@@ -8,6 +8,7 @@
 #include "isoveil/base/mapping_guard.h"
 #include "isoveil/base/parallel.h"
 #include "isoveil/format/safetensors.h"
+#include "isoveil/tensor/computed.h"
 #include "isoveil/transform/journal.h"
 #include "isoveil/transform/quick_hash.h"
 #include "isoveil/transform/weight_job.h"
@@ -109,9 +110,10 @@ Status ReadSource(const TensorView& tensor, QuickHash& hash) {
 
 class ShardWriter {
  public:
-  ShardWriter(const Plan& plan, const AxisActions& actions, const WriteOptions& options, uint64_t total)
+  ShardWriter(const Plan& plan, const AxisActions& actions, Path scratch, const WriteOptions& options, uint64_t total)
       : plan_(plan),
         actions_(actions),
+        scratch_folder_(std::move(scratch)),
         options_(options),
         total_(total),
         scratch_bytes_(options.memory / ThreadCount(options.threads)) {}
@@ -127,7 +129,9 @@ class ShardWriter {
     hash.Update(std::as_bytes(std::span(job.tensor->literal)));
     for (const PartPlan& part : job.tensor->parts) {
       if (part.weight->constant) continue;
-      for (const TensorView* source : SourcesOf(*plan_.model, part)) ISOVEIL_RETURN_IF_ERROR(ReadSource(*source, hash));
+      for (const TensorView* source : SourcesOf(*plan_.model, part)) {
+        for (const TensorView& stored : StoredParts(*source)) ISOVEIL_RETURN_IF_ERROR(ReadSource(stored, hash));
+      }
     }
     ISOVEIL_RETURN_IF_ERROR(CheckMappings());
     return hash.Hex();
@@ -145,7 +149,9 @@ class ShardWriter {
       return Ok();
     };
     if (job.tensor->parts.empty()) return WriteValues(job.tensor->info.type, job.tensor->literal, 0, write);
-    for (const PartPlan& part : job.tensor->parts) ISOVEIL_RETURN_IF_ERROR(WritePart(part, scratch, write));
+    ISOVEIL_ASSIGN_OR_RETURN(const TensorSources sources,
+                             TensorSources::Open(*plan_.model, job.tensor->parts, scratch_folder_, options_.cancel));
+    for (const PartPlan& part : job.tensor->parts) ISOVEIL_RETURN_IF_ERROR(WritePart(sources, part, scratch, write));
     return Ok();
   }
 
@@ -157,13 +163,13 @@ class ShardWriter {
     return write(offset, bytes);
   }
 
-  Status WritePart(const PartPlan& part, PanelScratch& scratch, const PanelWriter& write) {
+  Status WritePart(const TensorSources& sources, const PartPlan& part, PanelScratch& scratch, const PanelWriter& write) {
     if (part.weight->constant) {
       return WriteValues(part.target.type, std::vector<float>(part.target.cols, *part.weight->constant),
                          part.target.offset, write);
     }
     ISOVEIL_ASSIGN_OR_RETURN(MatrixJobSpec spec,
-                             SpecifyWeight(*plan_.model, actions_, part, options_.requantize));
+                             SpecifyWeight(sources, actions_, part, options_.requantize));
     ISOVEIL_ASSIGN_OR_RETURN(const MatrixJob job, MatrixJob::Prepare(std::move(spec), scratch_bytes_));
     for (size_t panel = 0; panel < job.n_panels(); ++panel) {
       if (options_.cancel != nullptr && *options_.cancel) {
@@ -176,6 +182,7 @@ class ShardWriter {
 
   const Plan& plan_;
   const AxisActions& actions_;
+  const Path scratch_folder_;
   const WriteOptions& options_;
   const uint64_t total_;
   const uint64_t scratch_bytes_;
@@ -191,7 +198,7 @@ Result<WriteReport> WriteShards(const Plan& plan, const GgufMetadata& gguf, cons
   const std::vector<TensorJob> jobs = ListJobs(plan, shards);
   const std::vector<size_t> order = LargestFirst(jobs);
 
-  ShardWriter writer(plan, actions, options, plan.TotalBytes());
+  ShardWriter writer(plan, actions, place.path.parent_path(), options, plan.TotalBytes());
   std::atomic<uint64_t> resumed = 0;
   std::vector<PanelScratch> scratch(ThreadCount(options.threads));
   const auto run = [&](size_t i, unsigned worker) -> Status {
