@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -30,6 +31,10 @@ class Served:
 
     def said(self):
         return self.log.read_text(errors="replace")
+
+    def peak(self):
+        """The most that it has had in memory."""
+        return int(re.search(r"VmHWM:\s+(\d+) kB", pathlib.Path(f"/proc/{self.pid}/status").read_text())[1]) * 1024
 
     def rss(self):
         """resident bytes"""

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import gzip
 import json
 import os
 import pathlib
@@ -13,6 +14,7 @@ import socket
 import struct
 import subprocess
 import time
+import zlib
 
 import openai
 import pytest
@@ -247,6 +249,32 @@ def test_bodies(front, blind, blind_server, tmp_path):
         assert answer == b"" or answer.startswith(b"HTTP/1.1 413")
         s.close()
         assert ask(g, CHAT, chat_body("x" * 500)).status == 200
+
+
+def test_compressed_bodies(blind, blind_server, front, tmp_path):
+    body = json.dumps(chat_body()).encode()
+    packed = {"gzip": gzip.compress(body), "deflate": zlib.compress(body)}
+    plain = ask(front, CHAT, body)
+    for coding, bytes_ in packed.items():
+        answer = ask(front, CHAT, bytes_, {"Content-Encoding": coding})
+        assert answer.status == 200 and answer.json["choices"] == plain.json["choices"], coding
+    asked = ask(front, CHAT, body, {"Accept-Encoding": "gzip, deflate"})
+    assert asked.json["choices"] == plain.json["choices"] and "content-encoding" not in asked.headers
+    for coding in ("br", "zstd"):
+        answer = ask(front, CHAT, body, {"Content-Encoding": coding})
+        assert answer.status == 415 and answer.error["code"] == "unsupported_content_encoding"
+    for damaged in (body, packed["gzip"][:40], packed["gzip"][:20] + b"x" * 30, b""):
+        assert ask(front, CHAT, damaged, {"Content-Encoding": "gzip"}).status == 400, damaged[:30]
+    # 1 GB in 1 MB: refused when the limit is passed, not when all is unpacked.
+    bomb = zlib.compressobj(9, zlib.DEFLATED, 31)
+    bomb = b"".join([bomb.compress(b'{"messages": "'), *(bomb.compress(b"a" * (1 << 20)) for _ in range(1000)), bomb.flush()])
+    with gateway(blind.runner, blind.client, [blind_server.url], tmp_path / "log") as g:
+        before = g.peak()
+        for _ in range(3):
+            answer = ask(g, CHAT, bomb, {"Content-Encoding": "gzip"})
+            assert answer.status == 413 and answer.error["code"] == "body_too_large"
+        assert g.peak() < before + (64 << 20)
+        assert ask(g, CHAT, packed["gzip"], {"Content-Encoding": "gzip"}).status == 200
 
 
 WRONG = {

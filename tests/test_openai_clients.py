@@ -4,11 +4,13 @@ The answers themselves are held against a stock llama-server with the plaintext 
 """
 
 import concurrent.futures
+import gzip
 import json
 import math
 import time
 import urllib.request
 
+import httpx2
 import openai
 import pytest
 
@@ -532,3 +534,20 @@ def test_node_client(blind, blind_server, tmp_path):
     for path, text in seen["exchanges"]:
         assert openai_schema.check_stream(path, text) > 3 if text.startswith(("data:", "event:")) \
             else openai_schema.check(path, 200, "application/json", text.encode())
+
+
+class Packed(httpx2.HTTPTransport):
+    """What a client sends, compressed."""
+
+    def handle_request(self, request):
+        headers = [(name, value) for name, value in request.headers.raw if name.lower() != b"content-length"]
+        packed = gzip.compress(request.read())
+        return super().handle_request(httpx2.Request(request.method, request.url, content=packed, headers=[*headers, (b"Content-Encoding", b"gzip")]))
+
+
+def test_compressed_requests(front, client):
+    with openai.OpenAI(base_url=front.url + "/v1", api_key="none", max_retries=0,
+                       http_client=openai.DefaultHttpxClient(transport=Packed())) as packed:
+        assert chat(packed).choices[0].message.content == chat(client).choices[0].message.content
+        stream = chat(packed, stream=True)
+        assert "".join(c.choices[0].delta.content or "" for c in stream) == chat(client).choices[0].message.content

@@ -168,17 +168,29 @@ void Gateway::Impl::SetLimits() {
                                {"Cache-Control", "no-store"}, {"Server", "isoveil"}});
   server_.set_pre_routing_handler(
       [this](const httplib::Request& request, httplib::Response& response) { return CheckCaller(request, response); });
+  // What goes out is never compressed: httplib leaves alone what names its coding, which is said to nobody.
+  server_.set_post_routing_handler(
+      [](const httplib::Request&, httplib::Response& response) { response.headers.erase("Content-Encoding"); });
   server_.set_error_handler([this](const httplib::Request& request, httplib::Response& response) {
     if (!response.body.empty()) return httplib::Server::HandlerResponse::Unhandled;
     if (response.status == 404 && RefuseMethod(request, response)) return httplib::Server::HandlerResponse::Handled;
-    const bool large = response.status == 413;
-    Write({.status = response.status,
-           .type = "invalid_request_error",
-           .message = response.status == 404 ? fmt::format("there is nothing at {}", Quoted(request.path))
-                      : large                ? "the body is larger than this gateway takes"
-                                             : "the request cannot be understood",
-           .code = response.status == 404 ? "not_found" : large ? "body_too_large" : "bad_request"},
-          request, response);
+    ApiError error{.status = response.status, .type = "invalid_request_error", .message = "", .code = "bad_request"};
+    switch (response.status) {
+      case 404:
+        error.message = fmt::format("there is nothing at {}", Quoted(request.path));
+        error.code = "not_found";
+        break;
+      case 413:
+        error.message = "the body is larger than this gateway takes, as it comes or unpacked";
+        error.code = "body_too_large";
+        break;
+      case 415:
+        error.message = "expected a body as it is, or one with Content-Encoding gzip or deflate";
+        error.code = "unsupported_content_encoding";
+        break;
+      default: error.message = "the request cannot be understood: its headers, framing or compression are damaged";
+    }
+    Write(error, request, response);
     return httplib::Server::HandlerResponse::Handled;
   });
   server_.set_exception_handler([](const httplib::Request& request, httplib::Response& response, std::exception_ptr) {
@@ -217,6 +229,7 @@ void Gateway::Impl::AllowOrigin(const httplib::Request& request, httplib::Respon
 
 httplib::Server::HandlerResponse Gateway::Impl::CheckCaller(const httplib::Request& request,
                                                             httplib::Response& response) {
+  response.set_header("Content-Encoding", "identity");  // taken out again after routing, see SetLimits
   const std::string id = RandomId("req_");
   response.set_header("X-Request-Id", id);
   response.set_header("request-id", id);  // where Anthropic's clients look
