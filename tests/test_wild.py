@@ -142,3 +142,26 @@ def test_the_newest_block_formats_move(runner, llama, model_folder, tmp_path, ki
     manifest = read(tmp_path / "out/client/manifest.json")
     assert {t["name"]: t["type"] for t in manifest["tensors"]}["blk.0.ffn_up.weight"] == kind
     assert runner.run("verify", "--plain", quantised, "--encrypted", tmp_path / "out", "-k", runner.key)["match"]
+
+
+def test_scales_apart_from_their_weights_are_named(runner, model_folder, tmp_path):
+    """As in GGUF files of NVFP4, and in FP8 folders whose configuration does not say so."""
+    folder = model_folder("llama-gqa")
+    runner.run("convert", folder, "-o", tmp_path / "plain")
+    source = gguf.GGUFReader(tmp_path / "plain/model.gguf")
+    writer = gguf.GGUFWriter(tmp_path / "scaled.gguf", "llama")
+    for name, field in source.fields.items():
+        if name.startswith("llama."):
+            writer.add_key_value(name, field.contents(), field.types[0])
+    for tensor in source.tensors:
+        writer.add_tensor(tensor.name, np.array(tensor.data))
+    writer.add_tensor("blk.0.ffn_up.scale", np.ones(1, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    scaled = changed(folder, tmp_path / "wild",
+                     lambda ts: {**ts, "model.layers.0.mlp.up_proj.weight_scale_inv": np.ones((1, 1), np.float32)})
+    for model, name in ((tmp_path / "scaled.gguf", "blk.0.ffn_up.scale"), (scaled, "up_proj.weight_scale_inv")):
+        error = runner.fail(1, "encrypt", model, "--dry-run")
+        assert name in error and "NVFP4" in error and "llama-quantize" in error, error

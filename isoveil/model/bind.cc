@@ -136,8 +136,17 @@ bool HasBlockFormat(const std::vector<BoundTensor>& tensors) {
                      [](const BoundTensor& t) { return IsBlockFormat(t.tensor->info.type); });
 }
 
+// "blk.0.ffn_up.scale" of NVFP4 in GGUF; "weight_scale", "weight_scale_inv" and "input_scale" of FP8 folders.
+bool IsScaleOfWeights(std::string_view name) { return name.ends_with("scale") || name.ends_with("scale_inv"); }
+
 Status CheckNothingLeft(const TensorsByName& unclaimed, const Architecture& architecture) {
   if (unclaimed.empty()) return Ok();
+  for (const auto& [name, tensor] : unclaimed) {
+    if (!IsScaleOfWeights(name)) continue;
+    return Fail(ErrorCode::kUnsupported, fmt::format("tensor {}", Quoted(name)),
+                "holds a scale apart from the quantised weights that it belongs to (NVFP4, FP8), which has no rule here",
+                "encrypt the unquantised checkpoint to GGUF, and run llama-quantize on the result");
+  }
   return Fail(
       ErrorCode::kUnsupported, fmt::format("tensor {}", Quoted(unclaimed.begin()->first)),
       fmt::format("architecture {} declares no such weight ({} tensor{} left over)", architecture.name,
