@@ -108,10 +108,10 @@ def test_a_wrong_total_size_and_null_metadata(runner, model_folder, tmp_path):
 
 def test_quantised_folders_are_named(runner, model_folder, tmp_path):
     wild = changed(model_folder("llama-gqa"), tmp_path / "wild",
-                   quantization_config={"quant_method": "fp8", "fmt": "e4m3", "weight_block_size": [128, 128]})
+                   quantization_config={"quant_method": "gptq", "bits": 4})
     for command in (["inspect", wild], ["encrypt", wild, "--dry-run"]):
         error = runner.fail(1, *command)
-        assert "quantised with FP8" in error and "convert_hf_to_gguf.py" in error
+        assert "quantised with GPTQ" in error and "convert_hf_to_gguf.py" in error
 
 
 def test_adapters_are_named(runner, tmp_path):

@@ -5,6 +5,7 @@
 #include "isoveil/format/folder.h"
 #include "isoveil/format/gguf_split.h"
 #include "isoveil/format/hf_foreign.h"
+#include "isoveil/format/hf_fp8.h"
 #include "isoveil/format/lfs.h"
 
 namespace isoveil {
@@ -107,7 +108,22 @@ Result<Checkpoint> Checkpoint::FromHf(const Path& folder, const std::string& wei
   ISOVEIL_ASSIGN_OR_RETURN(HfFolder hf, HfFolder::Open(folder, weights));
   Checkpoint checkpoint;
   checkpoint.hf_ = std::make_shared<const HfFolder>(std::move(hf));
-  for (const auto& shard : checkpoint.hf_->shards()) checkpoint.AddShard(shard.path, shard.file.tensors());
+  std::vector<TensorView> stored;
+  std::map<std::string, Path> shard_of;
+  for (const auto& shard : checkpoint.hf_->shards()) {
+    for (const TensorView& tensor : shard.file.tensors()) {
+      stored.push_back(tensor);
+      shard_of.emplace(tensor.info.name, shard.path);
+    }
+  }
+  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TensorView> tensors, WithScales(std::move(stored), checkpoint.hf_->config()));
+  for (const auto& shard : checkpoint.hf_->shards()) {
+    std::vector<TensorView> held;
+    for (const TensorView& tensor : tensors) {
+      if (shard_of.at(tensor.info.name) == shard.path) held.push_back(tensor);
+    }
+    checkpoint.AddShard(shard.path, held);
+  }
   return checkpoint;
 }
 

@@ -42,7 +42,7 @@ class Checkpoint {
     std::vector<TensorInfo> tensors;
   };
   std::span<const Shard> shards() const { return shards_; }
-  // Of all shards, in order; those that an adapter changes are computed.
+  // Of all shards, in order; those with scales of their own or changed by an adapter are computed.
   std::span<const TensorView> tensors() const { return tensors_; }
   // Null if none is merged in.
   const LoraAdapter* lora() const { return lora_.get(); }

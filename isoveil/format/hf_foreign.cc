@@ -32,7 +32,6 @@ constexpr std::array kMethods = {
     Method{"gptq", "GPTQ", kWithConverter},
     Method{"awq", "AWQ", kFromTheStart},
     Method{"bitsandbytes", "bitsandbytes", kWithTransformers},
-    Method{"fp8", "FP8 (E4M3 with scales)", kWithConverter},
     Method{"fbgemm_fp8", "FP8 (fbgemm)", kFromTheStart},
     Method{"compressed-tensors", "compressed-tensors", kWithConverter},
     Method{"modelopt", "ModelOpt", kWithConverter},
@@ -67,6 +66,7 @@ Status RefuseQuantized(const ordered_json& config, const Path& folder) {
     if (settings->contains("quant_method") && (*settings)["quant_method"].is_string())
       method = (*settings)["quant_method"].get<std::string>();
     if (method.empty() && IsOldBitsAndBytes(*settings)) method = "bitsandbytes";
+    if (method == "fp8") return Ok();  // read with its scales, see hf_fp8.h
     return RefusedMethod(folder / "config.json", method);
   }
   if (FileExists(folder / "quantize_config.json"))

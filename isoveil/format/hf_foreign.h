@@ -12,7 +12,7 @@
 namespace isoveil {
 
 // kUnsupported if config.json, or the file of an older tool beside it, says that the weights are quantised
-// (GPTQ, AWQ, bitsandbytes, FP8, compressed-tensors, ...).
+// (GPTQ, AWQ, bitsandbytes, compressed-tensors, ...), but for the plain FP8 that hf_fp8.h reads.
 Status RefuseQuantized(const nlohmann::ordered_json& config, const Path& folder);
 
 // kUnsupported if the folder holds an adapter of PEFT.

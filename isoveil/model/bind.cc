@@ -77,13 +77,13 @@ Status CheckShape(const BoundTensor& bound, const TensorLayout& expected) {
 // An adapter says of a square matrix which way it is stored; the architecture knows.
 Status CheckUpdate(const BoundTensor& bound) {
   const auto& computed = bound.tensor->computed;
-  if (!computed) return Ok();
+  if (!computed || !computed->update) return Ok();
   const std::string where = fmt::format("tensor {}", Quoted(bound.tensor->info.name));
   if (!bound.dropped.empty()) {
     return Fail(ErrorCode::kUnsupported, where, fmt::format("the LoRA adapter changes it, but it is {}", bound.dropped),
                 "untie the head first: save the model with tie_word_embeddings set to false");
   }
-  if (computed->update.transposed == bound.stored.transposed) return Ok();
+  if (computed->update->transposed == bound.stored.transposed) return Ok();
   return Fail(ErrorCode::kMismatch, where, "fan_in_fan_out of the LoRA adapter says that it is stored the other way round",
               "correct fan_in_fan_out in adapter_config.json");
 }

@@ -41,20 +41,34 @@ Status Round(DType type, std::span<const double> values, std::span<std::byte> ou
 
 }  // namespace
 
+TensorView Scaled(TensorView base, BlockScales scales) {
+  TensorView scaled{{base.info.name, DType::kBF16, base.info.shape}, {}, nullptr};
+  scaled.computed = std::make_shared<const Computation>(Computation{std::move(base), std::move(scales), std::nullopt});
+  return scaled;
+}
+
 TensorView Merged(TensorView base, LowRankUpdate update) {
   TensorView merged{base.info, {}, nullptr};
-  merged.computed = std::make_shared<const Computation>(Computation{std::move(base), std::move(update)});
+  Computation how = base.computed ? *base.computed : Computation{std::move(base), std::nullopt, std::nullopt};
+  how.update = std::move(update);
+  merged.computed = std::make_shared<const Computation>(std::move(how));
   return merged;
 }
 
 std::vector<TensorView> StoredParts(const TensorView& tensor) {
   if (!tensor.computed) return {tensor};
-  return {tensor.computed->base, tensor.computed->update.a, tensor.computed->update.b};
+  const Computation& how = *tensor.computed;
+  std::vector<TensorView> parts = {how.base};
+  if (how.scales) parts.push_back(how.scales->values);
+  if (how.update) parts.insert(parts.end(), {how.update->a, how.update->b});
+  return parts;
 }
 
 RowReader::RowReader(const TensorView& tensor) : info_(tensor.info), how_(tensor.computed) {
   assert(how_ != nullptr && info_.shape.size() == 2);
-  const LowRankUpdate& update = how_->update;
+  if (how_->scales) scales_ = Decoded(how_->scales->values);
+  if (!how_->update) return;
+  const LowRankUpdate& update = *how_->update;
   rank_ = update.a.info.shape[0];
   left_ = Decoded(update.b);
   right_ = Decoded(update.a);
@@ -65,19 +79,30 @@ RowReader::RowReader(const TensorView& tensor) : info_(tensor.info), how_(tensor
   }
 }
 
-Status RowReader::Read(uint64_t row, std::span<std::byte> out) const {
-  const uint64_t cols = info_.shape[1];
-  std::vector<double> sum(cols);
+void RowReader::AddUpdate(uint64_t row, std::span<double> values) const {
+  std::vector<double> sum(values.size());
   for (uint64_t k = 0; k < rank_; ++k) {
     const double factor = left_[row * rank_ + k];
-    const float* right = right_.data() + k * cols;
-    for (uint64_t c = 0; c < cols; ++c) sum[c] += factor * static_cast<double>(right[c]);
+    const float* right = right_.data() + k * values.size();
+    for (size_t c = 0; c < values.size(); ++c) sum[c] += factor * static_cast<double>(right[c]);
   }
+  for (size_t c = 0; c < values.size(); ++c) values[c] += how_->update->scale * sum[c];
+}
+
+Status RowReader::Read(uint64_t row, std::span<std::byte> out) const {
+  const uint64_t cols = info_.shape[1];
+  const DType stored = how_->base.info.type;
+  const uint64_t row_bytes = *RowBytes(stored, cols);
   std::vector<float> base(cols);
-  const uint64_t row_bytes = *RowBytes(info_.type, cols);
-  ToFloat(info_.type, how_->base.bytes.subspan(row * row_bytes, row_bytes), base);
-  for (uint64_t c = 0; c < cols; ++c) sum[c] = static_cast<double>(base[c]) + how_->update.scale * sum[c];
-  Status rounded = Round(info_.type, sum, out);
+  ToFloat(stored, how_->base.bytes.subspan(row * row_bytes, row_bytes), base);
+  std::vector<double> values(base.begin(), base.end());
+  if (how_->scales) {
+    const uint64_t block = how_->scales->block_cols;
+    const float* scales = scales_.data() + row / how_->scales->block_rows * ((cols + block - 1) / block);
+    for (uint64_t c = 0; c < cols; ++c) values[c] *= static_cast<double>(scales[c / block]);
+  }
+  if (how_->update) AddUpdate(row, values);
+  Status rounded = Round(info_.type, values, out);
   if (!rounded) {
     Error error = std::move(rounded).error();
     error.where = fmt::format("tensor {}, row {}", Quoted(info_.name), row);

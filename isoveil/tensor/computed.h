@@ -1,4 +1,5 @@
-// Tensors whose elements are computed from stored ones when they are read: a matrix and what an adapter adds to it.
+// Tensors whose elements are computed from stored ones when they are read: a matrix of FP8 times its scales, a matrix and
+// what an adapter adds to it.
 //
 //   const TensorView merged = Merged(base, {.a = a, .b = b, .scale = 2});
 //   for (const TensorView& part : StoredParts(merged)) Hash(part.bytes);
@@ -10,6 +11,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -26,12 +28,23 @@ struct LowRankUpdate {
   bool transposed = false;
 };
 
-struct Computation {
-  TensorView base;
-  LowRankUpdate update;
+// A factor for each block of a matrix; the last blocks of a row or column may be cut off.
+struct BlockScales {
+  TensorView values;  // row by row
+  uint64_t block_rows = 1;
+  uint64_t block_cols = 1;
 };
 
-// The matrix with the update added. The shapes must fit.
+struct Computation {
+  TensorView base;
+  std::optional<BlockScales> scales;
+  std::optional<LowRankUpdate> update;
+};
+
+// The matrix times its scales, in BF16. There must be a scale for each block.
+TensorView Scaled(TensorView base, BlockScales scales);
+
+// The matrix, which may be scaled, with the update added. The shapes must fit.
 TensorView Merged(TensorView base, LowRankUpdate update);
 
 // The stored tensors that a view is read from: itself unless it is computed.
@@ -47,6 +60,9 @@ class RowReader {
  private:
   TensorInfo info_;
   std::shared_ptr<const Computation> how_;
+  void AddUpdate(uint64_t row, std::span<double> values) const;
+
+  std::vector<float> scales_;
   std::vector<float> left_;   // {rows, rank}
   std::vector<float> right_;  // {rank, columns}
   uint64_t rank_ = 0;

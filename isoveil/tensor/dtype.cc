@@ -7,6 +7,7 @@
 #include <cassert>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 namespace isoveil {
@@ -55,6 +56,7 @@ constexpr std::array kTypes = {
     TypeRow{DType::kNVFP4, "NVFP4", GGML_TYPE_NVFP4, ""},
     TypeRow{DType::kQ1_0, "Q1_0", GGML_TYPE_Q1_0, ""},
     TypeRow{DType::kQ2_0, "Q2_0", GGML_TYPE_Q2_0, ""},
+    TypeRow{DType::kF8E4M3, "F8_E4M3", -1, "F8_E4M3"},
 };
 
 // The table stands in the order of the enum, so that a look-up in an inner loop costs nothing.
@@ -88,6 +90,24 @@ void Convert(std::span<const std::byte> bytes, std::span<float> out) {
     std::memcpy(&value, bytes.data() + i * sizeof(T), sizeof(T));
     out[i] = static_cast<float>(value);
   }
+}
+
+// Four bits of exponent with a bias of 7, three of mantissa, no infinities; all ones are not a number.
+float FromE4M3(uint8_t bits) {
+  const int exponent = bits >> 3 & 15;
+  const auto mantissa = static_cast<float>(bits & 7);
+  if ((bits & 0x7F) == 0x7F) return std::numeric_limits<float>::quiet_NaN();
+  const float value = exponent == 0 ? std::ldexp(mantissa, -9) : std::ldexp(8 + mantissa, exponent - 10);
+  return (bits & 0x80) != 0 ? -value : value;
+}
+
+void ConvertE4M3(std::span<const std::byte> bytes, std::span<float> out) {
+  static const std::array<float, 256> kValues = [] {
+    std::array<float, 256> values;
+    for (size_t i = 0; i < values.size(); ++i) values[i] = FromE4M3(static_cast<uint8_t>(i));
+    return values;
+  }();
+  for (size_t i = 0; i < out.size(); ++i) out[i] = kValues[static_cast<uint8_t>(bytes[i])];
 }
 
 // ggml decodes one piece.
@@ -196,6 +216,7 @@ void ToFloat(DType type, std::span<const std::byte> bytes, std::span<float> out)
     case DType::kI64: return Convert<int64_t>(bytes, out);
     case DType::kU8:
     case DType::kBool: return Convert<uint8_t>(bytes, out);
+    case DType::kF8E4M3: return ConvertE4M3(bytes, out);
     default: break;
   }
   while (!out.empty()) {
@@ -271,6 +292,7 @@ bool AnyNonFinite(std::span<const std::byte> bytes, U exponent) {
 
 bool MayHoldNonFinite(DType type, std::span<const std::byte> bytes) {
   switch (type) {
+    case DType::kF8E4M3: return AnyNonFinite<uint8_t>(bytes, 0x7f);
     case DType::kF16: return AnyNonFinite<uint16_t>(bytes, 0x7c00);
     case DType::kBF16: return AnyNonFinite<uint16_t>(bytes, 0x7f80);
     case DType::kF32: return AnyNonFinite<uint32_t>(bytes, 0x7f800000);

@@ -53,18 +53,19 @@ enum class DType : uint8_t {
   kNVFP4,
   kQ1_0,
   kQ2_0,
+  kF8E4M3,
 };
-inline constexpr DType kLastDType = DType::kQ2_0;
+inline constexpr DType kLastDType = DType::kF8E4M3;
 
 // "F32", "BF16", "Q4_K": the name used in messages and manifests.
 std::string_view DTypeName(DType type);
 
 // The type of a ggml_type number; kUnsupported for numbers this version does not know.
 Result<DType> DTypeFromGgml(uint32_t ggml_type);
-// The ggml_type number, or nullopt for types GGUF cannot hold (Bool, U8).
+// The ggml_type number, or nullopt for types GGUF cannot hold (Bool, U8, F8_E4M3).
 std::optional<uint32_t> GgmlType(DType type);
 
-// The type of a safetensors name such as "BF16"; kUnsupported for others (F8_E4M3, ...).
+// The type of a safetensors name such as "BF16"; kUnsupported for others (F8_E5M2, ...).
 Result<DType> DTypeFromSafetensors(std::string_view name);
 // The safetensors name, or nullopt for block formats.
 std::optional<std::string_view> SafetensorsName(DType type);

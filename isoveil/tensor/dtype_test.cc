@@ -55,7 +55,7 @@ TEST(DType, UnknownTypesAreNamed) {
     EXPECT_EQ(type.error().code, ErrorCode::kUnsupported);
     EXPECT_NE(type.error().problem.find(fmt::format("{}", number)), std::string::npos);
   }
-  EXPECT_NE(DTypeFromSafetensors("F8_E4M3").error().problem.find("F8_E4M3"), std::string::npos);
+  EXPECT_NE(DTypeFromSafetensors("F8_E5M2").error().problem.find("F8_E5M2"), std::string::npos);
   EXPECT_FALSE(DTypeFromSafetensors(""));
 }
 

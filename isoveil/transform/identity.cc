@@ -59,7 +59,9 @@ Status AddMetadata(const GgufMetadata& metadata, LengthPrefixed& hash) {
 Result<ModelIdentity> IdentifyModel(const Checkpoint& checkpoint) {
   std::map<std::string_view, const TensorView*> by_name;
   std::vector<TensorView> stored;
-  for (const TensorView& tensor : checkpoint.tensors()) stored.push_back(StoredParts(tensor).front());
+  for (const TensorView& tensor : checkpoint.tensors()) {
+    for (TensorView& part : StoredParts(tensor)) stored.push_back(std::move(part));
+  }
   if (checkpoint.lora() != nullptr) {
     stored.insert(stored.end(), checkpoint.lora()->tensors().begin(), checkpoint.lora()->tensors().end());
   }

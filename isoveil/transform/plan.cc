@@ -4,6 +4,7 @@
 #include <map>
 
 #include "isoveil/crypto/hash.h"
+#include "isoveil/tensor/computed.h"
 
 namespace isoveil {
 namespace {
@@ -174,7 +175,9 @@ std::string DescribeTreatment(const Graph& graph, const Weight& weight) {
 
 std::string DescribePart(const BoundModel& model, const Weight& weight) {
   std::string text = DescribeTreatment(model.graph, weight);
-  if (!weight.constant && model.slices.at(weight.source).tensor->computed) text += "; LoRA adapter merged in";
+  const Computation* how = weight.constant ? nullptr : model.slices.at(weight.source).tensor->computed.get();
+  if (how != nullptr && how->scales) text += fmt::format("; read from {} times its scales", DTypeName(how->base.info.type));
+  if (how != nullptr && how->update) text += "; LoRA adapter merged in";
   return text;
 }
 

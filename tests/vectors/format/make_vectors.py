@@ -255,8 +255,8 @@ def safetensors_vectors():
     bad("no_offsets", safetensors(field('"dtype":"F32","shape":[2]'), data), "field 'data_offsets' is missing")
     bad("unknown_field", safetensors(field('"x":1,"dtype":"F32","shape":[2],"data_offsets":[0,8]'), data),
         "expected the fields dtype, shape and data_offsets, found 'x'")
-    bad("dtype_unknown", safetensors(header(entry(dtype="F8_E4M3", end=2)), bytes(2)),
-        "safetensors type 'F8_E4M3' is not known", "unsupported")
+    bad("dtype_unknown", safetensors(header(entry(dtype="F8_E5M2", end=2)), bytes(2)),
+        "safetensors type 'F8_E5M2' is not known", "unsupported")
     bad("dtype_lower_case", safetensors(header(entry(dtype="f32")), data), "type 'f32' is not known", "unsupported")
     bad("dtype_block", safetensors(header(entry(dtype="Q8_0")), data), "type 'Q8_0' is not known", "unsupported")
     bad("dtype_number", safetensors(field('"dtype":0'), data), "expected a string in field 'dtype', found 0")
@@ -371,7 +371,7 @@ def folder_vectors():
     folder("adapter_alone", {"adapter_config.json": '{"base_model_name_or_path":"meta-llama/Llama-2-7b-hf"}', "adapter_model.safetensors": model("a")},
            "holds a LoRA adapter for 'meta-llama/Llama-2-7b-hf' and no model", "unsupported")
     folder("other_safetensors", {"config.json": config, "weights.safetensors": model("a")}, "holds 'weights.safetensors', but neither", "not_found")
-    for method, said in (("gptq", "GPTQ"), ("awq", "AWQ"), ("bitsandbytes", "bitsandbytes"), ("fp8", "FP8"), ("compressed-tensors", "compressed-tensors"),
+    for method, said in (("gptq", "GPTQ"), ("awq", "AWQ"), ("bitsandbytes", "bitsandbytes"), ("fbgemm_fp8", "FP8"), ("compressed-tensors", "compressed-tensors"),
                          ("modelopt", "ModelOpt"), ("mxfp4", "MXFP4"), ("hqq", "'hqq'")):
         folder(f"quantised_{method}", {"config.json": json.dumps({"model_type": "llama", "quantization_config": {"quant_method": method}}), "model.safetensors": model("a")},
                f"the weights are quantised with {said}", "unsupported")
