@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -26,6 +27,21 @@ def test_the_server_gets_no_text(runner, model_folder, tmp_path, name, to):
             assert not re.search(secret, content) and not re.search(secret.decode(), path.name), (path, secret)
     client = [p.read_bytes() for p in (out / "client").rglob("*") if p.is_file()]
     assert any(re.search(rb"<\|user\|>", content) for content in client), "the scan finds nothing at all"
+
+
+def test_example_questions_go_to_the_client_alone(runner, model_folder, tmp_path):
+    source = shutil.copytree(model_folder("llama-gqa"), tmp_path / "source")
+    runner.encrypt(source, tmp_path / "without")
+    (source / "chat_examples.json").write_text('["When is the secret clinic open?"]')
+    runner.encrypt(source, tmp_path / "with")
+    assert json.loads((tmp_path / "with/client/chat_examples.json").read_text()) == ["When is the secret clinic open?"]
+    assert not (tmp_path / "without/client/chat_examples.json").exists()
+    assert not any(b"secret clinic" in p.read_bytes() for p in (tmp_path / "with/server").rglob("*") if p.is_file())
+    identity = lambda out: json.loads((tmp_path / out / "client/manifest.json").read_text())["model_identity"]
+    assert identity("with") == identity("without"), "other questions do not make another model"
+    (source / "chat_examples.json").write_text('{"a": 1}')
+    assert "chat_examples.json" in runner.fail(1, "encrypt", source, "-k", runner.key, "-o", tmp_path / "bad")
+    assert not (tmp_path / "bad").exists()
 
 
 def test_all_ids_move_together(runner, model_folder, tmp_path):

@@ -391,6 +391,7 @@ Json Gateway::Impl::StatusJson() const {
           {"n_vocab", manifest.n_vocab},
           {"n_context", n_context ? Json(*n_context) : Json(nullptr)},
           {"chat", service_.chat.has_value()},
+          {"examples", client_->examples},
           {"version", ISOVEIL_VERSION}};
 }
 

@@ -1,5 +1,7 @@
 #include "isoveil/tokenizer/client_folder.h"
 
+#include "isoveil/tokenizer/chat_examples.h"
+
 namespace isoveil {
 
 Result<ClientFolder> ClientFolder::Open(const Path& folder, const RootKey& key) {
@@ -17,7 +19,8 @@ Result<ClientFolder> ClientFolder::Open(const Path& folder, const RootKey& key) 
   }
   const ModelKey model_key(key, manifest.model_identity);
   ISOVEIL_ASSIGN_OR_RETURN(VocabCipher cipher, VocabCipher::Derive(model_key, manifest.n_vocab));
-  return ClientFolder{std::move(manifest), std::move(vocabulary), std::move(cipher)};
+  ISOVEIL_ASSIGN_OR_RETURN(std::vector<std::string> examples, ReadChatExamples(folder));
+  return ClientFolder{std::move(manifest), std::move(vocabulary), std::move(cipher), std::move(examples)};
 }
 
 }  // namespace isoveil

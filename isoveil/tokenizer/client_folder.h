@@ -7,6 +7,9 @@
 // Immutable after opening; safe to use from many threads.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "isoveil/key/key_file.h"
 #include "isoveil/tokenizer/manifest.h"
 #include "isoveil/tokenizer/vocab_cipher.h"
@@ -18,6 +21,7 @@ struct ClientFolder {
   Manifest manifest;
   Vocabulary vocabulary;
   VocabCipher cipher;
+  std::vector<std::string> examples;  // questions for the chat page to offer
 
   // kAuth if the model was encrypted with another key; both key ids are named.
   static Result<ClientFolder> Open(const Path& folder, const RootKey& key);

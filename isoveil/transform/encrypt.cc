@@ -181,6 +181,7 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
   const BoundModel& model = planned->model;
   const Plan& plan = planned->plan;
   ISOVEIL_ASSIGN_OR_RETURN(const Prepared prepared, Prepare(*planned, root, planned->gguf.metadata));
+  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TextFile> client_texts, ClientTexts(planned->checkpoint));
 
   ISOVEIL_ASSIGN_OR_RETURN(Stage stage, Stage::Open(out, Stage::Mode::kResume));
   const Path server = stage.path() / "server";
@@ -204,7 +205,6 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
   for (const TextFile& file : prepared.server.texts) {
     ISOVEIL_RETURN_IF_ERROR(WriteStaged(server / file.name, file.text));
   }
-  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TextFile> client_texts, ClientTexts(planned->checkpoint));
   for (const TextFile& file : client_texts)
     ISOVEIL_RETURN_IF_ERROR(WriteStaged(client / file.name, file.text));
   ISOVEIL_RETURN_IF_ERROR(

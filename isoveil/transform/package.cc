@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "isoveil/model/config_fields.h"
+#include "isoveil/tokenizer/chat_examples.h"
 #include "isoveil/tokenizer/from_hf.h"
 #include "isoveil/tokenizer/id_fields.h"
 
@@ -194,6 +195,8 @@ Result<std::vector<TextFile>> ClientTexts(const Checkpoint& checkpoint) {
     ISOVEIL_ASSIGN_OR_RETURN(std::string text, ReadTextFile(path));
     texts.push_back({path.filename().string(), std::move(text)});
   }
+  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<std::string> examples, ReadChatExamples(hf->path()));
+  if (!examples.empty()) texts.push_back({kChatExamplesFile, ordered_json(examples).dump(1) + "\n"});
   return texts;
 }
 

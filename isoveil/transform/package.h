@@ -45,7 +45,7 @@ struct GgufDescription {
 };
 Result<GgufDescription> DescribeGguf(const BoundModel& model, const Checkpoint& checkpoint);
 
-// Text files of the source that the client keeps: tokenizer, chat template.
+// Text files of the source that the client keeps: tokenizer, chat template, example questions.
 Result<std::vector<TextFile>> ClientTexts(const Checkpoint& checkpoint);
 
 }  // namespace isoveil
