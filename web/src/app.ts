@@ -42,12 +42,15 @@ export interface State {
 
 const SAVE_EVERY_MS = 1500;
 const TOAST_MS = 7000;
+const STATUS_EVERY_MS = 60_000;
+const STATUS_AGAIN_MS = 4_000;  // while something is not as it should be
 
 export class App {
   state: State;
   private readonly listeners = new Set<() => void>();
   private readonly aborts = new Map<string, AbortController>();
   private frame = 0;
+  private watching = 0;
   private afterKey: (() => void) | null = null;
 
   constructor(private readonly store: Store, chats: readonly Conversation[]) {
@@ -87,6 +90,18 @@ export class App {
       this.set({ statusError: error instanceof ApiError ? error.message : String(error) });
       if (error instanceof ApiError && error.status === 401) this.askKey(() => void this.connect());
     }
+    this.watch();
+  }
+
+  // A server that comes back, or a gateway restarted with another key, is noticed without a reload.
+  private watch(): void {
+    clearTimeout(this.watching);
+    const { status, statusError } = this.state;
+    const well = statusError === null && status?.server === 'ready';
+    this.watching = window.setTimeout(() => {
+      if (document.hidden || this.state.dialog !== null) this.watch();
+      else void this.connect();
+    }, well ? STATUS_EVERY_MS : STATUS_AGAIN_MS);
   }
 
   // --- chats
@@ -289,7 +304,7 @@ export class App {
       const { message, code } = error instanceof ApiError ? error : new ApiError(String(error), 0);
       end = builder.message({ status: 'error', error: { message, code } });
       if (error instanceof ApiError && error.status === 401) this.askKey(() => this.regenerate(reply.id));
-      if (error instanceof ApiError && error.code === 'unreachable') void this.connect();
+      else void this.connect();  // the failure may be the server's: say so, and notice its return
     } finally {
       if (abort.signal.aborted) this.finishStopped(chat.id, builder);
     }

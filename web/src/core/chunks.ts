@@ -1,6 +1,6 @@
 // Decodes the chunks of /v1/chat/completions, with the gateway's "isoveil" member, into stream events.
 // Everything is checked: a malformed chunk is an ApiError, never an exception of another kind.
-import type { GatewayStatus, WirePair } from './types.ts';
+import type { GatewayStatus, ServerState, WirePair } from './types.ts';
 
 export interface Usage {
   readonly prompt_tokens: number;
@@ -72,11 +72,19 @@ export function decodeStatus(value: unknown): GatewayStatus {
     key_id: object.key_id,
     profile: text(object.profile),
     model: text(object.model),
-    model_match: object.model_match,
+    server: serverState(object.model_match, object.server),
     upstream: { kind: text(upstream?.kind), url: text(upstream?.url) },
     n_vocab: isCount(object.n_vocab) ? object.n_vocab : 0,
+    n_context: isCount(object.n_context) && object.n_context > 0 ? object.n_context : null,
+    examples: Array.isArray(object.examples) ? object.examples.filter((entry) => typeof entry === 'string') : [],
     version: text(object.version),
   };
+}
+
+// A server that has not been asked yet is as good as away.
+function serverState(match: boolean, server: unknown): ServerState {
+  if (!match) return 'wrong';
+  return server === 'ready' ? 'ready' : 'away';
 }
 
 export function decodeModels(value: unknown): string[] {

@@ -59,12 +59,17 @@ export interface WireRecord {
   readonly tokens: readonly WirePair[];
 }
 
+// 'wrong' is a server whose model does not belong to the key.
+export type ServerState = 'ready' | 'away' | 'wrong';
+
 export interface GatewayStatus {
   readonly key_id: string;
   readonly profile: string;
   readonly model: string;
-  readonly model_match: boolean;
+  readonly server: ServerState;
   readonly upstream: { readonly kind: string; readonly url: string };
   readonly n_vocab: number;
+  readonly n_context: number | null;  // null until a server has told it
+  readonly examples: readonly string[];  // questions that the model's folder suggests
   readonly version: string;
 }

@@ -99,13 +99,16 @@ function Notices({ app, state }: { app: App; state: State }): JSX.Element | null
       </div>
     );
   }
-  if (state.status && !state.status.model_match) {
+  if (state.status?.server === 'wrong') {
     return (
       <div class="notice danger" role="alert">
         <Icon name="warn" />
         <span>The model on the server does not belong to this key. Answers would be gibberish, so the gateway refuses to send. Start it with the matching key or model.</span>
       </div>
     );
+  }
+  if (state.status?.server === 'away') {
+    return <div class="notice mild" role="status"><Icon name="server" /><span>The server is away. This page notices when it is back.</span></div>;
   }
   if (!state.durable) {
     return <div class="notice" role="status"><Icon name="warn" /><span>This browser window stores nothing: chats end with the page. Export to keep them.</span></div>;

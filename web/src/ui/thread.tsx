@@ -7,11 +7,6 @@ import { Icon } from './controls.tsx';
 import { MessageView } from './message.tsx';
 
 const NEAR_END = 60;  // pixels
-const EXAMPLES = [
-  'Explain what a permutation is, with one everyday example.',
-  'Write a short Python function that checks whether a word is a palindrome.',
-  'Draft a polite reply that moves a meeting to next week.',
-];
 
 export function Thread({ app, state }: { app: App; state: State }): JSX.Element {
   const { current } = state;
@@ -41,7 +36,7 @@ export function Thread({ app, state }: { app: App; state: State }): JSX.Element 
     <div class="thread-frame">
       <div class="thread" ref={place} onScroll={onScroll} onClick={copyCode} tabIndex={-1}>
         {current.messages.length === 0
-          ? <Welcome app={app} />
+          ? <Welcome app={app} examples={state.status?.examples ?? []} />
           : <div class="messages" role="log" aria-label="Conversation" aria-live="off" aria-busy={busy}>
               {current.messages.map((message, index) => (
                 <MessageView app={app} message={message} key={message.id} last={index === current.messages.length - 1}
@@ -55,7 +50,7 @@ export function Thread({ app, state }: { app: App; state: State }): JSX.Element 
   );
 }
 
-function Welcome({ app }: { app: App }): JSX.Element {
+function Welcome({ app, examples }: { app: App; examples: readonly string[] }): JSX.Element {
   return (
     <section class="welcome">
       <Icon name="logo" />
@@ -64,11 +59,13 @@ function Welcome({ app }: { app: App }): JSX.Element {
         The server computes the answer on ids whose meaning it was never given. “What the server sees” shows,
         word for word, what reaches it and what comes back.
       </p>
-      <ul>
-        {EXAMPLES.map((text) => (
-          <li><button type="button" onClick={() => app.send(text)}>{text}<Icon name="right" /></button></li>
-        ))}
-      </ul>
+      {examples.length > 0 && (
+        <ul>
+          {examples.map((text) => (
+            <li key={text}><button type="button" onClick={() => app.send(text)}>{text}<Icon name="right" /></button></li>
+          ))}
+        </ul>
+      )}
     </section>
   );
 }

@@ -34,11 +34,17 @@ export function WirePane({ app, state }: { app: App; state: State }): JSX.Elemen
   );
 }
 
+const BADGES = {
+  ready: { text: 'Model matches the key', icon: 'check', tone: 'good' },
+  away: { text: 'Server is away', icon: 'server', tone: 'mild' },
+  wrong: { text: 'Model does not match the key', icon: 'warn', tone: 'bad' },
+} as const;
+
 export function MatchBadge({ status, compact = false }: { status: GatewayStatus; compact?: boolean }): JSX.Element {
-  const text = status.model_match ? 'Model matches the key' : 'Model does not match the key';
+  const { text, icon, tone } = BADGES[status.server];
   return (
-    <span class={`badge ${status.model_match ? 'good' : 'bad'}`} title={compact ? text : undefined}>
-      <Icon name={status.model_match ? 'check' : 'warn'} />
+    <span class={`badge ${tone}`} title={compact ? text : undefined}>
+      <Icon name={icon} />
       <span class={compact ? 'visually-hidden' : undefined}>{text}</span>
     </span>
   );

@@ -48,6 +48,28 @@ const answers = (): Promise<number> => page.locator('.message.assistant').count(
 const titles = (): Promise<string[]> => page.locator('.chat-title').allInnerTexts();
 
 describe('talking', () => {
+  test('the questions of the model\'s folder are offered, and answered', async () => {
+    const { examples } = await (await fetch(`${url}/isoveil/status`)).json() as { examples: string[] };
+    assert.ok(examples.length > 0);
+    await page.locator('.welcome li').first().waitFor();
+    assert.deepEqual(await page.locator('.welcome li').allInnerTexts(), examples);
+    for (const example of examples) {
+      await page.locator('.welcome li button', { hasText: example }).click();
+      await page.locator('.message.assistant').waitFor();
+      await settled(page);
+      assert.deepEqual(await userTexts(), [example]);
+      assert.doesNotMatch(await lastAnswer(page), /only help with|cannot help|sorry/i);
+      await newChat(page);
+    }
+  });
+
+  test('without questions none are offered', mockOnly, async () => {
+    mock.options = { examples: [] };
+    await page.reload();
+    await page.locator('.badge.good').waitFor();
+    assert.equal(await page.locator('.welcome ul').count(), 0);
+  });
+
   test('an answer streams in, with its model and speed', async () => {
     await say(page, 'What is a permutation?');
     assert.deepEqual(await userTexts(), ['What is a permutation?']);
@@ -179,10 +201,23 @@ describe('failures', () => {
   });
 
   test('a model that does not match the key is told at once', mockOnly, async () => {
-    mock.options = { modelMatch: false };
+    mock.options = { server: 'wrong' };
     await page.reload();
     await page.getByRole('alert').filter({ hasText: 'does not belong to this key' }).waitFor();
     await page.locator('.badge.bad').waitFor();
+    mock.options = {};
+    await page.getByRole('alert').waitFor({ state: 'detached' });
+    await page.locator('.badge.good').waitFor();
+  });
+
+  test('a server that is away is no wrong model, and its return is noticed', mockOnly, async () => {
+    mock.options = { server: 'away' };
+    await page.reload();
+    await page.locator('.notice.mild', { hasText: 'away' }).waitFor();
+    assert.equal(await page.getByText('does not belong to this key').count(), 0);
+    mock.options = {};
+    await page.locator('.notice').waitFor({ state: 'detached' });
+    await page.locator('.badge.good').waitFor();
   });
 
   test('a gateway that is gone is told, and found again', mockOnly, async () => {

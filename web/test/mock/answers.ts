@@ -64,3 +64,5 @@ Think of a cloakroom. Each coat gets a numbered hook, and the numbers follow no 
 
 The same coat always hangs on the same hook, so a patient observer can count how often each hook is used.
 `;
+
+export const EXAMPLES = ['What is a permutation?', 'How does a cloakroom work?'];

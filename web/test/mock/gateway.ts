@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { ANSWERS, DEFAULT_ANSWER } from './answers.ts';
+import { ANSWERS, DEFAULT_ANSWER, EXAMPLES } from './answers.ts';
 import { MockTokenizer, N_VOCAB } from './tokenizer.ts';
 
 export const CSP =
@@ -19,7 +19,9 @@ const FILES: Record<string, [name: string, type: string]> = {
 
 export interface MockOptions {
   apiKey?: string;
-  modelMatch?: boolean;
+  server?: 'ready' | 'away' | 'wrong';
+  nContext?: number | null;
+  examples?: string[];
   delayMs?: number;  // between tokens
   models?: string[];
 }
@@ -82,7 +84,9 @@ export class MockGateway {
 
   private status(): unknown {
     return {
-      key_id: 'k7f3a91c04be2d68', profile: 'exact', model: 'qwen3-0.6b', model_match: this.options.modelMatch ?? true,
+      key_id: 'k7f3a91c04be2d68', profile: 'exact', model: 'qwen3-0.6b', 
+      model_match: this.options.server !== 'wrong', server: this.options.server ?? 'ready', chat: true,
+      n_context: this.options.nContext === undefined ? 4096 : this.options.nContext, examples: this.options.examples ?? EXAMPLES,
       upstream: { kind: 'llama-server', url: 'http://127.0.0.1:8081' }, n_vocab: N_VOCAB, version: '0.1.0',
     };
   }

@@ -50,10 +50,16 @@ test('errors of replies have their message, or name the status', () => {
 
 test('a status must at least say which key and whether the model matches', () => {
   const status = decodeStatus({ key_id: 'k', model_match: false, upstream: null });
-  assert.deepEqual(status, { key_id: 'k', profile: '', model: '', model_match: false, upstream: { kind: '', url: '' }, n_vocab: 0, version: '' });
+  assert.deepEqual(status, { key_id: 'k', profile: '', model: '', server: 'wrong', upstream: { kind: '', url: '' }, n_vocab: 0, n_context: null, examples: [], version: '' });
   for (const value of [null, {}, { key_id: 'k' }, { key_id: 1, model_match: true }, { key_id: 'k', model_match: 'yes' }]) {
     assert.throws(() => decodeStatus(value), ApiError);
   }
+});
+
+test('a server that has not answered is away, and only one that does not match is wrong', () => {
+  for (const server of ['away', 'unknown', undefined]) assert.equal(decodeStatus({ key_id: 'k', model_match: true, server }).server, 'away');
+  assert.equal(decodeStatus({ key_id: 'k', model_match: true, server: 'ready' }).server, 'ready');
+  assert.equal(decodeStatus({ key_id: 'k', model_match: false, server: 'ready' }).server, 'wrong');
 });
 
 test('models are the ids of the list', () => {
