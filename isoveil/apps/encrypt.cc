@@ -96,7 +96,7 @@ ordered_json PlanJson(const PlannedEncryption& planned) {
           {"warnings", WarnOfDrawn(planned.model)},
           {"shards", std::move(shards)},
           {"dropped_tensors", std::move(dropped)},
-          {"dropped_fields", planned.gguf.dropped_fields}};
+          {"dropped_fields", planned.dropped_fields}};
 }
 
 std::string PlanText(const PlannedEncryption& planned) {
@@ -116,7 +116,7 @@ std::string PlanText(const PlannedEncryption& planned) {
     }
   }
   for (const auto& [name, why] : planned.plan.dropped) text += fmt::format("dropped {}: {}\n", name, why);
-  for (const std::string& field : planned.gguf.dropped_fields)
+  for (const std::string& field : planned.dropped_fields)
     text += fmt::format("dropped field {}\n", field);
   return text;
 }

@@ -84,14 +84,14 @@ Result<const Architecture*> FindGguf(const GgufMetadata& metadata) {
               std::string(kHowToAdd));
 }
 
-Status CheckRequirements(const Architecture& architecture, const json& config) {
-  for (const auto& requirement : architecture.requirements) {
+Status CheckRequirements(std::span<const Architecture::Requirement> requirements, const json& config,
+                         std::string_view hint) {
+  for (const auto& requirement : requirements) {
     const json found = config.value(std::string(requirement.field), json());
     const auto& accepted = requirement.accepted;
     if (std::find(accepted.begin(), accepted.end(), found) != accepted.end()) continue;
     return Fail(ErrorCode::kUnsupported, fmt::format("config.json: {}", requirement.field),
-                fmt::format("{} is not covered: {}", Quoted(found.dump()), requirement.why),
-                std::string(kHowToAdd));
+                fmt::format("{} is not covered: {}", Quoted(found.dump()), requirement.why), std::string(hint));
   }
   return Ok();
 }
@@ -159,7 +159,7 @@ Result<std::string> HfClassName(const json& config) {
 
 Result<Hparams> ReadHparams(const Architecture& architecture, const Checkpoint& checkpoint) {
   if (const HfFolder* hf = checkpoint.hf()) {
-    ISOVEIL_RETURN_IF_ERROR(CheckRequirements(architecture, hf->config()));
+    ISOVEIL_RETURN_IF_ERROR(CheckRequirements(architecture.requirements, hf->config(), kHowToAdd));
   }
   Hparams hparams;
   for (const HparamField& field : architecture.hparams) {
@@ -177,6 +177,27 @@ Result<Hparams> ReadHparams(const Architecture& architecture, const Checkpoint& 
   }
   ISOVEIL_RETURN_IF_ERROR(CheckDimensions(hparams));
   return hparams;
+}
+
+Status CheckGgufRequirements(const Architecture& architecture, const json& config) {
+  return CheckRequirements(architecture.gguf_requirements, config,
+                           "encrypt to Hugging Face format, which keeps the field");
+}
+
+bool IsCarried(const Architecture& architecture, std::string_view config_field, FormatKind target) {
+  const auto named = [&](const auto& fields, const auto name) {
+    return std::any_of(fields.begin(), fields.end(), [&](const auto& field) { return name(field) == config_field; });
+  };
+  const auto itself = [](std::string_view field) { return field; };
+  if (target == FormatKind::kHuggingFace) return named(architecture.hf_config_fields, itself);
+  const auto required = [](const Architecture::Requirement& requirement) { return requirement.field; };
+  return named(architecture.hparams, [](const HparamField& field) { return field.hf; }) ||
+         named(architecture.gguf_fields, [](const GgufField& field) { return field.hf; }) ||
+         named(architecture.requirements, required) || named(architecture.gguf_requirements, required) ||
+         named(architecture.gguf_derived_fields, itself) ||
+         // The architecture's own name, and what the weights tell.
+         named(std::array<std::string_view, 4>{"architectures", "model_type", "vocab_size", "tie_word_embeddings"},
+               itself);
 }
 
 const FormatNames& NamesIn(const Architecture& architecture, FormatKind format) {

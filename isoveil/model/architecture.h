@@ -113,8 +113,11 @@ struct Architecture {
   };
   std::vector<Requirement> requirements;
 
-  // Hugging Face to GGUF: scalars, and what is more than a scalar.
+  // Hugging Face to GGUF: what llama.cpp's graph takes for granted, scalars, and what is more than a scalar, with the
+  // fields that it is derived from.
+  std::vector<Requirement> gguf_requirements;
   std::vector<GgufField> gguf_fields;
+  std::vector<std::string_view> gguf_derived_fields;
   Result<std::vector<DerivedTensor>> (*derive_gguf)(const nlohmann::json& config, const Hparams&,
                                                     GgufMetadata&) = nullptr;
   // Weights that GGUF stores in fp32 whatever the source has, besides vectors.
@@ -133,6 +136,13 @@ Result<std::string> HfClassName(const nlohmann::json& config);
 // Reads and checks the dimensions. kFormat or kNotFound names the field; kUnsupported names a value that
 // the declaration does not cover. n_vocab and tied_head are left to binding.
 Result<Hparams> ReadHparams(const Architecture& architecture, const Checkpoint& checkpoint);
+
+// kUnsupported names a field of config.json whose value llama.cpp does not compute.
+Status CheckGgufRequirements(const Architecture& architecture, const nlohmann::json& config);
+
+// Whether a field of config.json reaches the target: as it stands, in weights or in other fields, or because only one
+// value is accepted. All others are dropped.
+bool IsCarried(const Architecture& architecture, std::string_view config_field, FormatKind target);
 
 const FormatNames& NamesIn(const Architecture& architecture, FormatKind format);
 

@@ -59,7 +59,7 @@ struct Manifest {
   uint64_t n_vocab = 0;
   std::vector<TokenId> end_of_generation;  // plain ids
   std::vector<SourceFile> source_files;
-  std::vector<FileHash> server_files;
+  std::vector<FileHash> server_files;  // all of the server's folder
   std::vector<TensorTreatment> tensors;
   std::vector<std::pair<std::string, std::string>> dropped_tensors;  // name, why
   std::vector<std::string> dropped_fields;

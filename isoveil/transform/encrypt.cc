@@ -111,18 +111,23 @@ Result<std::vector<SourceFile>> ListSource(const Checkpoint& checkpoint) {
 
 // Reads every written shard back while the disk takes it: its structure through the reader that users'
 // engines resemble most, its bytes through the hash that the manifest records.
-Result<std::vector<FileHash>> SyncAndReadBack(const Path& server, const Plan& plan, unsigned threads) {
+Result<std::vector<FileHash>> SyncAndReadBack(const Path& server, const Plan& plan, const std::vector<TextFile>& texts,
+                                              unsigned threads) {
   std::vector<FileHash> hashes;
+  const auto note = [&](const std::string& name) -> Status {
+    ISOVEIL_ASSIGN_OR_RETURN(std::string hash, TreeHash(server / name, threads));
+    ISOVEIL_ASSIGN_OR_RETURN(const uint64_t size, FileSize(server / name));
+    hashes.push_back({name, size, std::move(hash)});
+    return Ok();
+  };
   std::future<Status> synced = std::async(std::launch::async, SyncShards, std::cref(plan), std::cref(server));
   for (const ShardPlan& shard : plan.shards) {
-    const Path path = server / shard.file;
     std::vector<TensorInfo> expected;
     for (const TensorPlan& tensor : shard.tensors) expected.push_back(tensor.info);
-    ISOVEIL_RETURN_IF_ERROR(CheckShard(path, plan.target, std::move(expected)));
-    ISOVEIL_ASSIGN_OR_RETURN(std::string hash, TreeHash(path, threads));
-    ISOVEIL_ASSIGN_OR_RETURN(const uint64_t size, FileSize(path));
-    hashes.push_back({shard.file, size, std::move(hash)});
+    ISOVEIL_RETURN_IF_ERROR(CheckShard(server / shard.file, plan.target, std::move(expected)));
+    ISOVEIL_RETURN_IF_ERROR(note(shard.file));
   }
+  for (const TextFile& text : texts) ISOVEIL_RETURN_IF_ERROR(note(text.name));
   ISOVEIL_RETURN_IF_ERROR(synced.get());
   return hashes;
 }
@@ -140,12 +145,13 @@ Result<std::unique_ptr<PlannedEncryption>> PlanWeights(const Path& source, const
   ISOVEIL_ASSIGN_OR_RETURN(BoundModel model, Bind(checkpoint, BindOptionsOf(options)));
   const FormatKind target = options.target.value_or(checkpoint.kind());
   std::unique_ptr<PlannedEncryption> planned(
-      new PlannedEncryption{std::move(checkpoint), std::move(model), target, {}, {}, {}});
+      new PlannedEncryption{std::move(checkpoint), std::move(model), target, {}, {}, {}, {}});
   if (target == FormatKind::kGguf) {
     ISOVEIL_ASSIGN_OR_RETURN(planned->gguf, DescribeGguf(planned->model, planned->checkpoint));
   }
   ISOVEIL_ASSIGN_OR_RETURN(planned->plan,
                            MakePlan(planned->model, planned->checkpoint, target, planned->gguf.derived));
+  planned->dropped_fields = DroppedFields(planned->model, planned->checkpoint, target);
   return planned;
 }
 
@@ -171,6 +177,11 @@ Result<std::unique_ptr<const PlannedEncryption>> PlanEncryption(const Path& sour
   ISOVEIL_ASSIGN_OR_RETURN(planned->vocabulary,
                            ReadUsableVocabulary(planned->checkpoint, planned->model.hparams.n_vocab));
   return std::unique_ptr<const PlannedEncryption>(std::move(planned));
+}
+
+Result<ServerFiles> DescribeEncryption(const PlannedEncryption& planned, const RootKey& root) {
+  ISOVEIL_ASSIGN_OR_RETURN(Prepared prepared, Prepare(planned, root, planned.gguf.metadata));
+  return std::move(prepared.server);
 }
 
 Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Path& out,
@@ -221,12 +232,10 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
   manifest.n_vocab = model.hparams.n_vocab;
   manifest.end_of_generation = prepared.stops;
   ISOVEIL_ASSIGN_OR_RETURN(manifest.source_files, ListSource(planned->checkpoint));
-  ISOVEIL_ASSIGN_OR_RETURN(manifest.server_files, SyncAndReadBack(server, plan, options.threads));
+  ISOVEIL_ASSIGN_OR_RETURN(manifest.server_files, SyncAndReadBack(server, plan, prepared.server.texts, options.threads));
   manifest.tensors = DescribeTensors(plan);
   manifest.dropped_tensors = plan.dropped;
-  manifest.dropped_fields = planned->gguf.dropped_fields;
-  manifest.dropped_fields.insert(manifest.dropped_fields.end(), prepared.server.dropped_fields.begin(),
-                                 prepared.server.dropped_fields.end());
+  manifest.dropped_fields = planned->dropped_fields;
   ISOVEIL_RETURN_IF_ERROR(WriteStaged(client / kManifestFile, manifest.ToJson()));
 
   if (options.accept && plan.target == FormatKind::kGguf) {

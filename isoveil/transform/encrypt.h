@@ -63,11 +63,15 @@ struct PlannedEncryption {
   FormatKind target;
   GgufDescription gguf;  // of a GGUF target
   Plan plan;
-  GgufMetadata vocabulary;  // of the source
+  GgufMetadata vocabulary;                  // of the source
+  std::vector<std::string> dropped_fields;  // see DroppedFields
 };
 // kInvalidArgument for a checkpoint that is encrypted already.
 Result<std::unique_ptr<const PlannedEncryption>> PlanEncryption(const Path& source,
                                                                 const EncryptOptions& options);
+
+// What Encrypt writes beside the weights with this key: to compare a server's folder with.
+Result<ServerFiles> DescribeEncryption(const PlannedEncryption& planned, const RootKey& root);
 
 // The tokenizer of a checkpoint as GGUF keys, opened once to see that it can be used and has `n_vocab` tokens.
 Result<GgufMetadata> ReadUsableVocabulary(const Checkpoint& checkpoint, uint64_t n_vocab);

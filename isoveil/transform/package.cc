@@ -38,14 +38,13 @@ bool IsKeptGgufKey(std::string_view key, const GgufValue& value, std::string_vie
   return std::find(kKeptStrings.begin(), kKeptStrings.end(), key) != kKeptStrings.end();
 }
 
+bool IsTokenizerOrSplit(std::string_view key) { return key.starts_with("tokenizer.") || key.starts_with("split."); }
+
 GgufDescription TakeOver(const BoundModel& model, const GgufMetadata& source) {
   GgufDescription description;
   for (const auto& [key, value] : source) {
-    if (key.starts_with("tokenizer.") || key.starts_with("split.")) continue;
-    if (IsKeptGgufKey(key, value, model.architecture->name)) {
+    if (!IsTokenizerOrSplit(key) && IsKeptGgufKey(key, value, model.architecture->name)) {
       description.metadata.Set(key, value);
-    } else {
-      description.dropped_fields.push_back(key);
     }
   }
   return description;
@@ -53,6 +52,7 @@ GgufDescription TakeOver(const BoundModel& model, const GgufMetadata& source) {
 
 Result<GgufDescription> Convert(const BoundModel& model, const nlohmann::json& config) {
   const Architecture& architecture = *model.architecture;
+  ISOVEIL_RETURN_IF_ERROR(CheckGgufRequirements(architecture, config));
   GgufDescription description;
   GgufMetadata& metadata = description.metadata;
   metadata.Set("general.architecture", std::string(architecture.name));
@@ -89,16 +89,16 @@ Result<std::vector<TokenId>> EncryptedStops(const Vocabulary& vocabulary, const 
 
 bool IsNumberOrFlag(const ordered_json& value) { return value.is_number() || value.is_boolean(); }
 
+// Ids reach every target, encrypted.
+bool IsKeptField(const Architecture& architecture, const std::string& name, FormatKind target) {
+  return LooksLikeIds(name) || IsCarried(architecture, name, target);
+}
+
 Result<ordered_json> ServerConfig(const BoundModel& model, const ordered_json& config,
-                                  const VocabCipher& cipher, bool untied, std::vector<std::string>& dropped) {
+                                  const VocabCipher& cipher, bool untied) {
   ordered_json kept = ordered_json::object();
-  const auto& fields = model.architecture->hf_config_fields;
   for (const auto& [name, value] : config.items()) {
-    if (std::find(fields.begin(), fields.end(), name) != fields.end() || LooksLikeIds(name)) {
-      kept[name] = value;
-    } else {
-      dropped.push_back("config.json: " + name);
-    }
+    if (IsKeptField(*model.architecture, name, FormatKind::kHuggingFace)) kept[name] = value;
   }
   ISOVEIL_ASSIGN_OR_RETURN(const std::string hf_class, HfClassName(config));
   kept["architectures"] = {hf_class};
@@ -108,16 +108,16 @@ Result<ordered_json> ServerConfig(const BoundModel& model, const ordered_json& c
   return kept;
 }
 
-// Sampling defaults are numbers and flags; anything else may be text.
-Result<ordered_json> ServerGeneration(const ordered_json& config, const VocabCipher& cipher,
-                                      std::vector<std::string>& dropped) {
+// Sampling defaults are numbers and flags; anything else may be text. GGUF has none.
+bool IsKeptDefault(const std::string& name, const ordered_json& value, FormatKind target) {
+  if (LooksLikeIds(name)) return true;
+  return target == FormatKind::kHuggingFace && IsNumberOrFlag(value) && !name.starts_with("_");
+}
+
+Result<ordered_json> ServerGeneration(const ordered_json& config, const VocabCipher& cipher) {
   ordered_json kept = ordered_json::object();
   for (const auto& [name, value] : config.items()) {
-    if (LooksLikeIds(name) || (IsNumberOrFlag(value) && !name.starts_with("_"))) {
-      kept[name] = value;
-    } else {
-      dropped.push_back("generation_config.json: " + name);
-    }
+    if (IsKeptDefault(name, value, FormatKind::kHuggingFace)) kept[name] = value;
   }
   ISOVEIL_RETURN_IF_ERROR(
       EncryptIdFields(cipher, IdFormat::kHfGenerationConfig, kept, "generation_config.json"));
@@ -159,6 +159,25 @@ Result<GgufDescription> DescribeGguf(const BoundModel& model, const Checkpoint& 
   return TakeOver(model, checkpoint.gguf()->metadata());
 }
 
+std::vector<std::string> DroppedFields(const BoundModel& model, const Checkpoint& checkpoint, FormatKind target) {
+  std::vector<std::string> dropped;
+  const HfFolder* hf = checkpoint.hf();
+  if (hf == nullptr) {
+    for (const auto& [key, value] : checkpoint.gguf()->metadata()) {
+      if (!IsTokenizerOrSplit(key) && !IsKeptGgufKey(key, value, model.architecture->name)) dropped.push_back(key);
+    }
+    return dropped;
+  }
+  for (const auto& [name, value] : hf->config().items()) {
+    if (!IsKeptField(*model.architecture, name, target)) dropped.push_back("config.json: " + name);
+  }
+  if (hf->generation_config() == nullptr) return dropped;
+  for (const auto& [name, value] : hf->generation_config()->items()) {
+    if (!IsKeptDefault(name, value, target)) dropped.push_back("generation_config.json: " + name);
+  }
+  return dropped;
+}
+
 Result<ServerFiles> DescribeServer(const BoundModel& model, const Checkpoint& checkpoint, const Plan& plan,
                                    const GgufMetadata& base, const VocabCipher& cipher,
                                    const Vocabulary& vocabulary) {
@@ -175,11 +194,11 @@ Result<ServerFiles> DescribeServer(const BoundModel& model, const Checkpoint& ch
   const HfFolder& hf = *checkpoint.hf();
   const bool untied = model.hparams.tied_head && model.graph.FindWeight("output.weight") != nullptr;
   ISOVEIL_ASSIGN_OR_RETURN(const ordered_json config,
-                           ServerConfig(model, hf.config(), cipher, untied, server.dropped_fields));
+                           ServerConfig(model, hf.config(), cipher, untied));
   server.texts.push_back({"config.json", config.dump(2) + "\n"});
   if (hf.generation_config() != nullptr) {
     ISOVEIL_ASSIGN_OR_RETURN(const ordered_json generation,
-                             ServerGeneration(*hf.generation_config(), cipher, server.dropped_fields));
+                             ServerGeneration(*hf.generation_config(), cipher));
     server.texts.push_back({"generation_config.json", generation.dump(2) + "\n"});
   }
   for (TextFile& file : placeholder.HfFiles()) server.texts.push_back(std::move(file));

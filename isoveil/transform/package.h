@@ -5,7 +5,7 @@
 //
 // The server gets dimensions, encrypted special ids and a placeholder vocabulary. Everything else of the
 // source's configuration is dropped by default: only fields that the architecture lists are kept, so
-// that no name, text or tokenizer slips through.
+// that no name, text or tokenizer slips through. DroppedFields lists them.
 #pragma once
 
 #include <string>
@@ -27,7 +27,6 @@ bool HasPlaceholderVocabulary(const Checkpoint& checkpoint);
 struct ServerFiles {
   GgufMetadata gguf;            // of every GGUF shard's header, without split keys; empty for Hugging Face
   std::vector<TextFile> texts;  // beside the weights
-  std::vector<std::string> dropped_fields;  // of the source's configuration
   std::vector<TokenId> left_to_client;      // encrypted ids that the client must stop on itself
 };
 
@@ -41,9 +40,12 @@ Result<ServerFiles> DescribeServer(const BoundModel& model, const Checkpoint& ch
 struct GgufDescription {
   GgufMetadata metadata;
   std::vector<DerivedTensor> derived;
-  std::vector<std::string> dropped_fields;
 };
+// kUnsupported names a field of a Hugging Face configuration whose meaning GGUF cannot carry.
 Result<GgufDescription> DescribeGguf(const BoundModel& model, const Checkpoint& checkpoint);
+
+// The fields of the source's configuration that reach the target in no form: "config.json: use_cache", GGUF's keys.
+std::vector<std::string> DroppedFields(const BoundModel& model, const Checkpoint& checkpoint, FormatKind target);
 
 // Text files of the source that the client keeps: tokenizer, chat template, example questions.
 Result<std::vector<TextFile>> ClientTexts(const Checkpoint& checkpoint);

@@ -1,7 +1,6 @@
 // GPT-2: LayerNorm with biases, learned positions, fused and (in Hugging Face format) transposed
 // projections, GELU, a tied head.
 #include "isoveil/model/architectures/table.h"
-#include "isoveil/model/config_fields.h"
 
 namespace isoveil {
 namespace {
@@ -100,6 +99,11 @@ Architecture Make() {
        "the feed-forward layer is declared with an elementwise function"},
       {"add_cross_attention", {false, nullptr}, "cross attention has no rule yet"},
   };
+  a.gguf_requirements = {
+      {"activation_function", {"gelu_new", "gelu_pytorch_tanh", nullptr}, "llama.cpp computes gelu_new"},
+      {"scale_attn_weights", {true, nullptr}, "llama.cpp divides scores by the square root of head_dim"},
+      {"scale_attn_by_inverse_layer_idx", {false, nullptr}, "llama.cpp scales the scores of all layers alike"},
+  };
   a.hf_config_fields = {"architectures",
                         "model_type",
                         "n_layer",
@@ -129,14 +133,8 @@ Architecture Make() {
       {"attention.head_count", "n_head", GgufField::Type::kU32},
       {"attention.layer_norm_epsilon", "layer_norm_epsilon", GgufField::Type::kF32},
   };
-  a.derive_gguf = [](const nlohmann::json& config, const Hparams& h,
+  a.derive_gguf = [](const nlohmann::json&, const Hparams& h,
                      GgufMetadata& metadata) -> Result<std::vector<DerivedTensor>> {
-    ISOVEIL_ASSIGN_OR_RETURN(const std::string activation, ConfigText(config, "activation_function", "gelu_new"));
-    if (activation != "gelu_new" && activation != "gelu_pytorch_tanh") {
-      return Fail(ErrorCode::kUnsupported, "config.json: activation_function",
-                  fmt::format("llama.cpp computes gelu_new, found {}", Quoted(activation)),
-                  "encrypt to Hugging Face format");
-    }
     metadata.Set("gpt2.feed_forward_length", static_cast<uint32_t>(h.ffn_width));
     return std::vector<DerivedTensor>();
   };

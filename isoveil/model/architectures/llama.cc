@@ -2,6 +2,7 @@
 //
 // Pre-norm RMSNorm, attention with RoPE on the whole head and grouped keys, SwiGLU. Biases are optional.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
 
@@ -64,6 +65,74 @@ Result<std::vector<float>> Llama3Factors(const json& scaling, double theta, uint
   return factors;
 }
 
+// YaRN as transformers' rope_utils has it: coordinates that turn more than beta_fast times within the original context
+// keep their frequency, those that turn less than beta_slow times are divided by `factor`, a ramp between.
+// Source: Peng et al., https://arxiv.org/abs/2309.00071, section 3.2.
+Result<std::vector<float>> YarnFactors(const json& scaling, double theta, const Hparams& h) {
+  ISOVEIL_ASSIGN_OR_RETURN(const double factor, ConfigNumber(scaling, "factor", 1));
+  ISOVEIL_ASSIGN_OR_RETURN(double fast, ConfigNumber(scaling, "beta_fast", 32));
+  ISOVEIL_ASSIGN_OR_RETURN(double slow, ConfigNumber(scaling, "beta_slow", 1));
+  ISOVEIL_ASSIGN_OR_RETURN(const uint32_t context,
+                           ConfigCount(scaling, "original_max_position_embeddings", h.n_positions));
+  // Zero means the default there.
+  if (fast == 0) fast = 32;
+  if (slow == 0) slow = 1;
+  const auto dim = static_cast<double>(h.rotary_dim);
+  const auto coordinate = [&](double turns) {
+    return dim * std::log(context / (turns * 2 * std::numbers::pi)) / (2 * std::log(theta));
+  };
+  const bool whole = scaling.value("truncate", json(true)) != json(false);
+  double low = whole ? std::floor(coordinate(fast)) : coordinate(fast);
+  double high = whole ? std::ceil(coordinate(slow)) : coordinate(slow);
+  low = std::max(low, 0.0);
+  high = std::min(high, dim - 1);
+  if (low == high) high += 0.001;
+  std::vector<float> factors;
+  for (uint64_t i = 0; i < h.rotary_dim / 2; ++i) {
+    const double ramp = std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
+    factors.push_back(static_cast<float>(1 / (ramp / factor + 1 - ramp)));
+  }
+  return factors;
+}
+
+// What YaRN multiplies sines and cosines with.
+Result<double> YarnAttentionFactor(const json& scaling) {
+  ISOVEIL_ASSIGN_OR_RETURN(const double factor, ConfigNumber(scaling, "factor", 1));
+  ISOVEIL_ASSIGN_OR_RETURN(const double mscale, ConfigNumber(scaling, "mscale", 0));
+  ISOVEIL_ASSIGN_OR_RETURN(const double all_dim, ConfigNumber(scaling, "mscale_all_dim", 0));
+  const auto scale = [&](double m) { return factor <= 1 ? 1.0 : 0.1 * m * std::log(factor) + 1; };
+  return ConfigNumber(scaling, "attention_factor",
+                      mscale != 0 && all_dim != 0 ? scale(mscale) / scale(all_dim) : scale(1));
+}
+
+// A field that no rule below reads could change the function.
+Status CheckScalingFields(const json& scaling) {
+  constexpr std::array<std::string_view, 14> kRead = {
+      "type",      "rope_type", "rope_theta",       "partial_rotary_factor", "factor",         "low_freq_factor",
+      "high_freq_factor",       "original_max_position_embeddings",          "beta_fast",      "beta_slow",
+      "truncate",  "mscale",    "mscale_all_dim",   "attention_factor"};
+  for (const auto& [name, value] : scaling.items()) {
+    if (std::find(kRead.begin(), kRead.end(), name) != kRead.end()) continue;
+    return Fail(ErrorCode::kUnsupported, fmt::format("config.json: rope_scaling.{}", name), "has no rule for GGUF",
+                "encrypt to Hugging Face format, which keeps the field");
+  }
+  ISOVEIL_ASSIGN_OR_RETURN(const double partial, ConfigNumber(scaling, "partial_rotary_factor", 1));
+  if (partial == 1) return Ok();
+  return Fail(ErrorCode::kUnsupported, "config.json: rope_parameters.partial_rotary_factor",
+              fmt::format("expected 1, found {}: RoPE is declared on the whole head", partial));
+}
+
+// llama.cpp's graph attends to all positions. Within the window that is the same function, so that is the context the
+// result has.
+Status LimitToWindow(const json& config, const Hparams& h, GgufMetadata& metadata) {
+  ISOVEIL_ASSIGN_OR_RETURN(const uint32_t window, ConfigCount(config, "sliding_window", h.n_positions));
+  if (window == 0) {
+    return Fail(ErrorCode::kUnsupported, "config.json: sliding_window", "expected a positive number or null, found 0");
+  }
+  metadata.Set("llama.context_length", static_cast<uint32_t>(std::min<uint64_t>(window, h.n_positions)));
+  return Ok();
+}
+
 Result<std::vector<DerivedTensor>> DeriveGguf(const json& config, const Hparams& h, GgufMetadata& metadata) {
   // transformers 5 nests the fields of RoPE; before, they stood in two places.
   const json nested = config.value("rope_parameters", json());
@@ -75,7 +144,9 @@ Result<std::vector<DerivedTensor>> DeriveGguf(const json& config, const Hparams&
   metadata.Set("llama.attention.key_length", static_cast<uint32_t>(h.head_dim));
   metadata.Set("llama.attention.value_length", static_cast<uint32_t>(h.head_dim));
   metadata.Set("llama.vocab_size", static_cast<uint32_t>(h.n_vocab));
+  ISOVEIL_RETURN_IF_ERROR(LimitToWindow(config, h, metadata));
   if (!scaling.is_object()) return std::vector<DerivedTensor>();
+  ISOVEIL_RETURN_IF_ERROR(CheckScalingFields(scaling));
 
   ISOVEIL_ASSIGN_OR_RETURN(const std::string old_type, ConfigText(scaling, "type", "default"));
   ISOVEIL_ASSIGN_OR_RETURN(const std::string type, ConfigText(scaling, "rope_type", old_type));
@@ -84,15 +155,18 @@ Result<std::vector<DerivedTensor>> DeriveGguf(const json& config, const Hparams&
     ISOVEIL_ASSIGN_OR_RETURN(std::vector<float> factors, Llama3Factors(scaling, theta, h.rotary_dim));
     return std::vector<DerivedTensor>{{"rope_freqs.weight", std::move(factors)}};
   }
-  if (type == "linear" || type == "yarn") {
+  if (type == "linear") {
     ISOVEIL_ASSIGN_OR_RETURN(const double factor, ConfigNumber(scaling, "factor", 1));
     metadata.Set("llama.rope.scaling.type", type);
     metadata.Set("llama.rope.scaling.factor", static_cast<float>(factor));
-    if (type == "linear") return std::vector<DerivedTensor>();
-    ISOVEIL_ASSIGN_OR_RETURN(const uint32_t context,
-                             ConfigCount(scaling, "original_max_position_embeddings", h.n_positions));
-    metadata.Set("llama.rope.scaling.original_context_length", context);
     return std::vector<DerivedTensor>();
+  }
+  if (type == "yarn") {
+    // llama.cpp's own YaRN reads neither beta of this architecture; factors say the same, whatever they are.
+    ISOVEIL_ASSIGN_OR_RETURN(std::vector<float> factors, YarnFactors(scaling, theta, h));
+    ISOVEIL_ASSIGN_OR_RETURN(const double attention, YarnAttentionFactor(scaling));
+    metadata.Set("llama.rope.scaling.attn_factor", static_cast<float>(attention));
+    return std::vector<DerivedTensor>{{"rope_freqs.weight", std::move(factors)}};
   }
   return Fail(
       ErrorCode::kUnsupported, "config.json: rope_scaling",
@@ -185,6 +259,7 @@ Architecture Make() {
       {"attention.head_count_kv", "num_key_value_heads", GgufField::Type::kU32},
       {"attention.layer_norm_rms_epsilon", "rms_norm_eps", GgufField::Type::kF32},
   };
+  a.gguf_derived_fields = {"rope_theta", "rope_scaling", "rope_parameters", "sliding_window"};
   a.derive_gguf = &DeriveGguf;
   return a;
 }
