@@ -107,7 +107,7 @@ def test_verify_on_llama_cpp(runner, model_folder, name, profile, tmp_path):
         assert report["greedy_identical"] and report["tokens_compared"] >= 150
         assert report["max_abs_logit_diff"] < 1e-4 * report["logit_range"]
     rounding = report["plaintext_rounding"]
-    assert set(rounding) == {"summation_order", "storage_type"} | ({"weight_rounding"} if profile == "rotated" else set())
+    assert set(rounding) == {"summation_order", "served_summation_order", "storage_type"} | ({"weight_rounding"} if profile == "rotated" else set())
     if profile == "rotated" and name.endswith("bf16"):
         # The scale of what the profile does: one more rounding of weights.
         assert 1 / 1.5 < report["rms_logit_diff"] / rounding["weight_rounding"]["rms_logit_diff"] < 1.5

@@ -60,7 +60,7 @@ def rounding(runner, tmp_path_factory):
     out = tmp_path_factory.mktemp("verify") / "out"
     runner.encrypt(MODEL, out, "--to", "gguf")
     report = runner.run("verify", "--plain", MODEL, "--encrypted", out, "-k", runner.key)
-    return report["plaintext_rounding"]["summation_order"]["max_abs_logit_diff"]
+    return report["plaintext_rounding"]["served_summation_order"]["max_abs_logit_diff"]
 
 
 @pytest.mark.parametrize("profile", ["exact", "rotated"])

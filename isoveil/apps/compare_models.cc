@@ -36,7 +36,7 @@ class Accumulator {
     for (size_t i = 0; i < plain.size(); ++i) {
       const double diff = std::abs(static_cast<double>(plain[i]) - other[i]);
       // A NaN must not pass as "no difference".
-      max_diff_ = std::isnan(diff) ? std::numeric_limits<double>::infinity() : std::max(max_diff_, diff);
+      max_diff_ = std::max(max_diff_, std::isnan(diff) ? std::numeric_limits<double>::infinity() : diff);
       squares_ += diff * diff;
       lowest_ = std::min(lowest_, plain[i]);
       highest_ = std::max(highest_, plain[i]);
@@ -47,14 +47,14 @@ class Accumulator {
     ++positions_;
   }
 
-  void Store(Comparison& c) const {
+  Comparison Total() const {
     const auto n = static_cast<double>(std::max<uint64_t>(positions_, 1));
-    c.positions = positions_;
-    c.max_abs_logit_diff = max_diff_;
-    c.rms_logit_diff = std::sqrt(squares_ / static_cast<double>(std::max<uint64_t>(values_, 1)));
-    c.logit_range = static_cast<double>(highest_) - lowest_;
-    c.mean_kl = kl_ / n;
-    c.top1_agreement = static_cast<double>(agreed_) / n;
+    return {.positions = positions_,
+            .max_abs_logit_diff = max_diff_,
+            .rms_logit_diff = std::sqrt(squares_ / static_cast<double>(std::max<uint64_t>(values_, 1))),
+            .logit_range = static_cast<double>(highest_) - lowest_,
+            .mean_kl = kl_ / n,
+            .top1_agreement = static_cast<double>(agreed_) / n};
   }
 
  private:
@@ -68,6 +68,12 @@ class Accumulator {
   float highest_ = std::numeric_limits<float>::lowest();
 };
 
+Status ExpectFinite(std::span<const float> logits) {
+  if (std::all_of(logits.begin(), logits.end(), [](float logit) { return std::isfinite(logit); })) return Ok();
+  return Fail(ErrorCode::kMismatch, "plaintext model", "gives logits that are no finite numbers",
+              "a weight of it is infinite, no number or out of all proportion: it cannot be compared with anything");
+}
+
 // plain[source[i]] = encrypted[i]
 std::vector<float> InPlainOrder(std::span<const float> logits, std::span<const uint32_t> source) {
   std::vector<float> plain(logits.size());
@@ -77,28 +83,42 @@ std::vector<float> InPlainOrder(std::span<const float> logits, std::span<const u
 
 }  // namespace
 
-Result<Comparison> CompareModels(Evaluator& plain, Evaluator& other, const VocabCipher& cipher,
-                                 EvaluatePrompts prompts, int32_t n_greedy) {
-  Comparison comparison;
+Result<Comparison> CompareLogits(Evaluator& plain, Evaluator& other, const VocabCipher& cipher, TokenTexts texts) {
   Accumulator accumulator;
   const size_t n_vocab = cipher.n_vocab();
-  for (const std::vector<TokenId>& ids : prompts) {
+  for (const std::vector<TokenId>& ids : texts) {
     ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> encrypted, cipher.Encrypt(ids));
     ISOVEIL_ASSIGN_OR_RETURN(const std::vector<float> expected, plain.Logits(ids));
+    ISOVEIL_RETURN_IF_ERROR(ExpectFinite(expected));
     ISOVEIL_ASSIGN_OR_RETURN(const std::vector<float> found, other.Logits(encrypted));
     for (size_t i = 0; i < ids.size(); ++i) {
       accumulator.Add(std::span(expected).subspan(i * n_vocab, n_vocab),
                       InPlainOrder(std::span(found).subspan(i * n_vocab, n_vocab), cipher.source()));
     }
-    if (n_greedy == 0) continue;
-    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> greedy, plain.Greedy(ids, n_greedy));
-    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> wire, other.Greedy(encrypted, n_greedy));
-    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> decrypted, cipher.Decrypt(wire));
-    comparison.tokens_compared += greedy.size();
-    comparison.greedy_identical &= greedy == decrypted;
   }
-  accumulator.Store(comparison);
-  return comparison;
+  return accumulator.Total();
+}
+
+Result<Continuations> CompareGreedy(Evaluator& plain, Evaluator& other, const VocabCipher& cipher, TokenTexts prompts,
+                                    int32_t n) {
+  Continuations all;
+  for (const std::vector<TokenId>& ids : prompts) {
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> encrypted, cipher.Encrypt(ids));
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> expected, plain.Greedy(ids, n));
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> wire, other.Greedy(encrypted, n));
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> found, cipher.Decrypt(wire));
+    all.tokens += expected.size();
+    const auto [own, others] = std::mismatch(expected.begin(), expected.end(), found.begin());
+    if (own == expected.end()) continue;
+    all.identical = false;
+    std::vector<TokenId> until = ids;
+    until.insert(until.end(), expected.begin(), own);
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<float> logits, plain.Logits(until));
+    const auto last = std::span(logits).last(cipher.n_vocab());
+    const double preference = static_cast<double>(last[static_cast<size_t>(*own)]) - last[static_cast<size_t>(*others)];
+    all.preference = std::max(all.preference, preference);
+  }
+  return all;
 }
 
 }  // namespace isoveil

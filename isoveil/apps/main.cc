@@ -9,6 +9,7 @@
 #include "isoveil/apps/cli.h"
 #include "isoveil/apps/command_line.h"
 #include "isoveil/base/mapping_guard.h"
+#include "isoveil/base/scratch_folder.h"
 #include "isoveil/crypto/process.h"
 #include "isoveil/engine/load_check.h"
 #include "isoveil/tokenizer/template_worker.h"
@@ -74,6 +75,7 @@ int main(int argc, char** argv) {
   DisableCoreDumps();
   if (argc == 2 && argv[1] == std::string_view(kTemplateWorkerCommand)) return RunTemplateWorker(), kExitOk;
   if (argc == 2 && argv[1] == std::string_view(kLoadWorkerCommand)) return RunLoadWorker(), kExitOk;
+  if (argc == 2 && argv[1] == std::string_view(kScratchKeeperCommand)) return RunScratchKeeper();
   GuardMappings();
   const bool json = std::find(argv, argv + argc, std::string_view("--json")) != argv + argc;
   // Errors are values here; what a library throws all the same is still an error with a sentence.

@@ -1,0 +1,74 @@
+#include "isoveil/apps/reround.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numbers>
+#include <vector>
+
+#include "isoveil/format/checkpoint.h"
+
+namespace isoveil {
+namespace {
+
+constexpr size_t kPanel = 1 << 18;  // values: whole blocks of every type
+
+// Its own inverse.
+void TurnPairs(std::span<float> values) {
+  for (size_t i = 0; i + 1 < values.size(); i += 2) {
+    const float a = values[i], b = values[i + 1];
+    values[i] = (a + b) * (std::numbers::sqrt2_v<float> / 2);
+    values[i + 1] = (a - b) * (std::numbers::sqrt2_v<float> / 2);
+  }
+}
+
+Status RoundTurned(DType type, std::span<float> values, std::vector<std::byte>& bytes) {
+  TurnPairs(values);
+  bytes.resize(RowBytes(type, values.size()).value());
+  ISOVEIL_RETURN_IF_ERROR(FromFloat(type, values, bytes));
+  ToFloat(type, bytes, values);
+  TurnPairs(values);
+  return Ok();
+}
+
+bool CanBeWritten(DType type) {
+  std::vector<float> zeros(BlockSize(type));
+  std::vector<std::byte> bytes(BlockBytes(type));
+  return FromFloat(type, zeros, bytes).has_value();
+}
+
+Status ReroundFile(const Path& path, const Checkpoint& stored) {
+  ISOVEIL_ASSIGN_OR_RETURN(const GgufFile file, GgufFile::Open(path));
+  ISOVEIL_ASSIGN_OR_RETURN(const uint64_t size, FileSize(path));
+  ISOVEIL_ASSIGN_OR_RETURN(const OutputFile out, OutputFile::Reopen(path, size));
+  const std::byte* first = nullptr;
+  for (const TensorView& tensor : file.tensors()) {
+    if (first == nullptr || tensor.bytes.data() < first) first = tensor.bytes.data();
+  }
+  std::vector<float> panel;
+  std::vector<std::byte> bytes;
+  for (const TensorView& tensor : file.tensors()) {
+    const TensorView* original = stored.FindTensor(tensor.info.name);
+    if (original == nullptr || tensor.info.type != DType::kF32 || tensor.info.shape.size() < 2) continue;
+    if (!CanBeWritten(original->info.type)) continue;
+    const auto offset = file.data_offset() + static_cast<uint64_t>(tensor.bytes.data() - first);
+    const size_t n = tensor.bytes.size() / sizeof(float);
+    for (size_t begin = 0; begin < n; begin += kPanel) {
+      panel.resize(std::min(kPanel, n - begin));
+      std::memcpy(panel.data(), tensor.bytes.data() + begin * sizeof(float), panel.size() * sizeof(float));
+      ISOVEIL_RETURN_IF_ERROR(RoundTurned(original->info.type, panel, bytes));
+      ISOVEIL_RETURN_IF_ERROR(out.WriteAt(offset + begin * sizeof(float), std::as_bytes(std::span(panel))));
+    }
+  }
+  return Ok();
+}
+
+}  // namespace
+
+Status Reround(const Path& widened, const Path& stored) {
+  ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint original, Checkpoint::Open(stored));
+  ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint wide, Checkpoint::Open(widened));
+  for (const Checkpoint::Shard& shard : wide.shards()) ISOVEIL_RETURN_IF_ERROR(ReroundFile(shard.path, original));
+  return Ok();
+}
+
+}  // namespace isoveil
