@@ -763,6 +763,53 @@ def test_nothing_of_requests_is_said(front):
     assert secret not in metrics and "isoveil" in metrics and "tiny" not in metrics
 
 
+def test_a_log_of_requests_without_content(blind, blind_server, tmp_path):
+    secret, key = "canary-4711-bird", "sk-4711-0123456789abc"
+    (tmp_path / "keys").write_text(key)
+    with gateway(blind.runner, blind.client, [blind_server.url], tmp_path / "log", "--log", "json", "--metrics", "--api-key-file",
+                 tmp_path / "keys") as g:
+        known = {"Authorization": f"Bearer {key}"}
+        usage = ask(g, CHAT, chat_body(secret, user=secret), known).json["usage"]
+        streamed = events(ask(g, "/chat/completions", chat_body(secret, stream=True, max_tokens=7, ignore_eos=True), known).body)
+        assert streamed[-1] == "[DONE]"
+        for path in (f"/v1/responses/{secret}", f"/v1/{secret}?{secret}={secret}", "/health", "/metrics", "/isoveil/status", "/"):
+            ask(g, path, headers=known)
+        ask(g, CHAT, chat_body(secret, temperature=secret), known)
+        ask(g, CHAT, chat_body(secret), {"Authorization": f"Bearer {secret}"})
+        # One that leaves.
+        open_stream(g, chat_body(secret, **LONG), known)[0].close()
+
+        def lines():
+            return [json.loads(line) for line in g.said().splitlines() if line.startswith("{")]
+        wait_for(lambda: len(lines()) >= 7, 10, "the last line")
+        log = lines()
+    said = g.said()
+    assert secret not in said and key not in said and "resp_" not in said and "req_" not in said
+    assert [(e["method"], e["endpoint"], e["status"]) for e in log] == [
+        ("POST", CHAT, 200), ("POST", CHAT, 200), ("GET", "/v1/responses/{id}", 404), ("GET", None, 404), ("POST", CHAT, 400), ("POST", CHAT, 401),
+        ("POST", CHAT, 499)]
+    answered, stream, *refused = log
+    assert (answered["prompt_tokens"], answered["completion_tokens"]) == (usage["prompt_tokens"], usage["completion_tokens"])
+    assert (stream["prompt_tokens"], stream["completion_tokens"]) == (usage["prompt_tokens"], 7)
+    for entry in (answered, stream):
+        assert entry["server"] == blind_server.url and 0 < entry["first_token_ms"] <= entry["ms"] < 60_000
+        assert time.strptime(entry["time"], "%Y-%m-%dT%H:%M:%S." + entry["time"][-4:-1] + "Z")
+    assert all(e["server"] is None and e["completion_tokens"] == 0 and e["first_token_ms"] is None for e in refused[:4])
+    assert refused[4]["completion_tokens"] > 0
+
+
+def test_the_log_tells_a_stream_that_broke(blind, tmp_path):
+    with FakeLlama(blind.n_vocab) as fake:
+        client = tmp_path / "client"
+        shutil.copytree(blind.client, client, ignore=shutil.ignore_patterns("canary.json"))
+        with gateway(blind.runner, client, [fake.url], tmp_path / "log", "--log", "text", "--upstream-kind", "llama-server") as g:
+            fake.script = fake_llama.says_after(3, 'data: {"tokens": [99999999], "stop": false}\n\n')
+            ask(g, CHAT, chat_body(stream=True))
+            wait_for(lambda: "status=" in g.said(), 5, "the line")
+            line = next(line for line in g.said().splitlines() if "status=" in line)
+    assert " POST /v1/chat/completions status=502 " in line and " completion_tokens=3 " in line and line.endswith(f" server={fake.url}"), line
+
+
 def test_error_texts_quote_nothing_of_messages(front):
     secret = "canary-4711-bird"
     for body in (chat_body(secret, temperature=secret), chat_body(secret, n=secret), {"messages": secret}, chat_body(stop={"a": secret}),

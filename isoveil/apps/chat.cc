@@ -46,7 +46,7 @@ Status Converse(const Options& options) {
   ISOVEIL_ASSIGN_OR_RETURN(TemplateSource source, ChatTemplate::SourceOf(client.vocabulary));
   ISOVEIL_ASSIGN_OR_RETURN(ChatTemplate chat,
                            ChatTemplate::Isolate(std::move(source), TemplateWorkerProgram()));
-  const ModelService service{.client = client, .upstream = *pool, .chat = std::move(chat),
+  const ModelService service{.client = client, .upstream = pool.get(), .chat = std::move(chat),
                              .n_context = [&] { return pool->n_context(); }};
   Json messages = Json::array();
   if (!options.system.empty()) messages.push_back({{"role", "system"}, {"content", options.system}});

@@ -76,6 +76,10 @@ void AddGatewayFlags(CLI::App& app, GatewayFlags& flags) {
       ->capture_default_str();
   app.add_option("--max-body", flags.max_body, "Largest request")->transform(CLI::AsSizeValue(false));
   app.add_flag("--metrics", flags.metrics, "Serve counters at /metrics");
+  AddChoice<std::optional<LogForm>>(app, "--log", flags.log,
+                                    {{"none", std::nullopt}, {"text", LogForm::kText}, {"json", LogForm::kJson}},
+                                    "A line on standard error for each request: numbers, no content")
+      ->default_str("none");
   app.add_flag("--parse-special", flags.parse_special,
                "Control tokens that stand in a message as text become control tokens, as with llama-server");
   app.add_flag("--no-page", flags.no_page, "Do not serve the chat page");
@@ -152,7 +156,10 @@ Result<std::unique_ptr<Gateway>> OpenGateway(const Path& client_folder, const Ro
   ISOVEIL_RETURN_IF_ERROR(Guard::Create(options.guard));
   options.limits.max_body_bytes = flags.max_body;
   options.model_name = flags.name.empty() ? DefaultName(client_folder) : flags.name;
-  options.upstream_url = upstreams.urls.front();
+  options.upstream_urls = upstreams.urls;
+  if (flags.log) {
+    options.on_request = [form = *flags.log](const LogEntry& entry) { std::cerr << LogLine(form, entry) + "\n"; };
+  }
   options.template_worker = TemplateWorkerProgram();
   options.metrics = flags.metrics;
   options.page = !flags.no_page;

@@ -17,6 +17,7 @@ struct GatewayFlags {
   uint64_t max_body = uint64_t{8} << 20;
   std::string name;
   bool metrics = false;
+  std::optional<LogForm> log = {};
   bool no_page = false;
   bool parse_special = false;
 };

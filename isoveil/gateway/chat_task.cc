@@ -156,7 +156,7 @@ std::string FinishOf(const Outcome& outcome, const MessageBuilder& builder) {
 Result<Answer> RunOnce(const ModelService& service, const ChatTask& task, const SamplingParams& sampling,
                        const PartCallback& on_part, MessageBuilder& builder, std::stop_token cancel) {
   Answer answer;
-  const Generator generator(service.client, service.upstream);
+  const Generator generator(service.client, *service.upstream);
   bool spoke = false;  // thoughts come before everything else
   const auto on_piece = [&](const Piece& piece) {
     if (task.options.logprobs) answer.tokens.insert(answer.tokens.end(), piece.tokens.begin(), piece.tokens.end());

@@ -110,7 +110,7 @@ Result<Text> RunChoice(const Completion& completion, int index, const PieceCallb
     text.tokens.insert(text.tokens.end(), piece.tokens.begin(), piece.tokens.end());
     return on_piece(piece);
   };
-  const Generator generator(completion.service.client, completion.service.upstream);
+  const Generator generator(completion.service.client, *completion.service.upstream);
   ISOVEIL_ASSIGN_OR_RETURN(const Outcome outcome, generator.Run(generation, collect, completion.request.cancel));
   if (outcome.finish == FinishReason::kCancelled) return Fail(ErrorCode::kCancelled, "completion", "was cancelled");
   text.finish_reason = FinishReasonName(outcome.finish);

@@ -11,6 +11,7 @@
 #include "isoveil/gateway/message_builder.h"
 #include "isoveil/gateway/metrics.h"
 #include "isoveil/gateway/page.h"
+#include "isoveil/gateway/request_meter.h"
 #include "isoveil/gateway/route_table.h"
 
 namespace isoveil {
@@ -46,22 +47,28 @@ void Write(const ApiError& error, const httplib::Request& request, httplib::Resp
   response.set_content(error.ToJson(ErrorFormOf(request.path)).dump(-1, ' ', false, Json::error_handler_t::replace), "application/json");
 }
 
-// Counts a request until the last copy is gone.
-class Running {
- public:
-  explicit Running(Metrics& metrics) : metrics_(metrics) { metrics_.Begin(); }
-  ~Running() {
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begun_;
-    metrics_.End(status, seconds.count());
-  }
+// A request from its head to the end of its answer.
+struct Running {
+  explicit Running(std::function<void(const Running&)> its_end) : on_end(std::move(its_end)) {}
+  ~Running() { on_end(*this); }
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
-  int status = 200;
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count(); }
 
- private:
-  Metrics& metrics_;
-  std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+  const std::function<void(const Running&)> on_end;
+  const std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
+  std::string method;
+  std::string endpoint;
+  int status = 500;
+  std::shared_ptr<const RequestMeter> meter = {};  // of what generates
 };
+
+constexpr const char* kRunning = "running";  // of a response's data
+
+Running* RunningOf(httplib::Response& response) {
+  const auto* found = response.user_data.get<std::shared_ptr<Running>>(kRunning);
+  return found ? found->get() : nullptr;
+}
 
 }  // namespace
 
@@ -73,7 +80,7 @@ class Gateway::Impl {
         options_(std::move(options)),
         guard_(std::move(guard)),
         service_{.client = *client_,
-                 .upstream = *pool_,
+                 .upstream = pool_.get(),
                  .name = options_.model_name,
                  .created = std::time(nullptr),
                  .limits = options_.limits,
@@ -99,10 +106,12 @@ class Gateway::Impl {
   void AllowOrigin(const httplib::Request& request, httplib::Response& response) const;
   httplib::Server::HandlerResponse CheckCaller(const httplib::Request& request, httplib::Response& response);
   void Answer(Endpoint endpoint, const httplib::Request& request, httplib::Response& response);
-  void Stream(std::shared_ptr<Exchange> exchange, std::shared_ptr<void> held, ReplyItem first,
+  void Stream(std::shared_ptr<Exchange> exchange, Guard::Slot held, ReplyItem first,
               const httplib::Request& request, httplib::Response& response);
   Json StatusJson() const;
   static bool NeedsKey(const std::string& path) { return path != "/health" && !FindPageFile(path); }
+  void BeginRecord(const httplib::Request& request, httplib::Response& response);
+  void EndRecord(const Running& running);
 
   std::unique_ptr<const ClientFolder> client_;
   std::unique_ptr<UpstreamPool> pool_;
@@ -193,6 +202,10 @@ void Gateway::Impl::SetLimits() {
     Write(error, request, response);
     return httplib::Server::HandlerResponse::Handled;
   });
+  server_.set_logger([](const httplib::Request&, const httplib::Response& response) {
+    const auto* running = response.user_data.get<std::shared_ptr<Running>>(kRunning);
+    if (running) (*running)->status = response.status;
+  });
   server_.set_exception_handler([](const httplib::Request& request, httplib::Response& response, std::exception_ptr) {
     Write({.status = 500, .message = "the gateway failed on this request", .code = "internal_error"}, request, response);
   });
@@ -233,6 +246,7 @@ httplib::Server::HandlerResponse Gateway::Impl::CheckCaller(const httplib::Reque
   const std::string id = RandomId("req_");
   response.set_header("X-Request-Id", id);
   response.set_header("request-id", id);  // where Anthropic's clients look
+  BeginRecord(request, response);
   const Caller caller = CallerOf(request);
   std::optional<ApiError> refusal = guard_.CheckPlace(caller);
   if (!options_.guard.allowed_origins.empty()) response.set_header("Vary", "Origin");
@@ -249,6 +263,33 @@ httplib::Server::HandlerResponse Gateway::Impl::CheckCaller(const httplib::Reque
   if (!refusal) return httplib::Server::HandlerResponse::Unhandled;
   Write(*refusal, request, response);
   return httplib::Server::HandlerResponse::Handled;
+}
+
+void Gateway::Impl::BeginRecord(const httplib::Request& request, httplib::Response& response) {
+  std::string endpoint = routes_.Name(request.path);
+  if (endpoint == "/health" || endpoint == "/metrics" || endpoint == "/isoveil/status" || FindPageFile(request.path)) return;
+  auto running = std::make_shared<Running>([this](const Running& ended) { EndRecord(ended); });
+  running->method = request.method;
+  running->endpoint = std::move(endpoint);
+  metrics_.Begin();
+  response.user_data.set(kRunning, std::move(running));
+}
+
+void Gateway::Impl::EndRecord(const Running& running) {
+  const RequestCost cost = running.meter ? running.meter->cost() : RequestCost{};
+  // A stream that broke has begun with 200.
+  const int status = running.status == 200 && cost.failure ? ToApiError({*cost.failure, "", "", ""}).status : running.status;
+  metrics_.End(status, running.seconds());
+  if (!options_.on_request) return;
+  options_.on_request({.time = std::chrono::system_clock::now(),
+                       .method = running.method,
+                       .endpoint = running.endpoint,
+                       .status = status,
+                       .prompt_tokens = cost.prompt_tokens,
+                       .completion_tokens = cost.completion_tokens,
+                       .ms = running.seconds() * 1000,
+                       .first_token_ms = cost.first_token_seconds ? std::optional(*cost.first_token_seconds * 1000) : std::nullopt,
+                       .server = cost.server ? std::string_view(options_.upstream_urls.at(*cost.server)) : ""});
 }
 
 void Gateway::Impl::Route() {
@@ -315,41 +356,41 @@ void Gateway::Impl::Answer(Endpoint endpoint, const httplib::Request& request, h
   if (guard_.CheckKey(CallerOf(request), &who)) return;
   const auto slot = guard_.Enter(who);
   if (!slot) return Write(slot.error(), request, response);
-  auto running = std::make_shared<Running>(metrics_);
+  auto meter = std::make_shared<RequestMeter>(*pool_);
+  if (Running* running = RunningOf(response)) running->meter = meter;
   auto exchange = std::make_shared<Exchange>(ErrorFormOf(request.path));
   ApiRequest api{.body = request.body,
                  .id = response.get_header_value("X-Request-Id"),
                  .wants_wire = request.get_header_value("X-Isoveil-Wire") == "1",
                  .who = who,
                  .target = request.matches.size() > 1 ? request.matches[1].str() : ""};
-  exchange->Start([this, endpoint, api = std::move(api)](ReplyWriter& reply, std::stop_token cancel) mutable {
+  exchange->Start([this, endpoint, meter, api = std::move(api)](ReplyWriter& reply, std::stop_token cancel) mutable {
     api.cancel = cancel;
-    endpoint(service_, api, reply);
+    ModelService service = service_;
+    service.upstream = meter.get();
+    endpoint(service, api, reply);
   });
   for (;;) {
     ReplyItem item = exchange->Next(kTick);
     switch (item.kind) {
       case ReplyItem::Kind::kNothingYet:
         if (!request.is_connection_closed() && !stopping_.stop_requested()) continue;
-        running->status = 499;
         return Write(ToApiError({ErrorCode::kCancelled, "", "", ""}), request, response);
       case ReplyItem::Kind::kEvent:
         response.set_header("X-Accel-Buffering", "no");
-        return Stream(exchange, std::make_shared<std::pair<Guard::Slot, std::shared_ptr<Running>>>(*slot, running),
-                      std::move(item), request, response);
+        return Stream(exchange, *slot, std::move(item), request, response);
       case ReplyItem::Kind::kWhole:
-        running->status = response.status = item.status;
+        response.status = item.status;
         if (item.retry_after_seconds) response.set_header("Retry-After", std::to_string(*item.retry_after_seconds));
         if (item.final) response.set_header("X-Should-Retry", "false");
         return response.set_content(std::move(item.text), item.content_type);
       case ReplyItem::Kind::kEnd:
-        running->status = 500;
         return Write({.status = 500, .message = "the gateway has no answer", .code = "internal_error"}, request, response);
     }
   }
 }
 
-void Gateway::Impl::Stream(std::shared_ptr<Exchange> exchange, std::shared_ptr<void> held, ReplyItem first,
+void Gateway::Impl::Stream(std::shared_ptr<Exchange> exchange, Guard::Slot held, ReplyItem first,
                            const httplib::Request& request, httplib::Response& response) {
   auto provide = [this, exchange, held, next = std::move(first), silent = milliseconds(0)](
                      size_t, httplib::DataSink& sink) mutable {
@@ -369,7 +410,10 @@ void Gateway::Impl::Stream(std::shared_ptr<Exchange> exchange, std::shared_ptr<v
       default: silent = milliseconds(0); return sink.write(item.text.data(), item.text.size());
     }
   };
-  const auto release = [exchange](bool) { exchange->Cancel(); };
+  const auto release = [this, exchange, running = RunningOf(response)](bool whole) {
+    exchange->Cancel();
+    if (!whole && running) running->status = stopping_.stop_requested() ? 503 : 499;
+  };
   if (request.version == "HTTP/1.0") {  // knows no chunks: the end of the connection is the end of the stream
     response.set_header("Connection", "close");
     return response.set_content_provider("text/event-stream", std::move(provide), release);
@@ -387,7 +431,7 @@ Json Gateway::Impl::StatusJson() const {
           {"model", service_.name},
           {"server", ServerStateName(state)},
           {"model_match", state != ServerState::kWrong},
-          {"upstream", {{"kind", kind ? Json(UpstreamKindName(*kind)) : Json(nullptr)}, {"url", options_.upstream_url}}},
+          {"upstream", {{"kind", kind ? Json(UpstreamKindName(*kind)) : Json(nullptr)}, {"url", options_.upstream_urls.front()}}},
           {"n_vocab", manifest.n_vocab},
           {"n_context", n_context ? Json(*n_context) : Json(nullptr)},
           {"chat", service_.chat.has_value()},

@@ -6,15 +6,17 @@
 //
 // Endpoints: /v1/chat/completions, /v1/completions, /v1/responses, /v1/messages (Anthropic's), /v1/embeddings, /v1/models, /health, /metrics (if
 // asked for), /tokenize, /detokenize, /isoveil/status and the page. Nothing of a request or an answer is logged or
-// written anywhere.
+// written anywhere; `on_request` gets numbers.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "isoveil/gateway/guard.h"
 #include "isoveil/gateway/options.h"
+#include "isoveil/gateway/request_log.h"
 #include "isoveil/gateway/upstream_pool.h"
 #include "isoveil/tokenizer/client_folder.h"
 
@@ -24,13 +26,15 @@ struct GatewayOptions {
   GuardOptions guard;  // port 0 picks a free one
   RequestLimits limits;
   std::string model_name;
-  std::string upstream_url;  // for the page
+  std::vector<std::string> upstream_urls;  // of the pool's servers, in its order; at least one
   bool metrics = false;
   bool page = true;
   bool parse_special = false;  // control tokens that stand in a content as text become control tokens
   int max_connections = 1024;
   // Starts a process that runs the model's chat template: see TemplateWorker.
   std::vector<std::string> template_worker = {};
+  // A request has ended; from any thread. Not for /health, /metrics, /isoveil/status and the page.
+  std::function<void(const LogEntry&)> on_request = {};
 };
 
 class Gateway {

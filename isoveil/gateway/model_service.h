@@ -15,7 +15,7 @@ namespace isoveil {
 
 struct ModelService {
   const ClientFolder& client;
-  Upstream& upstream;
+  Upstream* upstream = nullptr;  // outlives the service
   std::optional<ChatTemplate> chat;  // absent: completions only
   SystemPlaces system_places;        // of that template
   std::shared_ptr<const SpelledTokens> spelled;  // absent: contents may spell control tokens

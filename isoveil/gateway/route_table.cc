@@ -15,7 +15,9 @@ std::string_view Normal(std::string_view path) {
 }  // namespace
 
 std::string RouteTable::Add(std::string_view method, std::string_view path) {
-  methods_[std::string(Normal(path))].emplace(method);
+  Route& route = routes_[std::string(Normal(path))];
+  route.name = path;
+  route.methods.emplace(method);
   const bool versioned = path.starts_with("/v1/");
   std::string pattern = versioned ? "(?:/v1)?" : "";
   path = versioned ? Normal(path) : path;
@@ -23,14 +25,24 @@ std::string RouteTable::Add(std::string_view method, std::string_view path) {
   return pattern + std::string(path) + "/?";
 }
 
-std::set<std::string> RouteTable::Methods(std::string_view path) const {
+const RouteTable::Route* RouteTable::Find(std::string_view path) const {
   const std::string_view normal = Normal(path);
-  if (const auto found = methods_.find(normal); found != methods_.end()) return found->second;
-  for (const auto& [known, methods] : methods_) {
+  if (const auto found = routes_.find(normal); found != routes_.end()) return &found->second;
+  for (const auto& [known, route] : routes_) {
     const std::string_view parent = std::string_view(known).substr(0, known.size() - std::min(known.size(), kId.size() - 1));
-    if (known.ends_with(kId) && normal.starts_with(parent) && normal.size() > parent.size()) return methods;
+    if (known.ends_with(kId) && normal.starts_with(parent) && normal.size() > parent.size()) return &route;
   }
-  return {};
+  return nullptr;
+}
+
+std::set<std::string> RouteTable::Methods(std::string_view path) const {
+  const Route* route = Find(path);
+  return route ? route->methods : std::set<std::string>();
+}
+
+std::string RouteTable::Name(std::string_view path) const {
+  const Route* route = Find(path);
+  return route ? route->name : "";
 }
 
 }  // namespace isoveil

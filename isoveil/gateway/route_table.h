@@ -5,6 +5,7 @@
 //   server.Post(routes.Add("POST", "/v1/chat/completions"), ...);   // a pattern for httplib
 //   server.Get(routes.Add("GET", "/v1/models/{id}"), ...);          // the id is the pattern's group 1
 //   routes.Methods("/chat/completions/");                          // {"POST"}
+//   routes.Name("/models/mine");                                   // "/v1/models/{id}"
 //
 // Not thread-safe while paths are added.
 #pragma once
@@ -22,9 +23,16 @@ class RouteTable {
   std::string Add(std::string_view method, std::string_view path);
   // Empty if there is nothing at this path.
   std::set<std::string> Methods(std::string_view path) const;
+  // The path as it was added; empty likewise.
+  std::string Name(std::string_view path) const;
 
  private:
-  std::map<std::string, std::set<std::string>, std::less<>> methods_;
+  struct Route {
+    std::string name;
+    std::set<std::string> methods;
+  };
+  const Route* Find(std::string_view path) const;
+  std::map<std::string, Route, std::less<>> routes_;
 };
 
 }  // namespace isoveil

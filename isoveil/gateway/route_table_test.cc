@@ -15,6 +15,7 @@ TEST(RouteTableTest, PathsAreFoundInEverySpelling) {
   for (const char* path : {"/v1/chat/completions", "/chat/completions", "/v1/chat/completions/", "/chat/completions/"}) {
     EXPECT_TRUE(std::regex_match(path, chat)) << path;
     EXPECT_EQ(routes.Methods(path), std::set<std::string>{"POST"}) << path;
+    EXPECT_EQ(routes.Name(path), "/v1/chat/completions") << path;
   }
   for (const char* path : {"/v1/chat", "/v2/chat/completions", "/v1/chat/completions/x", "/v1v1/chat/completions"}) {
     EXPECT_FALSE(std::regex_match(path, chat)) << path;
@@ -25,8 +26,10 @@ TEST(RouteTableTest, PathsAreFoundInEverySpelling) {
     ASSERT_TRUE(std::regex_match(path, match, model)) << path;
     EXPECT_EQ(match[1], "org/name");
     EXPECT_EQ(routes.Methods(path), std::set<std::string>{"GET"}) << path;
+    EXPECT_EQ(routes.Name(path), "/v1/models/{id}") << path;
   }
   EXPECT_FALSE(std::regex_match("/v1/models/", model));
+  EXPECT_EQ(routes.Name("/v1/models/"), "");
   EXPECT_TRUE(routes.Methods("/v1/models/").empty());
   EXPECT_TRUE(std::regex_match("/health/", health));
   EXPECT_FALSE(std::regex_match("/v1/health", health));

@@ -149,7 +149,7 @@ struct SmallService {
 
   ClientFolder client = MakeClient();
   ScriptedUpstream upstream{client.cipher};
-  ModelService service{.client = client, .upstream = upstream, .name = "small"};
+  ModelService service{.client = client, .upstream = &upstream, .name = "small"};
 };
 
 }  // namespace isoveil

@@ -285,9 +285,16 @@ bool UpstreamPool::Stands(const Contact&) const { return n_ready() > 0; }
 
 Result<GenerateResult> UpstreamPool::Generate(const GenerateRequest& request, const TokenCallback& on_token,
                                               std::stop_token cancel) {
+  return GenerateOn(request, on_token, [](size_t) {}, std::move(cancel));
+}
+
+Result<GenerateResult> UpstreamPool::GenerateOn(const GenerateRequest& request, const TokenCallback& on_token,
+                                                const std::function<void(size_t server)>& on_server,
+                                                std::stop_token cancel) {
   GenerateRequest rest = request;
   size_t delivered = 0;
   const auto on_one = [&](Member& member, Attempt& attempt) -> Result<GenerateResult> {
+    on_server(member.index);
     std::stop_source stop;
     const std::stop_callback by_client(cancel, [&] { stop.request_stop(); });
     const std::stop_callback by_silence(member.Breaker(), [&] { stop.request_stop(); });

@@ -62,6 +62,9 @@ class UpstreamPool final : public Upstream {
   bool Stands(const Contact& contact) const override;
   Result<GenerateResult> Generate(const GenerateRequest& request, const TokenCallback& on_token,
                                   std::stop_token cancel = {}) override;
+  // The same, telling each server that is asked before it is.
+  Result<GenerateResult> GenerateOn(const GenerateRequest& request, const TokenCallback& on_token,
+                                    const std::function<void(size_t server)>& on_server, std::stop_token cancel);
   Result<std::vector<float>> Embed(std::span<const int32_t> ids, std::stop_token cancel = {}) override;
 
   // Servers that may be used now. Sends nothing.
