@@ -9,7 +9,7 @@
 
 #include "isoveil/apps/cli.h"
 #include "isoveil/apps/progress_bar.h"
-#include "isoveil/engine/load_check.h"
+#include "isoveil/reference/load_check.h"
 
 namespace isoveil {
 namespace {

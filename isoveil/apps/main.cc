@@ -11,7 +11,7 @@
 #include "isoveil/base/mapping_guard.h"
 #include "isoveil/base/scratch_folder.h"
 #include "isoveil/crypto/process.h"
-#include "isoveil/engine/load_check.h"
+#include "isoveil/reference/load_check.h"
 #include "isoveil/tokenizer/template_worker.h"
 
 namespace {

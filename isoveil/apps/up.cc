@@ -4,7 +4,7 @@
 
 #include "isoveil/apps/gateway_run.h"
 #include "isoveil/apps/progress_bar.h"
-#include "isoveil/engine/load_check.h"
+#include "isoveil/reference/load_check.h"
 #include "isoveil/engine/server_process.h"
 #include "isoveil/transform/encrypt.h"
 #include "isoveil/transform/identity.h"

@@ -5,11 +5,13 @@
 #include <sstream>
 
 #include "isoveil/apps/cli.h"
-#include "isoveil/apps/compare_models.h"
+#include "isoveil/apps/decrypted_evaluator.h"
 #include "isoveil/apps/out_folder.h"
-#include "isoveil/apps/reround.h"
 #include "isoveil/apps/server_check.h"
 #include "isoveil/base/scratch_folder.h"
+#include "isoveil/reference/compare_models.h"
+#include "isoveil/reference/llama_evaluator.h"
+#include "isoveil/reference/reround.h"
 #include "isoveil/tokenizer/client_folder.h"
 #include "isoveil/transform/encrypt.h"
 #include "isoveil/transform/identity.h"
@@ -103,12 +105,6 @@ Result<uint64_t> ContextOf(const Path& gguf, const std::string& architecture) {
   return checkpoint.gguf()->metadata().GetUnsigned(architecture + ".context_length");
 }
 
-VocabCipher IdentityCipher(uint64_t n_vocab) {
-  std::vector<uint32_t> source(n_vocab);
-  for (uint32_t i = 0; i < n_vocab; ++i) source[i] = i;
-  return VocabCipher::FromPermutation(std::move(source)).value();
-}
-
 struct Allowed {
   double max = 0;
   double rms = 0;
@@ -187,11 +183,11 @@ Error AsMismatch(Error error) {
 
 // Plaintext against itself with weights that were rounded to their types once more.
 Result<Comparison> CompareRerounded(Evaluator& wide, const Model& model, const Path& stored, const Path& scratch,
-                                    const EvaluatorOptions& options, const VocabCipher& identity, const Texts& texts) {
+                                    const LlamaOptions& options, const Texts& texts) {
   ISOVEIL_ASSIGN_OR_RETURN(const Path path, AsGguf(model, scratch, "rerounded", true));
   ISOVEIL_RETURN_IF_ERROR(Reround(path, stored));
-  ISOVEIL_ASSIGN_OR_RETURN(Evaluator other, Evaluator::Load(path, options));
-  return CompareLogits(wide, other, identity, texts);
+  ISOVEIL_ASSIGN_OR_RETURN(LlamaEvaluator other, LlamaEvaluator::Load(path, options));
+  return CompareLogits(wide, other, texts);
 }
 
 Result<Verification> Verify(const Options& options) {
@@ -210,37 +206,37 @@ Result<Verification> Verify(const Options& options) {
   ISOVEIL_ASSIGN_OR_RETURN(const Texts prompts, ReadPrompts(options.prompts, client.vocabulary, n_most));
   size_t longest = 0;
   for (const auto& ids : prompts) longest = std::max(longest, ids.size());
-  const EvaluatorOptions batched{.n_context = static_cast<int32_t>(longest) + n_greedy};
-  EvaluatorOptions single = batched;
+  const LlamaOptions batched{.n_context = static_cast<int32_t>(longest) + n_greedy};
+  LlamaOptions single = batched;
   single.token_by_token = true;
-  const VocabCipher identity = IdentityCipher(client.manifest.n_vocab);
 
   Verification v;
   v.files = client.manifest.server_files.size();
-  ISOVEIL_ASSIGN_OR_RETURN(Evaluator plain, Evaluator::Load(plain_paths.stored, batched));
+  ISOVEIL_ASSIGN_OR_RETURN(LlamaEvaluator plain, LlamaEvaluator::Load(plain_paths.stored, batched));
   ISOVEIL_ASSIGN_OR_RETURN(const Texts texts, Continued(plain, prompts, n_greedy));
   {
-    ISOVEIL_ASSIGN_OR_RETURN(Evaluator encrypted, Evaluator::Load(encrypted_paths.stored, batched));
-    ISOVEIL_ASSIGN_OR_RETURN(v.served, CompareLogits(plain, encrypted, client.cipher, texts));
-    ISOVEIL_ASSIGN_OR_RETURN(v.greedy, CompareGreedy(plain, encrypted, client.cipher, prompts, n_greedy));
+    ISOVEIL_ASSIGN_OR_RETURN(LlamaEvaluator server, LlamaEvaluator::Load(encrypted_paths.stored, batched));
+    DecryptedEvaluator encrypted(server, client.cipher);
+    ISOVEIL_ASSIGN_OR_RETURN(v.served, CompareLogits(plain, encrypted, texts));
+    ISOVEIL_ASSIGN_OR_RETURN(v.greedy, CompareGreedy(plain, encrypted, prompts, n_greedy));
   }
   {
-    ISOVEIL_ASSIGN_OR_RETURN(Evaluator other, Evaluator::Load(plain_paths.stored, single));
-    ISOVEIL_ASSIGN_OR_RETURN(v.served_summation, CompareLogits(plain, other, identity, texts));
+    ISOVEIL_ASSIGN_OR_RETURN(LlamaEvaluator other, LlamaEvaluator::Load(plain_paths.stored, single));
+    ISOVEIL_ASSIGN_OR_RETURN(v.served_summation, CompareLogits(plain, other, texts));
   }
-  ISOVEIL_ASSIGN_OR_RETURN(Evaluator wide, Evaluator::Load(plain_paths.wide, batched));
-  ISOVEIL_ASSIGN_OR_RETURN(v.storage, CompareLogits(plain, wide, identity, texts));
+  ISOVEIL_ASSIGN_OR_RETURN(LlamaEvaluator wide, LlamaEvaluator::Load(plain_paths.wide, batched));
+  ISOVEIL_ASSIGN_OR_RETURN(v.storage, CompareLogits(plain, wide, texts));
   {
-    ISOVEIL_ASSIGN_OR_RETURN(Evaluator encrypted, Evaluator::Load(encrypted_paths.wide, batched));
-    ISOVEIL_ASSIGN_OR_RETURN(v.comparison, CompareLogits(wide, encrypted, client.cipher, texts));
+    ISOVEIL_ASSIGN_OR_RETURN(LlamaEvaluator server, LlamaEvaluator::Load(encrypted_paths.wide, batched));
+    DecryptedEvaluator encrypted(server, client.cipher);
+    ISOVEIL_ASSIGN_OR_RETURN(v.comparison, CompareLogits(wide, encrypted, texts));
   }
   {
-    ISOVEIL_ASSIGN_OR_RETURN(Evaluator other, Evaluator::Load(plain_paths.wide, single));
-    ISOVEIL_ASSIGN_OR_RETURN(v.summation, CompareLogits(wide, other, identity, texts));
+    ISOVEIL_ASSIGN_OR_RETURN(LlamaEvaluator other, LlamaEvaluator::Load(plain_paths.wide, single));
+    ISOVEIL_ASSIGN_OR_RETURN(v.summation, CompareLogits(wide, other, texts));
   }
   if (client.manifest.profile == Profile::kRotated) {
-    ISOVEIL_ASSIGN_OR_RETURN(v.weights, CompareRerounded(wide, source, plain_paths.stored, scratch.path(), batched,
-                                                         identity, texts));
+    ISOVEIL_ASSIGN_OR_RETURN(v.weights, CompareRerounded(wide, source, plain_paths.stored, scratch.path(), batched, texts));
   }
   v.allowed = Allow(v);
   v.match = Accepts(v);

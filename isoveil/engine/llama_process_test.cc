@@ -9,11 +9,11 @@
 #include <set>
 
 #include "isoveil/base/temp_folder_for_test.h"
-#include "isoveil/engine/evaluator.h"
+#include "isoveil/reference/llama_evaluator.h"
 #include "isoveil/engine/fake_server_for_test.h"
 #include "isoveil/engine/http_client.h"
 #include "isoveil/engine/server_process.h"
-#include "isoveil/engine/tiny_model_for_test.h"
+#include "isoveil/reference/tiny_model_for_test.h"
 #include "isoveil/engine/upstream_factory.h"
 
 namespace isoveil {
@@ -45,7 +45,7 @@ class LlamaServerTest : public testing::Test {
     ASSERT_TRUE(server) << server.error().Message();
     server_ = std::make_unique<ServerProcess>(std::move(*server));
     upstream_ = *OpenUpstream({.url = server_->url(), .n_vocab = 300});
-    evaluator_ = std::make_unique<Evaluator>(*Evaluator::Load(model_, {.n_context = 256, .n_threads = 1}));
+    evaluator_ = std::make_unique<LlamaEvaluator>(*LlamaEvaluator::Load(model_, {.n_context = 256, .n_threads = 1}));
   }
   static void TearDownTestSuite() {
     server_.reset();
@@ -76,7 +76,7 @@ class LlamaServerTest : public testing::Test {
   static inline Path model_;
   static inline std::unique_ptr<ServerProcess> server_;
   static inline std::unique_ptr<Upstream> upstream_;
-  static inline std::unique_ptr<Evaluator> evaluator_;
+  static inline std::unique_ptr<LlamaEvaluator> evaluator_;
 };
 
 TEST_F(LlamaServerTest, ProbeFindsEverything) {

@@ -1,4 +1,4 @@
-#include "isoveil/engine/evaluator.h"
+#include "isoveil/reference/llama_evaluator.h"
 
 #include <llama.h>
 
@@ -43,9 +43,9 @@ class Batch {
 
 }  // namespace
 
-struct Evaluator::State {
+struct LlamaEvaluator::State {
   std::string where;
-  EvaluatorOptions options;
+  LlamaOptions options;
   std::unique_ptr<llama_model, ModelDeleter> model;
   std::unique_ptr<llama_context, ContextDeleter> context;
   int64_t n_vocab = 0;
@@ -84,12 +84,12 @@ struct Evaluator::State {
   void Forget() { llama_memory_clear(llama_get_memory(context.get()), true); }
 };
 
-Evaluator::Evaluator(std::unique_ptr<State> state) : state_(std::move(state)) {}
-Evaluator::Evaluator(Evaluator&&) noexcept = default;
-Evaluator& Evaluator::operator=(Evaluator&&) noexcept = default;
-Evaluator::~Evaluator() = default;
+LlamaEvaluator::LlamaEvaluator(std::unique_ptr<State> state) : state_(std::move(state)) {}
+LlamaEvaluator::LlamaEvaluator(LlamaEvaluator&&) noexcept = default;
+LlamaEvaluator& LlamaEvaluator::operator=(LlamaEvaluator&&) noexcept = default;
+LlamaEvaluator::~LlamaEvaluator() = default;
 
-Result<Evaluator> Evaluator::Load(const Path& gguf, const EvaluatorOptions& options) {
+Result<LlamaEvaluator> LlamaEvaluator::Load(const Path& gguf, const LlamaOptions& options) {
   if (!FileExists(gguf)) return Fail(ErrorCode::kNotFound, gguf.string(), "is missing");
   StartLlama();
   TakeLlamaErrors();
@@ -121,13 +121,13 @@ Result<Evaluator> Evaluator::Load(const Path& gguf, const EvaluatorOptions& opti
                 fmt::format("llama.cpp cannot run it: {}", TakeLlamaErrors()));
   }
   state->n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(state->model.get()));
-  return Evaluator(std::move(state));
+  return LlamaEvaluator(std::move(state));
 }
 
-int64_t Evaluator::n_vocab() const { return state_->n_vocab; }
-int64_t Evaluator::n_context() const { return llama_n_ctx(state_->context.get()); }
+int64_t LlamaEvaluator::n_vocab() const { return state_->n_vocab; }
+int64_t LlamaEvaluator::n_context() const { return llama_n_ctx(state_->context.get()); }
 
-Result<std::vector<float>> Evaluator::Logits(std::span<const int32_t> ids) {
+Result<std::vector<float>> LlamaEvaluator::Logits(std::span<const int32_t> ids) {
   ISOVEIL_RETURN_IF_ERROR(state_->CheckIds(ids, 0));
   state_->Forget();
   std::vector<float> logits;
@@ -136,7 +136,7 @@ Result<std::vector<float>> Evaluator::Logits(std::span<const int32_t> ids) {
   return logits;
 }
 
-Result<std::vector<int32_t>> Evaluator::Greedy(std::span<const int32_t> prompt, int32_t n) {
+Result<std::vector<int32_t>> LlamaEvaluator::Greedy(std::span<const int32_t> prompt, int32_t n) {
   ISOVEIL_RETURN_IF_ERROR(state_->CheckIds(prompt, n));
   state_->Forget();
   std::vector<float> logits;

@@ -1,4 +1,4 @@
-#include "isoveil/engine/load_check.h"
+#include "isoveil/reference/load_check.h"
 
 #include <llama.h>
 

@@ -1,4 +1,4 @@
-#include "isoveil/engine/evaluator.h"
+#include "isoveil/reference/llama_evaluator.h"
 
 #include <gtest/gtest.h>
 
@@ -6,20 +6,20 @@
 #include <cmath>
 
 #include "isoveil/base/temp_folder_for_test.h"
-#include "isoveil/engine/tiny_model_for_test.h"
+#include "isoveil/reference/tiny_model_for_test.h"
 
 namespace isoveil {
 namespace {
 
 const std::vector<int32_t> kIds = {1, 2, 3, 299, 150, 42, 17, 17};
 
-class EvaluatorTest : public TempFolderTest {
+class LlamaEvaluatorTest : public TempFolderTest {
  protected:
-  EvaluatorTest() : model_(WriteTinyModel(folder())) {}
+  LlamaEvaluatorTest() : model_(WriteTinyModel(folder())) {}
 
-  Evaluator Load(EvaluatorOptions options = {}) {
+  LlamaEvaluator Load(LlamaOptions options = {}) {
     options.n_threads = 1;
-    return *Evaluator::Load(*model_, options);
+    return *LlamaEvaluator::Load(*model_, options);
   }
 
   Result<Path> model_;
@@ -32,8 +32,8 @@ float LargestDifference(const std::vector<float>& a, const std::vector<float>& b
   return largest;
 }
 
-TEST_F(EvaluatorTest, GivesARowForEveryPosition) {
-  Evaluator model = Load();
+TEST_F(LlamaEvaluatorTest, GivesARowForEveryPosition) {
+  LlamaEvaluator model = Load();
   EXPECT_EQ(model.n_vocab(), 300);
   EXPECT_EQ(model.n_context(), 512);
   const std::vector<float> logits = *model.Logits(kIds);
@@ -45,15 +45,15 @@ TEST_F(EvaluatorTest, GivesARowForEveryPosition) {
             0.1F);
 }
 
-TEST_F(EvaluatorTest, CallsStandAlone) {
-  Evaluator model = Load();
+TEST_F(LlamaEvaluatorTest, CallsStandAlone) {
+  LlamaEvaluator model = Load();
   const std::vector<float> first = *model.Logits(kIds);
   ASSERT_TRUE(model.Greedy(std::vector<int32_t>{5, 6}, 10));
   EXPECT_EQ(*model.Logits(kIds), first);  // bit by bit
   EXPECT_EQ(*Load().Logits(kIds), first);
 }
 
-TEST_F(EvaluatorTest, OptionsChangeTheRoundingAndNothingElse) {
+TEST_F(LlamaEvaluatorTest, OptionsChangeTheRoundingAndNothingElse) {
   const std::vector<float> batch = *Load().Logits(kIds);
   const std::vector<float> single = *Load({.token_by_token = true}).Logits(kIds);
   const std::vector<float> flash = *Load({.flash_attention = true}).Logits(kIds);
@@ -64,8 +64,8 @@ TEST_F(EvaluatorTest, OptionsChangeTheRoundingAndNothingElse) {
   EXPECT_GT(LargestDifference(batch, f16), LargestDifference(batch, single));
 }
 
-TEST_F(EvaluatorTest, GreedyTakesTheLargestLogit) {
-  Evaluator model = Load();
+TEST_F(LlamaEvaluatorTest, GreedyTakesTheLargestLogit) {
+  LlamaEvaluator model = Load();
   std::vector<int32_t> ids = {9, 8};
   const std::vector<int32_t> greedy = *model.Greedy(ids, 12);
   ASSERT_EQ(greedy.size(), 12U);
@@ -77,12 +77,12 @@ TEST_F(EvaluatorTest, GreedyTakesTheLargestLogit) {
   }
 }
 
-TEST_F(EvaluatorTest, TheContextOfTheModelIsTakenWhenNoneIsGiven) {
+TEST_F(LlamaEvaluatorTest, TheContextOfTheModelIsTakenWhenNoneIsGiven) {
   EXPECT_EQ(Load({.n_context = 0}).n_context(), 256);
 }
 
-TEST_F(EvaluatorTest, RefusesWhatDoesNotFit) {
-  Evaluator model = Load({.n_context = 256});
+TEST_F(LlamaEvaluatorTest, RefusesWhatDoesNotFit) {
+  LlamaEvaluator model = Load({.n_context = 256});
   EXPECT_EQ(model.Logits({}).error().code, ErrorCode::kInvalidArgument);
   EXPECT_EQ(model.Logits(std::vector<int32_t>{300}).error().code, ErrorCode::kInvalidArgument);
   EXPECT_EQ(model.Logits(std::vector<int32_t>{-1}).error().code, ErrorCode::kInvalidArgument);
@@ -92,10 +92,10 @@ TEST_F(EvaluatorTest, RefusesWhatDoesNotFit) {
   EXPECT_EQ(model.Greedy(kIds, 248)->size(), 248U);
 }
 
-TEST_F(EvaluatorTest, TellsWhyAFileIsRefused) {
-  EXPECT_EQ(Evaluator::Load(folder() / "none").error().code, ErrorCode::kNotFound);
+TEST_F(LlamaEvaluatorTest, TellsWhyAFileIsRefused) {
+  EXPECT_EQ(LlamaEvaluator::Load(folder() / "none").error().code, ErrorCode::kNotFound);
   ASSERT_TRUE(WriteNewFile(folder() / "bad", "GGUF but no more"));
-  const auto bad = Evaluator::Load(folder() / "bad");
+  const auto bad = LlamaEvaluator::Load(folder() / "bad");
   ASSERT_FALSE(bad);
   EXPECT_EQ(bad.error().code, ErrorCode::kFormat);
   EXPECT_NE(bad.error().where.find("bad"), std::string::npos);

@@ -1,4 +1,4 @@
-#include "isoveil/apps/compare_models.h"
+#include "isoveil/reference/compare_models.h"
 
 #include <algorithm>
 #include <cmath>
@@ -74,47 +74,39 @@ Status ExpectFinite(std::span<const float> logits) {
               "a weight of it is infinite, no number or out of all proportion: it cannot be compared with anything");
 }
 
-// plain[source[i]] = encrypted[i]
-std::vector<float> InPlainOrder(std::span<const float> logits, std::span<const uint32_t> source) {
-  std::vector<float> plain(logits.size());
-  for (size_t i = 0; i < logits.size(); ++i) plain[source[i]] = logits[i];
-  return plain;
-}
-
 }  // namespace
 
-Result<Comparison> CompareLogits(Evaluator& plain, Evaluator& other, const VocabCipher& cipher, TokenTexts texts) {
+Result<Comparison> CompareLogits(Evaluator& plain, Evaluator& other, TokenTexts texts) {
+  if (plain.n_vocab() != other.n_vocab()) {
+    return Fail(ErrorCode::kMismatch, "vocabulary",
+                fmt::format("one model gives {} logits, the other {}", plain.n_vocab(), other.n_vocab()));
+  }
   Accumulator accumulator;
-  const size_t n_vocab = cipher.n_vocab();
-  for (const std::vector<TokenId>& ids : texts) {
-    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> encrypted, cipher.Encrypt(ids));
+  const auto n_vocab = static_cast<size_t>(plain.n_vocab());
+  for (const std::vector<int32_t>& ids : texts) {
     ISOVEIL_ASSIGN_OR_RETURN(const std::vector<float> expected, plain.Logits(ids));
     ISOVEIL_RETURN_IF_ERROR(ExpectFinite(expected));
-    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<float> found, other.Logits(encrypted));
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<float> found, other.Logits(ids));
     for (size_t i = 0; i < ids.size(); ++i) {
-      accumulator.Add(std::span(expected).subspan(i * n_vocab, n_vocab),
-                      InPlainOrder(std::span(found).subspan(i * n_vocab, n_vocab), cipher.source()));
+      accumulator.Add(std::span(expected).subspan(i * n_vocab, n_vocab), std::span(found).subspan(i * n_vocab, n_vocab));
     }
   }
   return accumulator.Total();
 }
 
-Result<Continuations> CompareGreedy(Evaluator& plain, Evaluator& other, const VocabCipher& cipher, TokenTexts prompts,
-                                    int32_t n) {
+Result<Continuations> CompareGreedy(Evaluator& plain, Evaluator& other, TokenTexts prompts, int32_t n) {
   Continuations all;
-  for (const std::vector<TokenId>& ids : prompts) {
-    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> encrypted, cipher.Encrypt(ids));
-    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> expected, plain.Greedy(ids, n));
-    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> wire, other.Greedy(encrypted, n));
-    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> found, cipher.Decrypt(wire));
+  for (const std::vector<int32_t>& ids : prompts) {
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<int32_t> expected, plain.Greedy(ids, n));
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<int32_t> found, other.Greedy(ids, n));
     all.tokens += expected.size();
     const auto [own, others] = std::mismatch(expected.begin(), expected.end(), found.begin());
     if (own == expected.end()) continue;
     all.identical = false;
-    std::vector<TokenId> until = ids;
+    std::vector<int32_t> until = ids;
     until.insert(until.end(), expected.begin(), own);
     ISOVEIL_ASSIGN_OR_RETURN(const std::vector<float> logits, plain.Logits(until));
-    const auto last = std::span(logits).last(cipher.n_vocab());
+    const auto last = std::span(logits).last(static_cast<size_t>(plain.n_vocab()));
     const double preference = static_cast<double>(last[static_cast<size_t>(*own)]) - last[static_cast<size_t>(*others)];
     all.preference = std::max(all.preference, preference);
   }

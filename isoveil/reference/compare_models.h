@@ -1,16 +1,17 @@
-// Compares a plaintext model with its encrypted form, logit by logit, on llama.cpp.
+// Compares two models logit by logit, such as a plaintext model and its encrypted form.
 //
-//   ISOVEIL_ASSIGN_OR_RETURN(Comparison c, CompareLogits(plain, encrypted, cipher, texts));
-//   ISOVEIL_ASSIGN_OR_RETURN(Continuations g, CompareGreedy(plain, encrypted, cipher, prompts, 32));
+//   ISOVEIL_ASSIGN_OR_RETURN(Comparison c, CompareLogits(plain, other, texts));
+//   ISOVEIL_ASSIGN_OR_RETURN(Continuations g, CompareGreedy(plain, other, prompts, 32));
 //
-// The encrypted model gets encrypted ids, and its logits are put back in plain order. The identity cipher
-// compares two plaintext models: that gives the rounding to judge the difference by.
+// Both speak of the same ids: an encrypted model stands behind an evaluator that translates. A model compared with itself,
+// evaluated in another way, gives the rounding to judge a difference by.
 #pragma once
 
-#include <functional>
+#include <cstdint>
+#include <span>
+#include <vector>
 
-#include "isoveil/engine/evaluator.h"
-#include "isoveil/tokenizer/vocab_cipher.h"
+#include "isoveil/reference/evaluator.h"
 
 namespace isoveil {
 
@@ -31,15 +32,13 @@ struct Continuations {
   double preference = 0;
 };
 
-// Plain ids.
-using TokenTexts = std::span<const std::vector<TokenId>>;
+using TokenTexts = std::span<const std::vector<int32_t>>;
 
 // At every position of every text. kMismatch if the plaintext model gives a logit that is no finite number: nothing can be
 // judged by it.
-Result<Comparison> CompareLogits(Evaluator& plain, Evaluator& other, const VocabCipher& cipher, TokenTexts texts);
+Result<Comparison> CompareLogits(Evaluator& plain, Evaluator& other, TokenTexts texts);
 
 // Each prompt continued by `n` ids.
-Result<Continuations> CompareGreedy(Evaluator& plain, Evaluator& other, const VocabCipher& cipher, TokenTexts prompts,
-                                    int32_t n);
+Result<Continuations> CompareGreedy(Evaluator& plain, Evaluator& other, TokenTexts prompts, int32_t n);
 
 }  // namespace isoveil

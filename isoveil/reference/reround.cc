@@ -1,4 +1,4 @@
-#include "isoveil/apps/reround.h"
+#include "isoveil/reference/reround.h"
 
 #include <algorithm>
 #include <cstring>
