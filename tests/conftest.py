@@ -17,6 +17,7 @@ import tokenizers
 
 import gateway_process
 import models
+import scripted_model
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get("ISOVEIL_BUILD", ROOT / "build/release"))
@@ -204,3 +205,10 @@ def front(blind, blind_server):
     with gateway_process.gateway(blind.runner, blind.client, [blind_server.url], blind.folder / "gateway.log",
                                  "--name", "tiny", "--metrics") as g:
         yield g
+
+
+@pytest.fixture(scope="session")
+def obedient(blind, llama, tmp_path_factory):
+    """A gateway before a server that does what the last message says; room for the long prompts of agents."""
+    with scripted_model.scripted_model(blind.runner, blind, llama, tmp_path_factory.mktemp("obedient"), 1 << 18) as served:
+        yield served

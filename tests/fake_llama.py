@@ -108,7 +108,7 @@ class Slow:
 
 
 class FakeLlama:
-    def __init__(self, n_vocab, model=1, port=0, version="HTTP/1.1"):
+    def __init__(self, n_vocab, model=1, port=0, version="HTTP/1.1", n_context=4096):
         self.n_vocab, self.model, self.script, self.requests = n_vocab, model, honest, []
         self.frozen = False  # says nothing at all any more
         self.connections = []
@@ -137,7 +137,7 @@ class FakeLlama:
                 while fake.frozen:
                     time.sleep(0.05)
                 if self.path == "/v1/models":
-                    self.reply({"data": [{"id": "x", "meta": {"n_vocab": fake.n_vocab, "n_ctx": 4096, "n_embd": 8}}]})
+                    self.reply({"data": [{"id": "x", "meta": {"n_vocab": fake.n_vocab, "n_ctx": n_context, "n_embd": 8}}]})
                 else:
                     self.reply({"status": "ok", "total_slots": 1, "build_info": "fake"})
 

@@ -4,14 +4,12 @@ What the description gains with a new version has to be given a place in the tab
 """
 
 import json
-import shutil
 
 import openai_schema
 import pytest
 
-from conftest import ROOT
-from fake_llama import FakeLlama, dies_after
-from gateway_process import ask, chat_body, events, gateway
+from gateway_process import ask, chat_body, events
+from scripted_model import scripted_model
 
 CHAT, COMPLETE, RESPOND = "/v1/chat/completions", "/v1/completions", "/v1/responses"
 USER = [{"role": "user", "content": "hello"}]
@@ -127,31 +125,7 @@ def test_every_form_of_every_member(front, path):
 
 @pytest.fixture(scope="module")
 def scripted(runner, blind, llama, tmp_path_factory):
-    """say(text, whole) makes the server behind the gateway say it; the template is one with tools and thoughts."""
-    folder = tmp_path_factory.mktemp("scripted")
-    shutil.copytree(blind.source, folder / "model")
-    path = folder / "model/tokenizer_config.json"
-    template = (llama.parent / "models/templates/Qwen-Qwen3-0.6B.jinja").read_text()
-    path.write_text(json.dumps({**json.loads(path.read_text()), "chat_template": template}))
-    (folder / "model/chat_template.jinja").unlink(missing_ok=True)
-    runner.encrypt(folder / "model", folder / "out", "--to", "gguf")
-    permutation = runner.permutation(folder / "out", blind.n_vocab)
-    end = blind.tokenizer.token_to_id("<|im_end|>")
-
-    def say(text, ends=True):
-        def script(peer):
-            ids = blind.ids(text)[:peer.n - ends] + [end] * ends
-            peer.head()
-            for plain in ids:
-                peer.token(permutation[plain])
-            if not ends and len(ids) < peer.n:
-                return  # the connection breaks
-            peer.end(tokens_predicted=len(ids))
-        return script
-
-    with FakeLlama(blind.n_vocab) as fake, gateway(runner, folder / "out/client", [fake.url], folder / "log", "--upstream-kind", "llama-server",
-                                                   "--name", "tiny") as served:
-        served.fake, served.say = fake, say
+    with scripted_model(runner, blind, llama, tmp_path_factory.mktemp("scripted")) as served:
         yield served
 
 
@@ -189,7 +163,7 @@ def test_every_way_to_end(scripted):
         for path, end in zip(seen, expected):
             if end is None:
                 continue
-            scripted.fake.script = scripted.say(text, ends)
+            scripted.fake.script = scripted.model.say(text, ends)
             limit = 400 if end in ("error", "failed") else 40 if name == "length" else 200
             whole = ask(scripted, path, body_of(path, False, limit))
             stream = ask(scripted, path, body_of(path, True, limit))
