@@ -1,12 +1,14 @@
 """The official clients lead a whole conversation with a tool, streaming and not: question, call, result, answer, and what was said before."""
 
 import json
+import re
 
 import anthropic
 import openai
 import pytest
 
 import node_clients
+from conftest import ROOT
 
 FUNCTION = {"name": "get_time", "description": "Tells the time", "parameters": {
     "type": "object", "properties": {"zone": {"type": "string"}}, "required": ["zone"], "additionalProperties": False}}
@@ -106,3 +108,15 @@ def test_node_clients(obedient):
     """OpenAI's, Anthropic's and the Vercel AI SDK."""
     seen = json.loads(node_clients.run("tools.mjs", BASE_URL=obedient.url, API_KEY="none"))
     assert seen["checks"] == ["chat completions", "responses", "messages", "vercel", "vercel stream", "vercel object"] and saw(obedient)
+
+
+def test_the_versions_in_the_documentation_are_those_of_the_locks():
+    table = (ROOT / "docs/gateway.md").read_text().split("## Clients")[1].split("\n## ")[0]
+    locked = set()
+    for lock in (ROOT / "tests/requirements.lock", *ROOT.glob("tests/clients/*.lock")):
+        locked.update(re.findall(r"^([a-z0-9_.-]+)==(\S+)", lock.read_text(), re.MULTILINE))
+    for lock in (ROOT / "tests/node/package-lock.json", *ROOT.glob("tests/clients/*/package-lock.json")):
+        packages = json.loads(lock.read_text())["packages"]
+        locked.update((path.removeprefix("node_modules/"), entry.get("version")) for path, entry in packages.items())
+    documented = re.findall(r"`([@a-z0-9/-]+) ([0-9.]+)`", table)
+    assert len(documented) >= 12 and set(documented) <= locked

@@ -1,0 +1,65 @@
+"""Each client, unmodified and of a pinned version, leads a whole conversation through the gateway: turns with history, streams, tools, typed
+answers, a prompt that is too long. At the desk the encrypted model that ships answers on a real llama-server; tools are called by a
+server that does what the last message says (scripted_model.py). The official clients and the Vercel AI SDK are in the tests that always run.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+from conftest import ROOT
+from gateway_process import ask, gateway, llama_server
+
+HERE = pathlib.Path(__file__).parent
+pytestmark = pytest.mark.skipif(not os.environ.get("ISOVEIL_CLIENTS"), reason="the clients take 2 GB: scripts/test --clients installs and runs them")
+
+# name: the environment that it lives in, what its script checks
+PYTHON = {
+    "langchain": ("agents", ["conversation", "stream", "completion", "agent", "structured output", "too long"]),
+    "litellm": ("agents", ["conversation", "stream", "async", "responses and completions", "tools", "too long", "bad request"]),
+    "instructor": ("agents", ["conversation", "TOOLS", "JSON", "JSON_SCHEMA", "MD_JSON", "partial stream", "asked again", "too long"]),
+    "pydantic_ai": ("agents", ["OpenAIChatModel", "OpenAIResponsesModel"]),
+    "openai_agents": ("agents", ["OpenAIResponsesModel", "OpenAIChatCompletionsModel"]),
+}
+# Nothing is asked of anyone else.
+ALONE = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LANGSMITH_TRACING": "false"}
+
+
+@pytest.fixture(scope="module")
+def desk(runner, llama, tmp_path_factory):
+    """A gateway before a llama-server with the encrypted model that ships."""
+    folder = tmp_path_factory.mktemp("desk")
+    runner.encrypt(ROOT / "models/front-desk", folder / "out", "--to", "gguf")
+    with llama_server(llama / "llama-server", folder / "out/server/model.gguf", folder / "server", "-c", "2048") as server, \
+            gateway(runner, folder / "out/client", [server.url], folder / "log", "--name", "tiny") as served:
+        yield served
+
+
+def environment(name):
+    done = subprocess.run([ROOT / "scripts/python-env", name], capture_output=True, text=True, timeout=1800)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def say_again(desk, said):
+    """What the gateway says to the same conversation."""
+    messages = [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(said)]
+    answer = ask(desk, "/v1/chat/completions", {"messages": messages, "temperature": 0, "max_tokens": 64})
+    return answer.json["choices"][0]["message"]["content"]
+
+
+@pytest.mark.parametrize("name", PYTHON)
+def test_python_client(name, desk, obedient, tmp_path):
+    lock, checks = PYTHON[name]
+    done = subprocess.run([environment(lock), HERE / f"{name}_client.py"], cwd=tmp_path, capture_output=True, text=True, timeout=300,
+                          env={**os.environ, **ALONE, "HOME": str(tmp_path), "DESK": desk.url, "OBEDIENT": obedient.url})
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    seen = json.loads(done.stdout.splitlines()[-1])
+    assert seen["checks"] == checks
+    # Three turns each time, with what was said before.
+    assert [len(said) for said in seen["said"]] == [2, 4, 6] * (len(seen["said"]) // 3) and seen["said"]
+    for said in seen["said"]:
+        assert said[-1] == say_again(desk, said[:-1]), said
