@@ -170,6 +170,12 @@ class FakeLlama:
     def questions(self):
         return [body for body in self.requests if self.is_question(body)]
 
+    def n_asked(self):
+        return len(self.questions())
+
+    def again(self, model=1):
+        return FakeLlama(self.n_vocab, model, self.port)
+
     def close(self):
         """As the end of a process: its connections are closed with it."""
         self.frozen = False
