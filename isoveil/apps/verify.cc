@@ -9,9 +9,10 @@
 #include "isoveil/apps/out_folder.h"
 #include "isoveil/apps/server_check.h"
 #include "isoveil/base/scratch_folder.h"
-#include "isoveil/reference/compare_models.h"
 #include "isoveil/reference/llama_evaluator.h"
 #include "isoveil/reference/reround.h"
+#include "isoveil/reference/transformers_evaluator.h"
+#include "isoveil/reference/verification.h"
 #include "isoveil/tokenizer/client_folder.h"
 #include "isoveil/transform/encrypt.h"
 #include "isoveil/transform/identity.h"
@@ -28,6 +29,8 @@ struct Options {
   KeyOptions key;
   std::string prompts;
   int32_t tokens = 32;
+  bool transformers = false;  // as a second reference
+  std::string python = "python3";
   bool json = false;
 };
 
@@ -43,12 +46,6 @@ constexpr const char* kPrompts[] = {
 
 constexpr int32_t kMostTokens = 1024;
 constexpr uint64_t kMostContext = 8192;  // ids of a text
-
-// Sums in another order differ: by what the plaintext model shows against itself, up to the scatter of two samples, and
-// at least by these shares of the logits' range, which are a few units of fp32's last place after some layers.
-constexpr double kLeastMax = 2e-6;
-constexpr double kLeastRms = 2e-7;
-constexpr double kScatter = 2;
 
 // A checkpoint with the LoRA adapter that is merged into it, if any.
 struct Model {
@@ -105,45 +102,13 @@ Result<uint64_t> ContextOf(const Path& gguf, const std::string& architecture) {
   return checkpoint.gguf()->metadata().GetUnsigned(architecture + ".context_length");
 }
 
-struct Allowed {
-  double max = 0;
-  double rms = 0;
-  double preference = 0;  // see Continuations
+struct Checked {
+  ClientFolder client;
+  Rerounded rounded;  // what a profile that rounds weights rounded
 };
-
-struct Verification {
-  size_t files = 0;       // of the server's folder, as encryption wrote them
-  Comparison comparison;  // with the weights of both widened to fp32: the stored bits, without a server's rounding
-  Comparison served;      // in the types that are stored, as a server computes
-  Continuations greedy;   // the same
-  Comparison summation;   // plaintext against itself in fp32, one position at a time
-  Comparison served_summation;  // the same in the types that are stored
-  Comparison storage;     // plaintext against itself, in the types that are stored and in fp32
-  // The same in fp32 with weights that were rounded to their types once more; only of a profile that does so.
-  std::optional<Comparison> weights;
-  Allowed allowed;
-  bool match = false;
-};
-
-Allowed Allow(const Verification& v) {
-  const Comparison weights = v.weights.value_or(Comparison{});
-  const double range = v.comparison.logit_range;
-  const double max = std::max(v.summation.max_abs_logit_diff, weights.max_abs_logit_diff);
-  // The two are independent, so their squares add.
-  const double rms = std::hypot(v.summation.rms_logit_diff, weights.rms_logit_diff);
-  const double served = std::max({v.storage.max_abs_logit_diff, v.served_summation.max_abs_logit_diff, kScatter * max});
-  return {.max = std::max(kLeastMax * range, kScatter * max),
-          .rms = std::max(kLeastRms * range, kScatter * rms),
-          .preference = 2 * std::max(kLeastMax * range, served)};
-}
-
-bool Accepts(const Verification& v) {
-  return v.comparison.max_abs_logit_diff <= v.allowed.max && v.comparison.rms_logit_diff <= v.allowed.rms &&
-         v.greedy.preference <= v.allowed.preference;
-}
 
 // Everything that is compared before anything is computed.
-Result<ClientFolder> OpenChecked(const Options& options, const RootKey& key) {
+Result<Checked> OpenChecked(const Options& options, const RootKey& key) {
   ISOVEIL_RETURN_IF_ERROR(ExpectPart(options.encrypted, OutPart::kWhole));
   const Path folder = options.encrypted;
   ISOVEIL_ASSIGN_OR_RETURN(ClientFolder client, ClientFolder::Open(folder / "client", key));
@@ -157,7 +122,9 @@ Result<ClientFolder> OpenChecked(const Options& options, const RootKey& key) {
   }
   ISOVEIL_RETURN_IF_ERROR(CheckServerFiles(folder / "server", manifest));
   ISOVEIL_RETURN_IF_ERROR(CheckServerDescription(folder / "server", *planned, key));
-  return client;
+  // Planned without --requantize: what was drawn then is what was drawn if blocks stayed whole.
+  const bool blocks_stay = manifest.drawn == DescribeDrawn(planned->model.graph);
+  return Checked{std::move(client), blocks_stay ? Rerounded::kFloats : Rerounded::kFloatsAndBlocks};
 }
 
 // One model in the types that it stores and widened, where llama.cpp can load it.
@@ -182,17 +149,50 @@ Error AsMismatch(Error error) {
 }
 
 // Plaintext against itself with weights that were rounded to their types once more.
-Result<Comparison> CompareRerounded(Evaluator& wide, const Model& model, const Path& stored, const Path& scratch,
-                                    const LlamaOptions& options, const Texts& texts) {
+Result<Comparison> CompareRerounded(Evaluator& wide, const Model& model, const Path& stored, Rerounded types,
+                                    const Path& scratch, const LlamaOptions& options, const Texts& texts) {
   ISOVEIL_ASSIGN_OR_RETURN(const Path path, AsGguf(model, scratch, "rerounded", true));
-  ISOVEIL_RETURN_IF_ERROR(Reround(path, stored));
+  ISOVEIL_RETURN_IF_ERROR(Reround(path, stored, types));
   ISOVEIL_ASSIGN_OR_RETURN(LlamaEvaluator other, LlamaEvaluator::Load(path, options));
   return CompareLogits(wide, other, texts);
 }
 
+// What transformers says of the folders, without our conversion.
+Result<SecondReference> CompareInTransformers(const Options& options, Evaluator& converted, const ClientFolder& client,
+                                              const Texts& texts) {
+  ISOVEIL_ASSIGN_OR_RETURN(auto plain, TransformersEvaluator::Load(options.plain, {.python = options.python}));
+  SecondReference second{.engine = plain.engine()};
+  ISOVEIL_ASSIGN_OR_RETURN(second.conversion, CompareLogits(plain, converted, texts));
+  {
+    ISOVEIL_ASSIGN_OR_RETURN(
+        auto other, TransformersEvaluator::Load(options.plain, {.python = options.python, .token_by_token = true}));
+    ISOVEIL_ASSIGN_OR_RETURN(second.summation, CompareLogits(plain, other, texts));
+  }
+  if (client.manifest.target != FormatKind::kHuggingFace) return second;
+  const Path folder = Path(options.encrypted) / "server";
+  ISOVEIL_ASSIGN_OR_RETURN(auto server, TransformersEvaluator::Load(folder, {.python = options.python}).map_error(AsMismatch));
+  DecryptedEvaluator encrypted(server, client.cipher);
+  ISOVEIL_ASSIGN_OR_RETURN(second.server, CompareLogits(plain, encrypted, texts));
+  return second;
+}
+
+Status ExpectSecondReference(const Options& options) {
+  if (!options.transformers) return Ok();
+  ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint source, Checkpoint::Open(options.plain));
+  if (source.kind() != FormatKind::kHuggingFace) {
+    return Fail(ErrorCode::kInvalidArgument, "--reference transformers", "the source is no Hugging Face folder",
+                "leave it out: llama.cpp itself is what reads GGUF");
+  }
+  if (options.lora.empty()) return Ok();
+  return Fail(ErrorCode::kInvalidArgument, "--reference transformers", "cannot be had together with --lora",
+              "merge the adapter with PEFT's merge_and_unload and verify that folder");
+}
+
 Result<Verification> Verify(const Options& options) {
+  ISOVEIL_RETURN_IF_ERROR(ExpectSecondReference(options));
   ISOVEIL_ASSIGN_OR_RETURN(const RootKey key, OpenKey(options.key));
-  ISOVEIL_ASSIGN_OR_RETURN(const ClientFolder client, OpenChecked(options, key));
+  ISOVEIL_ASSIGN_OR_RETURN(const Checked checked, OpenChecked(options, key));
+  const ClientFolder& client = checked.client;
   ISOVEIL_ASSIGN_OR_RETURN(const ScratchFolder scratch, ScratchFolder::Make());
   const Model source{options.plain, options.lora};
   ISOVEIL_ASSIGN_OR_RETURN(const Pair plain_paths, BothTypes(source, scratch.path(), "plain"));
@@ -236,10 +236,12 @@ Result<Verification> Verify(const Options& options) {
     ISOVEIL_ASSIGN_OR_RETURN(v.summation, CompareLogits(wide, other, texts));
   }
   if (client.manifest.profile == Profile::kRotated) {
-    ISOVEIL_ASSIGN_OR_RETURN(v.weights, CompareRerounded(wide, source, plain_paths.stored, scratch.path(), batched, texts));
+    ISOVEIL_ASSIGN_OR_RETURN(v.weights, CompareRerounded(wide, source, plain_paths.stored, checked.rounded, scratch.path(),
+                                                         batched, texts));
   }
-  v.allowed = Allow(v);
-  v.match = Accepts(v);
+  if (options.transformers) {
+    ISOVEIL_ASSIGN_OR_RETURN(v.second, CompareInTransformers(options, wide, client, texts));
+  }
   return v;
 }
 
@@ -250,46 +252,84 @@ ordered_json DifferenceJson(const Comparison& c) {
           {"top1_agreement", c.top1_agreement}};
 }
 
+ordered_json BoundJson(const Bound& bound) {
+  return {{"max_abs_logit_diff", bound.max}, {"rms_logit_diff", bound.rms}};
+}
+
+ordered_json SecondJson(const SecondReference& second, const Allowed& allowed) {
+  ordered_json json = {{"engine", second.engine},
+                       {"conversion", DifferenceJson(second.conversion)},
+                       {"conversion_allowed", BoundJson(allowed.second_conversion)},
+                       {"summation_order", DifferenceJson(second.summation)}};
+  if (second.server) {
+    json["server"] = DifferenceJson(*second.server);
+    json["server_allowed"] = BoundJson(allowed.second_server);
+  }
+  return json;
+}
+
+ordered_json ToJson(const Verification& v, const Allowed& allowed) {
+  const Comparison& c = v.comparison;
+  ordered_json rounding = {{"summation_order", DifferenceJson(v.summation)},
+                           {"served_summation_order", DifferenceJson(v.served_summation)},
+                           {"storage_type", DifferenceJson(v.storage)}};
+  if (v.weights) rounding["weight_rounding"] = DifferenceJson(*v.weights);
+  ordered_json bounds = BoundJson(allowed.comparison);
+  bounds["greedy_preference"] = allowed.preference;
+  ordered_json json = {{"match", Accepts(v, allowed)},
+                       {"files", v.files},
+                       {"greedy_identical", v.greedy.identical},
+                       {"greedy_preference", v.greedy.preference},
+                       {"tokens_compared", v.greedy.tokens},
+                       {"positions_compared", c.positions},
+                       {"max_abs_logit_diff", c.max_abs_logit_diff},
+                       {"rms_logit_diff", c.rms_logit_diff},
+                       {"logit_range", c.logit_range},
+                       {"mean_kl", c.mean_kl},
+                       {"top1_agreement", c.top1_agreement},
+                       {"served", DifferenceJson(v.served)},
+                       {"allowed", std::move(bounds)},
+                       {"plaintext_rounding", std::move(rounding)}};
+  if (v.second) json["reference"] = SecondJson(*v.second, allowed);
+  return json;
+}
+
+std::string DifferenceText(const std::string& what, const Comparison& c, const Bound& allowed) {
+  return fmt::format("  {:25} largest {:.3g} (allowed {:.3g}), root mean square {:.3g} (allowed {:.3g})\n", what,
+                     c.max_abs_logit_diff, allowed.max, c.rms_logit_diff, allowed.rms);
+}
+
+std::string ToText(const Verification& v, const Allowed& allowed) {
+  const bool match = Accepts(v, allowed);
+  const Comparison& c = v.comparison;
+  std::string text = fmt::format(
+      "{}: the encrypted model {} the plaintext model\n"
+      "  the server's files        {} as encryption wrote them; ids and numbers as source and key give them\n"
+      "  greedy continuations      {} ({} tokens)\n",
+      match ? "match" : "MISMATCH", match ? "answers as" : "does not answer as", v.files,
+      v.greedy.identical ? "identical" : fmt::format("part where plaintext prefers its token by {:.3g}", v.greedy.preference),
+      v.greedy.tokens);
+  text += DifferenceText("logits' differences", c, allowed.comparison);
+  text += fmt::format(
+      "  of                        {} positions, range of the logits {:.3g}\n"
+      "  mean divergence           {:.3g} nats; same most probable token at {:.2f} % of positions\n",
+      c.positions, c.logit_range, c.mean_kl, 100 * c.top1_agreement);
+  if (!v.second) return text;
+  text += fmt::format("{}\n", v.second->engine);
+  if (v.second->server) text += DifferenceText("both folders there", *v.second->server, allowed.second_server);
+  text += DifferenceText("plaintext there and here", v.second->conversion, allowed.second_conversion);
+  return text;
+}
+
 int Run(const Options& options) {
   const Result<Verification> verified = Verify(options);
   if (!verified) {
     const int code = Report(verified.error(), options.json);
     return verified.error().code == ErrorCode::kMismatch ? kExitMismatch : code;
   }
-  const Comparison& c = verified->comparison;
-  const Continuations& g = verified->greedy;
-  ordered_json rounding = {{"summation_order", DifferenceJson(verified->summation)},
-                           {"served_summation_order", DifferenceJson(verified->served_summation)},
-                           {"storage_type", DifferenceJson(verified->storage)}};
-  if (verified->weights) rounding["weight_rounding"] = DifferenceJson(*verified->weights);
-  const ordered_json json = {{"match", verified->match},
-                             {"files", verified->files},
-                             {"greedy_identical", g.identical},
-                             {"greedy_preference", g.preference},
-                             {"tokens_compared", g.tokens},
-                             {"positions_compared", c.positions},
-                             {"max_abs_logit_diff", c.max_abs_logit_diff},
-                             {"rms_logit_diff", c.rms_logit_diff},
-                             {"logit_range", c.logit_range},
-                             {"mean_kl", c.mean_kl},
-                             {"top1_agreement", c.top1_agreement},
-                             {"served", DifferenceJson(verified->served)},
-                             {"allowed", {{"max_abs_logit_diff", verified->allowed.max}, {"rms_logit_diff", verified->allowed.rms},
-                              {"greedy_preference", verified->allowed.preference}}},
-                             {"plaintext_rounding", std::move(rounding)}};
-  const std::string text = fmt::format(
-      "{}: the encrypted model {} the plaintext model\n"
-      "  the server's files        {} as encryption wrote them; ids and numbers as source and key give them\n"
-      "  greedy continuations      {} ({} tokens)\n"
-      "  largest logit difference  {:.3g} (allowed {:.3g}; range of the logits {:.3g}, {} positions)\n"
-      "  root mean square of them  {:.3g} (allowed {:.3g})\n"
-      "  mean divergence           {:.3g} nats; same most probable token at {:.2f} % of positions\n",
-      verified->match ? "match" : "MISMATCH", verified->match ? "answers as" : "does not answer as", verified->files,
-      g.identical ? "identical" : fmt::format("part where plaintext prefers its token by {:.3g}", g.preference), g.tokens,
-      c.max_abs_logit_diff, verified->allowed.max, c.logit_range, c.positions, c.rms_logit_diff, verified->allowed.rms,
-      c.mean_kl, 100 * c.top1_agreement);
-  const int printed = Print(json, text, options.json);
-  return verified->match ? printed : kExitMismatch;
+  const Allowed allowed = Allow(*verified);
+  const int printed = Print(ToJson(*verified, allowed), ToText(*verified, allowed), options.json);
+  return Accepts(*verified, allowed) ? printed : kExitMismatch;
 }
 
 }  // namespace
@@ -309,7 +349,10 @@ Command AddVerify(CLI::App& parent) {
       "model is also compared with itself after its weights were turned by 45 degrees, rounded and turned back. Exit\n"
       "code 3 means that the root mean square of the differences or the largest one is above\n"
       "twice that (and 2e-7 and 2e-6 of the logits' range), or that the continuations part where the plaintext\n"
-      "model clearly prefers its own token.");
+      "model clearly prefers its own token.\n\n"
+      "That compares two conversions to GGUF with each other. With --reference transformers the Hugging Face library\n"
+      "evaluates the source too, in fp32, and the encrypted folder if it is one, from their own files: what the\n"
+      "conversion changed shows.");
   auto options = std::make_shared<Options>();
   app->add_option("--plain", options->plain, "The checkpoint that was encrypted")->required();
   AddLoraOption(*app, options->lora);
@@ -320,6 +363,10 @@ Command AddVerify(CLI::App& parent) {
   app->add_option("-n,--max-tokens", options->tokens, "Greedy tokens to compare after each prompt")
       ->check(CLI::Range(0, kMostTokens))
       ->capture_default_str();
+  AddChoice<bool>(*app, "--reference", options->transformers, {{"llama.cpp", false}, {"transformers", true}},
+                  "What judges beside llama.cpp: transformers reads Hugging Face folders itself, by --python")
+      ->default_str("llama.cpp");
+  app->add_option("--python", options->python, "A Python that knows torch and transformers")->capture_default_str();
   AddJsonOption(*app, options->json);
   return {app, [options] { return Run(*options); }};
 }

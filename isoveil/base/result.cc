@@ -24,10 +24,9 @@ std::string_view ErrorCodeName(ErrorCode code) {
 
 std::string Error::Message() const { return where.empty() ? problem : fmt::format("{}: {}", where, problem); }
 
-std::string Quoted(std::string_view text) {
-  constexpr size_t kMaxLength = 80;
+std::string Quoted(std::string_view text, size_t most) {
   std::string out = "'";
-  for (char c : text.substr(0, kMaxLength)) {
+  for (char c : text.substr(0, most)) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte >= 0x20 && byte < 0x7f && c != '\'' && c != '\\') {
       out += c;
@@ -35,7 +34,7 @@ std::string Quoted(std::string_view text) {
       out += fmt::format("\\x{:02x}", byte);
     }
   }
-  if (text.size() > kMaxLength) out += "...";
+  if (text.size() > most) out += "...";
   out += "'";
   return out;
 }

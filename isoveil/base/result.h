@@ -69,7 +69,7 @@ inline tl::unexpected<Error> Fail(ErrorCode code, std::string where, std::string
 
 // Foreign text in single quotes, control and non-ASCII bytes as \xNN, cut at 80 characters: safe on
 // a terminal and in a log.
-std::string Quoted(std::string_view text);
+std::string Quoted(std::string_view text, size_t most = 80);
 
 }  // namespace isoveil
 

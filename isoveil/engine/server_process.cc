@@ -19,6 +19,7 @@
 #include <mutex>
 #include <thread>
 
+#include "isoveil/base/program.h"
 #include "isoveil/engine/http_client.h"
 #include "isoveil/format/folder.h"
 
@@ -33,10 +34,6 @@ constexpr uint16_t kDefaultPort = 8080;  // llama-server's own
 constexpr size_t kTail = 4096;
 constexpr auto kHealthInterval = std::chrono::milliseconds(50);
 constexpr auto kHealthTimeout = std::chrono::milliseconds(2000);
-
-bool IsExecutable(const Path& path) {
-  return IsRegularFile(path) && ::access(path.c_str(), X_OK) == 0;
-}
 
 struct AddressList {
   addrinfo* first = nullptr;
@@ -159,13 +156,7 @@ Result<Path> FindLlamaServer(const Path& explicit_path) {
   for (const Path& path : {installed, Path(ISOVEIL_BUILD_LLAMA_SERVER)}) {
     if (IsExecutable(path)) return path;
   }
-  std::string_view folders = std::getenv("PATH") == nullptr ? "" : std::getenv("PATH");
-  while (!folders.empty()) {
-    const std::string_view folder = folders.substr(0, folders.find(':'));
-    const Path path = Path(folder) / "llama-server";
-    if (IsExecutable(path)) return path;
-    folders.remove_prefix(std::min(folder.size() + 1, folders.size()));
-  }
+  if (Path found = FindProgram("llama-server"); !found.empty()) return found;
   return Fail(ErrorCode::kNotFound, "llama-server", "is not installed",
               "run scripts/llama, or name one with --engine or ISOVEIL_LLAMA_SERVER");
 }

@@ -30,13 +30,14 @@ Status RoundTurned(DType type, std::span<float> values, std::vector<std::byte>& 
   return Ok();
 }
 
-bool CanBeWritten(DType type) {
+bool IsRounded(DType type, Rerounded types) {
+  if (types == Rerounded::kFloats && IsBlockFormat(type)) return false;
   std::vector<float> zeros(BlockSize(type));
   std::vector<std::byte> bytes(BlockBytes(type));
   return FromFloat(type, zeros, bytes).has_value();
 }
 
-Status ReroundFile(const Path& path, const Checkpoint& stored) {
+Status ReroundFile(const Path& path, const Checkpoint& stored, Rerounded types) {
   ISOVEIL_ASSIGN_OR_RETURN(const GgufFile file, GgufFile::Open(path));
   ISOVEIL_ASSIGN_OR_RETURN(const uint64_t size, FileSize(path));
   ISOVEIL_ASSIGN_OR_RETURN(const OutputFile out, OutputFile::Reopen(path, size));
@@ -49,7 +50,7 @@ Status ReroundFile(const Path& path, const Checkpoint& stored) {
   for (const TensorView& tensor : file.tensors()) {
     const TensorView* original = stored.FindTensor(tensor.info.name);
     if (original == nullptr || tensor.info.type != DType::kF32 || tensor.info.shape.size() < 2) continue;
-    if (!CanBeWritten(original->info.type)) continue;
+    if (!IsRounded(original->info.type, types)) continue;
     const auto offset = file.data_offset() + static_cast<uint64_t>(tensor.bytes.data() - first);
     const size_t n = tensor.bytes.size() / sizeof(float);
     for (size_t begin = 0; begin < n; begin += kPanel) {
@@ -64,10 +65,10 @@ Status ReroundFile(const Path& path, const Checkpoint& stored) {
 
 }  // namespace
 
-Status Reround(const Path& widened, const Path& stored) {
+Status Reround(const Path& widened, const Path& stored, Rerounded types) {
   ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint original, Checkpoint::Open(stored));
   ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint wide, Checkpoint::Open(widened));
-  for (const Checkpoint::Shard& shard : wide.shards()) ISOVEIL_RETURN_IF_ERROR(ReroundFile(shard.path, original));
+  for (const Checkpoint::Shard& shard : wide.shards()) ISOVEIL_RETURN_IF_ERROR(ReroundFile(shard.path, original, types));
   return Ok();
 }
 

@@ -31,6 +31,6 @@ void StartLlama() {
   });
 }
 
-std::string TakeLlamaErrors() { return Quoted(std::exchange(ErrorsOfThisThread(), {})); }
+std::string TakeLlamaErrors() { return Quoted(std::exchange(ErrorsOfThisThread(), {}), kMaxErrors); }
 
 }  // namespace isoveil
