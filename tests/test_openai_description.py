@@ -22,17 +22,18 @@ TAKEN = {
     CHAT: "frequency_penalty logprobs max_completion_tokens max_tokens metadata model n parallel_tool_calls presence_penalty prompt_cache_key "
           "prompt_cache_options prompt_cache_retention reasoning_effort safety_identifier seed service_tier stop store stream temperature top_p user verbosity",
     COMPLETE: "echo frequency_penalty max_tokens model n presence_penalty seed stop stream temperature top_p user logprobs",
-    RESPOND: "context_management instructions max_output_tokens max_tool_calls metadata model parallel_tool_calls prompt_cache_key prompt_cache_options "
-             "prompt_cache_retention reasoning safety_identifier service_tier store stream stream_options temperature tools top_p truncation user",
+    RESPOND: "context_management include instructions max_output_tokens max_tool_calls metadata model parallel_tool_calls prompt_cache_key prompt_cache_options "
+             "prompt_cache_retention reasoning safety_identifier service_tier store stream stream_options temperature tools top_logprobs top_p truncation user",
 }
 REFUSED = {
     CHAT: "audio function_call functions logit_bias messages modalities moderation prediction response_format stream_options tool_choice tools top_logprobs "
           "web_search_options",
     COMPLETE: "best_of logit_bias prompt stream_options suffix",
-    RESPOND: "background conversation include input moderation previous_response_id prompt text tool_choice top_logprobs",
+    RESPOND: "background conversation input moderation previous_response_id prompt text tool_choice",
 }
 # A member that needs another one beside it.
-BESIDE = {"stream_options": {"stream": True}, "top_logprobs": {"logprobs": True}, "logprobs": {}}
+BESIDE = {"stream_options": {"stream": True}, "logprobs": {}}
+LOGPROBS = {CHAT: {"logprobs": True}, RESPOND: {"include": ["message.output_text.logprobs"]}}
 # The member that an error may name instead.
 ALSO = {"tool_choice": "tools", "top_logprobs": "logprobs", "n": "best_of"}
 # Two limits of this gateway are lower than OpenAI's.
@@ -109,7 +110,7 @@ def test_every_form_of_every_member(front, path):
                 value = min(value, BOUNDS.get(member, value))
                 if member == "seed":  # written in the description as JavaScript rounds the bounds of 64 bits
                     value = max(-(1 << 63), min((1 << 63) - 1, value))
-            body = {**GOOD[path], **BESIDE.get(member, {}), member: value}
+            body = {**GOOD[path], **BESIDE.get(member, LOGPROBS[path] if member == "top_logprobs" else {}), member: value}
             answer = ask(front, path, {k: v for k, v in body.items() if not (k == "max_tokens" and member == "max_completion_tokens")})
             assert answer.status in counts, (member, value, answer.body)
             counts[answer.status] += 1

@@ -90,6 +90,17 @@ def test_usage_is_the_plaintext_servers(plain, veiled):
         assert ask(veiled.url)["usage"][name] == plain["usage"][name]
 
 
+def test_a_prompt_has_the_plaintext_servers_probabilities(plain, veiled):
+    body = {"model": "front-desk", "prompt": "On Saturday we are open from 9:00 to 13:00.", "echo": True, "logprobs": 2, "max_tokens": 1, "temperature": 0}
+    own, other = (post(url + "/v1/completions", body)["choices"][0] for url in (veiled.url, plain["url"]))
+    assert own["text"] == other["text"].removeprefix("<|begin_of_text|>")
+    assert own["logprobs"]["token_logprobs"][0] is own["logprobs"]["top_logprobs"][0] is None
+    near = 1e-3 if veiled.profile == "exact" else 0.2
+    assert own["logprobs"]["token_logprobs"][1:] == pytest.approx(other["logprobs"]["token_logprobs"][1:], abs=near)
+    assert own["logprobs"]["tokens"] == other["logprobs"]["tokens"]
+    assert len(own["logprobs"]["tokens"]) > 10 and all(2 <= len(top) <= 3 for top in own["logprobs"]["top_logprobs"][1:-1])
+
+
 def test_each_field_has_its_effect(veiled):
     [choice] = ask(veiled.url, logprobs=True, top_logprobs=3)["choices"]
     text, tokens = choice["message"]["content"], choice["logprobs"]["content"]

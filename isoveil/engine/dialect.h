@@ -59,6 +59,13 @@ class Dialect {
   virtual HttpCall Generate(const GenerateRequest& request) const = 0;
   virtual std::unique_ptr<StreamDecoder> NewDecoder() const = 0;
 
+  // Nothing where this kind of server does not tell the probabilities of a prompt's tokens.
+  virtual std::optional<HttpCall> Score(std::span<const int32_t>, int32_t) const { return std::nullopt; }
+  // The ids that the server has read, the first without a probability.
+  virtual Result<std::vector<GeneratedToken>> DecodeScores(const nlohmann::json&) const {
+    return Fail(ErrorCode::kUnsupported, "prompt", "this kind of server does not tell its probabilities");
+  }
+
   virtual HttpCall Embed(std::span<const int32_t> ids) const = 0;
   virtual Result<std::vector<float>> DecodeEmbedding(const nlohmann::json& answer) const = 0;
 

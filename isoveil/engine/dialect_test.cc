@@ -134,6 +134,69 @@ TEST(DialectTest, NothingButIdsAndNumbersIsSent) {
   EXPECT_TRUE(strings.empty());
 }
 
+// What vLLM says of a prompt's own tokens.
+class ScoreTest : public testing::Test {
+ protected:
+  // The answer as the server would send it; the error's message if it is refused.
+  std::string Read(const json& answer, std::vector<GeneratedToken>* tokens = nullptr) {
+    const FakeServer server([&](FakeServer::Peer& peer) {
+      sent_ = peer.body();
+      const std::string body = answer.dump();
+      peer.Send(fmt::format("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}", body.size(), body));
+    });
+    const auto upstream = OpenUpstream({.url = server.url(), .kind = UpstreamKind::kVllm, .n_vocab = 4096, .cache_salt = vector_["cache_salt"]});
+    const auto read = (*upstream)->Score(vector_["prompt"].get<std::vector<int32_t>>(), vector_["n_top"]);
+    if (!read) return read.error().Message();
+    if (tokens != nullptr) *tokens = *read;
+    return "";
+  }
+
+  const json vector_ = json::parse(*ReadTextFile(Path(ISOVEIL_SOURCE_DIR) / "tests/vectors/engine/vllm-recorded-scores.json"));
+  std::string sent_;
+};
+
+TEST_F(ScoreTest, SendsTheRequestAndReadsTheAnswer) {
+  std::vector<GeneratedToken> tokens;
+  ASSERT_EQ(Read(vector_["answer"], &tokens), "");
+  EXPECT_EQ(json::parse(sent_), vector_["body"]);
+  const json& expected = vector_["expected"];
+  ASSERT_EQ(tokens.size(), expected.size());
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    EXPECT_EQ(tokens[i].id, expected[i]["id"]);
+    ASSERT_EQ(tokens[i].logprob.has_value(), i > 0);
+    ASSERT_EQ(tokens[i].top.size(), expected[i]["top"].size());
+    EXPECT_NEAR(tokens[i].logprob.value_or(0), expected[i].value("logprob", 0.0F), 1e-6);
+    for (size_t k = 0; k < tokens[i].top.size(); ++k) {
+      EXPECT_EQ(tokens[i].top[k].id, expected[i]["top"][k][0]);
+      EXPECT_NEAR(tokens[i].top[k].logprob, expected[i]["top"][k][1].get<float>(), 1e-6);
+    }
+  }
+}
+
+TEST_F(ScoreTest, BadAnswersAreNamed) {
+  const auto changed = [&](const char* pointer, json value) {
+    json answer = vector_["answer"];
+    answer[json::json_pointer(pointer)] = std::move(value);
+    return Read(answer);
+  };
+  const auto names = [](const std::string& error, const char* what) { return error.find(what) != std::string::npos; };
+  EXPECT_TRUE(names(changed("/choices", json::array()), "choices"));
+  EXPECT_TRUE(names(changed("/choices/0/prompt_token_ids", nullptr), "prompt_token_ids"));
+  EXPECT_TRUE(names(changed("/choices/0/prompt_token_ids/2", 301), "own id"));
+  EXPECT_TRUE(names(changed("/choices/0/prompt_logprobs", nullptr), "prompt_logprobs"));
+  EXPECT_TRUE(names(changed("/choices/0/prompt_logprobs/1", nullptr), "prompt_logprobs"));
+  EXPECT_TRUE(names(changed("/choices/0/prompt_logprobs/1", {{"x", {{"logprob", -1}}}}), "number of an id"));
+  EXPECT_TRUE(names(changed("/choices/0/prompt_logprobs/1/17/logprob", nullptr), "logprob"));
+  // Other ids than were sent: their first has no probability that would tell.
+  EXPECT_TRUE(names(changed("/choices/0/prompt_token_ids/0", 5), "other ids"));
+}
+
+TEST(DialectTest, OthersDoNotTellAPromptsProbabilities) {
+  const std::vector<int32_t> ids = {1, 2};
+  EXPECT_FALSE(LlamaServerDialect()->Score(ids, 1));
+  EXPECT_FALSE(SglangDialect()->Score(ids, 1));
+}
+
 struct BadEvent {
   const char* text;
   const char* field;  // that the error names

@@ -132,6 +132,7 @@ class HttpUpstream : public Upstream {
     }
     const int32_t some_id[] = {0};
     info.can_embed = Embed(some_id, cancel).has_value();
+    info.can_score = dialect_->Score(some_id, 1).has_value();
     const Status generates = TryGenerating(cancel, &info);
     if (!generates && !info.can_embed) return tl::unexpected(generates.error());
     return info;
@@ -169,6 +170,20 @@ class HttpUpstream : public Upstream {
                   "the server, or a proxy before it, closed the connection; look at its log");
     }
     return reception.Finish();
+  }
+
+  Result<std::vector<GeneratedToken>> Score(std::span<const int32_t> ids, int32_t n_top, std::stop_token cancel) override {
+    ISOVEIL_RETURN_IF_ERROR(CheckRequest({.prompt = {ids.begin(), ids.end()}, .sampling = {.n_probs = n_top}}, n_vocab_));
+    const std::optional<HttpCall> call = dialect_->Score(ids, n_top);
+    if (!call) return Fail(ErrorCode::kUnsupported, "prompt", "this kind of server does not tell its probabilities");
+    ISOVEIL_ASSIGN_OR_RETURN(const std::string body, client_.Post(call->path, call->body, cancel));
+    ISOVEIL_ASSIGN_OR_RETURN(const json answer, ParseJson(body, call->path));
+    ISOVEIL_ASSIGN_OR_RETURN(std::vector<GeneratedToken> tokens, dialect_->DecodeScores(answer));
+    const auto is_sent = [](const GeneratedToken& token, int32_t id) { return token.id == id; };
+    if (!std::equal(tokens.begin(), tokens.end(), ids.begin(), ids.end(), is_sent)) {
+      return Fail(ErrorCode::kMismatch, "prompt", "the server tells the probabilities of other ids than were sent");
+    }
+    return tokens;
   }
 
   Result<std::vector<float>> Embed(std::span<const int32_t> ids, std::stop_token cancel) override {

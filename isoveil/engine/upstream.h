@@ -115,6 +115,7 @@ struct UpstreamInfo {
   std::optional<int64_t> n_slots;  // requests computed at a time
   bool can_generate = false;
   bool can_embed = false;
+  bool can_score = false;  // tells the probabilities of a prompt's tokens
   // Optional fields that the server did not give in answer to a full request: "logprob",
   // "top_logprobs", "usage", "timings". A server that returns no ids is refused, not listed.
   std::vector<std::string> missing;
@@ -157,6 +158,11 @@ class Upstream {
   // Streams; a cancelled generation is a result, with kCancelled, and not an error.
   virtual Result<GenerateResult> Generate(const GenerateRequest& request, const TokenCallback& on_token,
                                           std::stop_token cancel = {}) = 0;
+
+  // How likely each of `ids` is after those before it: one entry for each, the first without a probability, with
+  // `n_top` alternatives (one more where the token itself is none of them). kUnsupported where the kind of server cannot
+  // tell, kMismatch if it read other ids than were sent, kCancelled when stopped.
+  virtual Result<std::vector<GeneratedToken>> Score(std::span<const int32_t> ids, int32_t n_top, std::stop_token cancel = {}) = 0;
 
   // The pooled vector of `ids`, in the encrypted basis: as the model gives it from a llama-server, else
   // as the server's pooler is set up, which may normalise. kCancelled when stopped.

@@ -19,16 +19,23 @@ json LogitBias(const std::vector<std::pair<int32_t, float>>& biases) {
   return map;
 }
 
+Result<int32_t> ReadNumber(std::string_view text, std::string_view field) {
+  int32_t id = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error == std::errc() && end == text.data() + text.size() && id >= 0) return id;
+  return BadField(field, "the number of an id");
+}
+
+// Most probable first.
+void SortByLikelihood(std::vector<TokenLogprob>& top) {
+  std::stable_sort(top.begin(), top.end(), [](const TokenLogprob& a, const TokenLogprob& b) { return a.logprob > b.logprob; });
+}
+
 // "token_id:7", as `return_tokens_as_token_ids` writes a token.
 Result<int32_t> ReadNamedId(std::string_view name, std::string_view field) {
   constexpr std::string_view kPrefix = "token_id:";
-  int32_t id = -1;
-  if (name.starts_with(kPrefix)) {
-    name.remove_prefix(kPrefix.size());
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id);
-    if (error == std::errc() && end == name.data() + name.size() && id >= 0) return id;
-  }
-  return BadField(field, "'token_id:' and a number");
+  if (!name.starts_with(kPrefix)) return BadField(field, "'token_id:' and a number");
+  return ReadNumber(name.substr(kPrefix.size()), field);
 }
 
 class Decoder : public StreamDecoder {
@@ -82,12 +89,26 @@ class Decoder : public StreamDecoder {
         ISOVEIL_ASSIGN_OR_RETURN(const int32_t id, ReadNamedId(name, "top_logprobs"));
         tokens[i].top.push_back({id, value.get<float>()});
       }
-      std::stable_sort(tokens[i].top.begin(), tokens[i].top.end(),
-                       [](const TokenLogprob& a, const TokenLogprob& b) { return a.logprob > b.logprob; });
+      SortByLikelihood(tokens[i].top);
     }
     return Ok();
   }
 };
+
+// {"7": {"logprob": -0.1, "rank": 1, "decoded_token": "x"}, ...}: the alternatives at one place, and the prompt's own id.
+Status ReadPlace(const json& place, GeneratedToken& token) {
+  if (!place.is_object()) return BadField("prompt_logprobs", "an object for each id after the first");
+  for (const auto& [name, entry] : place.items()) {
+    ISOVEIL_ASSIGN_OR_RETURN(const int32_t id, ReadNumber(name, "prompt_logprobs"));
+    const auto logprob = NumberOrNull(entry, "logprob");
+    if (!logprob) return BadField("prompt_logprobs.logprob", "a number");
+    token.top.push_back({id, static_cast<float>(*logprob)});
+    if (id == token.id) token.logprob = token.top.back().logprob;
+  }
+  if (!token.logprob) return BadField("prompt_logprobs", "the prompt's own id at each place");
+  SortByLikelihood(token.top);
+  return Ok();
+}
 
 class Vllm : public Dialect {
  public:
@@ -125,6 +146,32 @@ class Vllm : public Dialect {
   }
 
   std::unique_ptr<StreamDecoder> NewDecoder() const override { return std::make_unique<Decoder>(); }
+
+  std::optional<HttpCall> Score(std::span<const int32_t> ids, int32_t n_top) const override {
+    json body = {{"prompt", std::vector<int32_t>(ids.begin(), ids.end())},
+                 {"max_tokens", 1},  // fewer are refused
+                 {"temperature", 0},
+                 {"prompt_logprobs", n_top},
+                 {"return_token_ids", true},
+                 {"add_special_tokens", false}};
+    if (!cache_salt_.empty()) body["cache_salt"] = cache_salt_;
+    return HttpCall{"/v1/completions", body.dump()};
+  }
+
+  Result<std::vector<GeneratedToken>> DecodeScores(const json& answer) const override {
+    ISOVEIL_ASSIGN_OR_RETURN(const json* choices, ArrayField(answer, "choices"));
+    if (choices->size() != 1) return BadField("choices", "one entry");
+    ISOVEIL_ASSIGN_OR_RETURN(const json* list, ArrayField(choices->front(), "prompt_token_ids"));
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, ReadTokenIds(*list, "prompt_token_ids"));
+    ISOVEIL_ASSIGN_OR_RETURN(const json* places, ArrayField(choices->front(), "prompt_logprobs"));
+    if (places->size() != ids.size()) return BadField("prompt_logprobs", "one entry for each id of the prompt");
+    std::vector<GeneratedToken> tokens;
+    for (size_t i = 0; i < ids.size(); ++i) {
+      tokens.push_back({ids[i], std::nullopt, {}});
+      if (i > 0) ISOVEIL_RETURN_IF_ERROR(ReadPlace((*places)[i], tokens.back()));
+    }
+    return tokens;
+  }
 
   HttpCall Embed(std::span<const int32_t> ids) const override {
     const json body = {{"input", std::vector<int32_t>(ids.begin(), ids.end())}, {"encoding_format", "float"}};

@@ -1,8 +1,7 @@
-// How vLLM writes requests and answers: `/v1/completions` with `return_token_ids` (vLLM 0.10.2 or newer),
-// `/v1/embeddings`.
+// How vLLM writes requests and answers: `/v1/completions` with `return_token_ids` (vLLM 0.10.2 or newer) and
+// `prompt_logprobs`, `/v1/embeddings`.
 //
-// Read in vLLM's documentation and its entrypoints/openai/completion/protocol.py, not run against a
-// server. Examples: tests/vectors/engine/vllm-*.json.
+// Run on vLLM 0.32.0 by tests/test_vllm.py. Examples: tests/vectors/engine/vllm-*.json.
 //
 // The served folder needs its placeholder tokenizer and the end ids of its generation_config.json, as
 // `isoveil encrypt` writes them. Biases are held in [-100, 100], vLLM's own range: -100 stands for a ban.

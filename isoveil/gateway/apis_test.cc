@@ -220,7 +220,6 @@ TEST(ApisTest, ItemsOfOtherToolsAreTaken) {
   }
   EXPECT_EQ(small.Post(Responses, R"({"instructions": "Go.", "input": []})").status, 200);
   EXPECT_EQ(small.Post(Responses, R"({"input": [{"type": "computer_call"}]})").status, 400);
-  EXPECT_EQ(small.Post(Responses, R"({"input": "a", "include": ["message.output_text.logprobs"]})").json()["error"]["param"], "include");
   EXPECT_EQ(small.Post(Responses, R"({"input": "a", "include": ["reasoning.encrypted_content"]})").status, 200);
 }
 
@@ -253,6 +252,56 @@ TEST(ApisTest, ACompletionOfNoTokensIsItsPrompt) {
   EXPECT_EQ(answer["choices"][0]["finish_reason"], "length");
   EXPECT_EQ(answer["usage"]["completion_tokens"], 0);
   EXPECT_TRUE(small.upstream.requests.empty());
+}
+
+TEST(ApisTest, AnEchoHasItsProbabilities) {
+  SmallService small;
+  const Json answer = small.Post(Completions, R"({"prompt": [256, 97, 98], "echo": true, "logprobs": 2, "max_tokens": 1})").json();
+  EXPECT_EQ(answer["choices"][0]["text"], "abH");
+  const Json& logprobs = answer["choices"][0]["logprobs"];
+  EXPECT_EQ(logprobs["tokens"][1], "a");
+  EXPECT_EQ(logprobs["tokens"][3], "H");
+  EXPECT_EQ(logprobs["token_logprobs"], (Json{nullptr, -0.25, -0.25, -0.25}));
+  EXPECT_EQ(logprobs["top_logprobs"][0], nullptr);
+  EXPECT_EQ(logprobs["top_logprobs"][1], (Json{{"a", -0.25}, {"b", -1.25}}));
+  // Where each token's text begins; the first one is a control token and has none.
+  EXPECT_EQ(logprobs["text_offset"], (Json{0, 0, 1, 2}));
+  const Json alone = small.Post(Completions, R"({"prompt": "ab", "echo": true, "logprobs": 1, "max_tokens": 0})").json();
+  EXPECT_EQ(alone["choices"][0]["logprobs"]["token_logprobs"], (Json{nullptr, -0.25}));
+  const CollectedReply stream =
+      small.Post(Completions, R"({"prompt": "ab", "echo": true, "logprobs": 1, "max_tokens": 1, "stream": true})");
+  EXPECT_EQ(Json::parse(stream.events[0].second)["choices"][0]["logprobs"]["tokens"], (Json{"a", "b"}));
+  small.upstream.failure = Error{ErrorCode::kUnsupported, "prompt", "cannot", ""};
+  const CollectedReply refused = small.Post(Completions, R"({"prompt": "ab", "echo": true, "logprobs": 1})");
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_EQ(refused.json()["error"]["param"], "echo");
+}
+
+TEST(ApisTest, ResponsesIncludeProbabilities) {
+  SmallService small;
+  const std::string ask = R"({"input": "Hi", "include": ["message.output_text.logprobs"], "top_logprobs": 2)";
+  const Json whole = small.Post(Responses, ask + "}").json();
+  const Json& part = whole["output"][0]["content"][0];
+  std::string said;
+  for (const Json& entry : part["logprobs"]) {
+    said += entry["token"].get<std::string>();
+    EXPECT_EQ(entry["top_logprobs"].size(), 2U);
+  }
+  EXPECT_EQ(said, "Hello");  // without the token that ended it
+  EXPECT_EQ(whole["top_logprobs"], 2);
+  Json seen = Json::array();
+  for (const auto& [name, data] : small.Post(Responses, ask + R"(, "stream": true})").events) {
+    const Json event = Json::parse(data);
+    if (name == "response.output_text.delta") seen.insert(seen.end(), event["logprobs"].begin(), event["logprobs"].end());
+    if (name == "response.output_text.done") {
+      EXPECT_EQ(event["logprobs"], part["logprobs"]);
+    }
+    if (name == "response.completed") {
+      EXPECT_EQ(event["response"]["output"][0]["content"][0]["logprobs"], part["logprobs"]);
+    }
+  }
+  EXPECT_EQ(seen, part["logprobs"]);
+  EXPECT_EQ(small.Post(Responses, R"({"input": "Hi"})").json()["output"][0]["content"][0]["logprobs"], Json::array());
 }
 
 TEST(ApisTest, ResponsesSpeakOfItems) {

@@ -14,7 +14,6 @@ struct Chat {
   const ModelService& service;
   const ApiRequest& request;
   ChatTask task;
-  int n_top = 0;
   std::string id = RandomId("chatcmpl-");
   int64_t created = std::time(nullptr);
 
@@ -25,7 +24,7 @@ struct Chat {
     if (!task.options.logprobs) return nullptr;
     Json content = Json::array();
     for (const PlainToken& token : tokens) {
-      content.push_back(LogprobEntry(service.client.vocabulary, token, n_top));
+      content.push_back(LogprobEntry(service.client.vocabulary, token, task.options.top_logprobs));
     }
     return {{"content", std::move(content)}, {"refusal", nullptr}};
   }
@@ -37,11 +36,9 @@ Result<Chat> ReadChat(const ModelService& service, const ApiRequest& request) {
   ISOVEIL_ASSIGN_OR_RETURN(AnswerCheck check,
                            AnswerCheck::FromFormat(Member(body, "response_format"), "response_format"));
   ISOVEIL_ASSIGN_OR_RETURN(ChatRequest chat, ReadChatRequest(body, service.limits, check));
-  ISOVEIL_ASSIGN_OR_RETURN(const auto n_top,
-                           ReadInteger(body, "top_logprobs", 0, service.limits.max_top_logprobs));
   ISOVEIL_ASSIGN_OR_RETURN(ChatTask task,
                            MakeChatTask(service, std::move(chat), std::move(options), std::move(check)));
-  return Chat{service, request, std::move(task), static_cast<int>(n_top.value_or(0))};
+  return Chat{service, request, std::move(task)};
 }
 
 // The prompt is counted once, the answers together.

@@ -76,9 +76,6 @@ Result<Completion> ReadCompletion(const ModelService& service, const ApiRequest&
   ISOVEIL_ASSIGN_OR_RETURN(completion.prompts, ReadPrompts(service, Member(body, "prompt")));
   ISOVEIL_ASSIGN_OR_RETURN(const auto echo, ReadBool(body, "echo"));
   completion.echo = echo.value_or(false);
-  if (completion.echo && completion.options.logprobs) {
-    return Fail(ErrorCode::kUnsupported, "echo", "log probabilities of a prompt are not given");
-  }
   // OpenAI's default for this endpoint.
   if (!completion.options.has_max_tokens) completion.options.sampling.max_tokens = 16;
   completion.options.has_max_tokens = true;
@@ -91,14 +88,25 @@ Result<Completion> ReadCompletion(const ModelService& service, const ApiRequest&
   return completion;
 }
 
+Result<std::vector<PlainToken>> Score(const Generator& generator, const std::vector<TokenId>& prompt, const Completion& completion) {
+  auto tokens = generator.Score(prompt, completion.options.sampling.n_probs, completion.request.cancel);
+  if (tokens || tokens.error().code != ErrorCode::kUnsupported) return tokens;
+  return Fail(ErrorCode::kUnsupported, "echo", "the server does not tell the log probabilities of a prompt",
+              "leave logprobs out, or serve the encrypted folder with vLLM");
+}
+
 Result<Text> RunChoice(const Completion& completion, int index, const PieceCallback& on_piece) {
   Text text;
   const auto& prompt = completion.prompts[static_cast<size_t>(index / completion.options.n)];
   Generation generation{prompt, completion.options.sampling, completion.options.stops};
   if (generation.sampling.seed) *generation.sampling.seed += static_cast<uint32_t>(index % completion.options.n);
+  const Generator generator(completion.service.client, *completion.service.upstream);
   if (completion.echo) {
     ISOVEIL_ASSIGN_OR_RETURN(text.text, completion.service.client.vocabulary.Detokenize(prompt));
-    if (!on_piece({text.text, {}})) return Fail(ErrorCode::kCancelled, "completion", "was cancelled");
+    if (completion.options.logprobs) {
+      ISOVEIL_ASSIGN_OR_RETURN(text.tokens, Score(generator, prompt, completion));
+    }
+    if (!on_piece({text.text, text.tokens})) return Fail(ErrorCode::kCancelled, "completion", "was cancelled");
   }
   if (generation.sampling.max_tokens == 0) {
     text.finish_reason = FinishReasonName(FinishReason::kLength);
@@ -110,7 +118,6 @@ Result<Text> RunChoice(const Completion& completion, int index, const PieceCallb
     text.tokens.insert(text.tokens.end(), piece.tokens.begin(), piece.tokens.end());
     return on_piece(piece);
   };
-  const Generator generator(completion.service.client, *completion.service.upstream);
   ISOVEIL_ASSIGN_OR_RETURN(const Outcome outcome, generator.Run(generation, collect, completion.request.cancel));
   if (outcome.finish == FinishReason::kCancelled) return Fail(ErrorCode::kCancelled, "completion", "was cancelled");
   text.finish_reason = FinishReasonName(outcome.finish);
@@ -127,14 +134,16 @@ Json Logprobs(const Completion& completion, std::span<const PlainToken> tokens, 
               {"text_offset", Json::array()}};
   for (const PlainToken& token : tokens) {
     const Vocabulary& vocabulary = completion.service.client.vocabulary;
-    const std::string text = TokenText(vocabulary, token.id);
     Json top = Json::object();
     for (const PlainLogprob& other : token.top) top[TokenText(vocabulary, other.id)] = other.logprob;
-    out["tokens"].push_back(text);
-    out["token_logprobs"].push_back(token.logprob.value_or(-9999.0F));
-    out["top_logprobs"].push_back(std::move(top));
+    out["tokens"].push_back(TokenText(vocabulary, token.id));
+    // The first token of a prompt follows nothing.
+    out["token_logprobs"].push_back(token.logprob ? Json(*token.logprob) : Json());
+    out["top_logprobs"].push_back(token.logprob ? std::move(top) : Json());
     out["text_offset"].push_back(offset);
-    offset += static_cast<size_t>(std::count_if(text.begin(), text.end(), BeginsCharacter));
+    // Control tokens have a name and no text.
+    const auto characters = vocabulary.Piece(token.id);
+    if (characters) offset += static_cast<size_t>(std::count_if(characters->begin(), characters->end(), BeginsCharacter));
   }
   return out;
 }

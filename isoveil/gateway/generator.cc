@@ -66,6 +66,17 @@ Result<PlainToken> Generator::Decrypt(const GeneratedToken& token) const {
   return plain;
 }
 
+Result<std::vector<PlainToken>> Generator::Score(std::span<const TokenId> prompt, int n_top, std::stop_token cancel) const {
+  ISOVEIL_ASSIGN_OR_RETURN(const auto wire, client_.cipher.Encrypt(prompt));
+  ISOVEIL_ASSIGN_OR_RETURN(const auto scored, upstream_.Score(wire, n_top, std::move(cancel)));
+  std::vector<PlainToken> tokens;
+  for (const GeneratedToken& token : scored) {
+    ISOVEIL_ASSIGN_OR_RETURN(PlainToken plain, Decrypt(token));
+    tokens.push_back(std::move(plain));
+  }
+  return tokens;
+}
+
 Result<Outcome> Generator::Run(const Generation& generation, const PieceCallback& on_piece,
                                std::stop_token cancel) const {
   ISOVEIL_ASSIGN_OR_RETURN(const GenerateRequest request, Encrypt(generation));

@@ -62,6 +62,9 @@ class Generator {
   Result<Outcome> Run(const Generation& generation, const PieceCallback& on_piece,
                       std::stop_token cancel = {}) const;
 
+  // How likely the prompt's tokens are: one for each, the first without a probability. Errors are those of Upstream::Score.
+  Result<std::vector<PlainToken>> Score(std::span<const TokenId> prompt, int n_top, std::stop_token cancel = {}) const;
+
  private:
   Result<GenerateRequest> Encrypt(const Generation& generation) const;
   Result<PlainToken> Decrypt(const GeneratedToken& token) const;

@@ -101,7 +101,15 @@ Status ReadNumbers(const Json& body, SamplingParams& sampling) {
   return Ok();
 }
 
-// Chat has a flag and a number, completions a number.
+// Of responses. What else can be included (encrypted thoughts, results of tools that run elsewhere) does not exist here.
+Result<bool> IncludesLogprobs(const Json& body) {
+  const Json& include = Member(body, "include");
+  if (include.is_null()) return false;
+  if (!include.is_array()) return BadMember("include", "a list");
+  return std::find(include.begin(), include.end(), "message.output_text.logprobs") != include.end();
+}
+
+// Chat has a flag and a number, responses an inclusion and a number, completions a number.
 Status ReadLogprobs(const Json& body, ApiKind kind, const RequestLimits& limits, GenerationOptions& options) {
   if (kind == ApiKind::kCompletion) {
     ISOVEIL_ASSIGN_OR_RETURN(const auto n, ReadInteger(body, "logprobs", 0, limits.max_top_logprobs));
@@ -110,9 +118,17 @@ Status ReadLogprobs(const Json& body, ApiKind kind, const RequestLimits& limits,
     return Ok();
   }
   ISOVEIL_ASSIGN_OR_RETURN(const auto top, ReadInteger(body, "top_logprobs", 0, limits.max_top_logprobs));
-  ISOVEIL_ASSIGN_OR_RETURN(const auto flag, ReadBool(body, "logprobs"));
-  options.logprobs = flag.value_or(false);
-  if (top && *top > 0 && !options.logprobs) return BadMember("top_logprobs", "logprobs to be true as well");
+  const bool responses = kind == ApiKind::kResponse;
+  if (responses) {
+    ISOVEIL_ASSIGN_OR_RETURN(options.logprobs, IncludesLogprobs(body));
+  } else {
+    ISOVEIL_ASSIGN_OR_RETURN(const auto flag, ReadBool(body, "logprobs"));
+    options.logprobs = flag.value_or(false);
+  }
+  if (top && *top > 0 && !options.logprobs) {
+    return BadMember("top_logprobs", responses ? "include to hold message.output_text.logprobs" : "logprobs to be true as well");
+  }
+  options.top_logprobs = static_cast<int>(top.value_or(0));
   if (options.logprobs) options.sampling.n_probs = std::max<int32_t>(1, static_cast<int32_t>(top.value_or(0)));
   return Ok();
 }
@@ -127,7 +143,7 @@ Result<GenerationOptions> ReadOptions(const Json& body, ApiKind kind, const Requ
   ISOVEIL_RETURN_IF_ERROR(ReadStops(body, limits, options));
   ISOVEIL_RETURN_IF_ERROR(ReadStopIds(body, limits, options.sampling));
   ISOVEIL_RETURN_IF_ERROR(ReadLogitBias(body, options.sampling));
-  if (kind != ApiKind::kResponse) ISOVEIL_RETURN_IF_ERROR(ReadLogprobs(body, kind, limits, options));
+  ISOVEIL_RETURN_IF_ERROR(ReadLogprobs(body, kind, limits, options));
   ISOVEIL_ASSIGN_OR_RETURN(const auto n, ReadInteger(body, "n", 1, limits.max_choices));
   options.n = static_cast<int>(n.value_or(1));
   ISOVEIL_ASSIGN_OR_RETURN(const auto stream, ReadBool(body, "stream"));

@@ -31,6 +31,7 @@ struct GenerationOptions {
   bool stream = false;
   bool include_usage = false;
   bool logprobs = false;
+  int top_logprobs = 0;  // alternatives to show, of chat and responses; may be 0 while the server is asked for one
 };
 
 Result<GenerationOptions> ReadOptions(const Json& body, ApiKind kind, const RequestLimits& limits);

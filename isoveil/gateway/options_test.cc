@@ -117,6 +117,14 @@ TEST(Options, LogprobsAreAFlagOrANumber) {
   EXPECT_EQ(Read({{"logprobs", true}})->sampling.n_probs, 1);
   EXPECT_FALSE(Read({{"top_logprobs", 3}}));
   EXPECT_EQ(Read({{"logprobs", 2}}, ApiKind::kCompletion)->sampling.n_probs, 2);
+  const Json include = {"reasoning.encrypted_content", "message.output_text.logprobs"};
+  const auto included = Read({{"include", include}, {"top_logprobs", 3}}, ApiKind::kResponse);
+  EXPECT_TRUE(included->logprobs);
+  EXPECT_EQ(included->sampling.n_probs, 3);
+  EXPECT_EQ(Read({{"include", include}}, ApiKind::kResponse)->sampling.n_probs, 1);
+  EXPECT_FALSE(Read({{"include", {"reasoning.encrypted_content"}}}, ApiKind::kResponse)->logprobs);
+  EXPECT_EQ(Read({{"include", 5}}, ApiKind::kResponse).error().where, "include");
+  EXPECT_EQ(Read({{"top_logprobs", 3}}, ApiKind::kResponse).error().where, "top_logprobs");
 }
 
 }  // namespace

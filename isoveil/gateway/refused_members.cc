@@ -126,8 +126,7 @@ constexpr Refusal kRefusedInChats[] = {
 };
 
 constexpr Refusal kRefusedInResponses[] = {
-    {"logprobs", "use /v1/chat/completions"},
-    {"top_logprobs", "use /v1/chat/completions", "0"},
+    {"logprobs", "use include: [\"message.output_text.logprobs\"]"},
 };
 
 bool AsksForNothing(const Refusal& refusal, const Json& value, bool false_is_nothing) {

@@ -92,14 +92,6 @@ Status AppendItem(const Json& item, const std::string& place, Json& messages) {
   return Ok();
 }
 
-// Encrypted thoughts and results of tools that run elsewhere: there are none, so that nothing is left out of the answer.
-Status RefuseIncluded(const Json& include) {
-  if (include.is_null()) return Ok();
-  if (!include.is_array()) return BadMember("include", "a list");
-  if (std::find(include.begin(), include.end(), "message.output_text.logprobs") == include.end()) return Ok();
-  return Fail(ErrorCode::kUnsupported, "include", "log probabilities are not given here", "use /v1/chat/completions");
-}
-
 Result<Json> ToolsOf(const Json& tools) {
   if (tools.is_null()) return Json::array();
   if (!tools.is_array()) return BadMember("tools", "a list");
@@ -140,7 +132,6 @@ Result<Json> ChatFromResponseRequest(const Json& body) {
   for (const char* name : {"reasoning", "chat_template_kwargs", "enable_thinking", "reasoning_format", "reasoning_effort"}) {
     if (!Member(body, name).is_null()) chat[name] = body[name];
   }
-  ISOVEIL_RETURN_IF_ERROR(RefuseIncluded(Member(body, "include")));
   return chat;
 }
 

@@ -1,9 +1,11 @@
 // POST /v1/responses, and GET and DELETE of what it has stored.
+#include <algorithm>
 #include <ctime>
 
 #include "isoveil/gateway/apis.h"
 #include "isoveil/gateway/chat_task.h"
 #include "isoveil/gateway/response_input.h"
+#include "isoveil/gateway/token_json.h"
 
 namespace isoveil {
 namespace {
@@ -71,6 +73,7 @@ Json ResponseJson(const Response& response, const char* status, Json output, con
                {"text", OrDefault(asked, "text", {{"format", {{"type", "text"}}}})},
                {"tool_choice", OrDefault(asked, "tool_choice", "auto")},
                {"tools", OrDefault(asked, "tools", Json::array())},
+               {"top_logprobs", response.options.top_logprobs},
                {"top_p", response.options.sampling.top_p},
                {"truncation", "disabled"},
                {"metadata", OrDefault(asked, "metadata", Json::object())}};
@@ -96,10 +99,11 @@ struct Item {
   std::string call_id;
   std::string name;
   std::string text;  // of the message, the thought, or the call's arguments
+  Json logprobs = Json::array();  // of the message
 
   Json Part() const {
     if (kind == Kind::kReasoning) return {{"type", "reasoning_text"}, {"text", text}};
-    return {{"type", "output_text"}, {"text", text}, {"annotations", Json::array()}, {"logprobs", Json::array()}};
+    return {{"type", "output_text"}, {"text", text}, {"annotations", Json::array()}, {"logprobs", logprobs}};
   }
   Json ToJson(const char* status) const {
     const bool empty = std::string_view(status) == "in_progress";
@@ -125,11 +129,14 @@ class OutputWriter {
 
   bool Lifecycle(const char* type, const Json& response) { return Emit(type, {{"response", response}}); }
 
-  bool Add(const MessageDelta& delta) {
+  // `logprobs` are of the tokens that came; they belong to the item whose text comes with or after them.
+  bool Add(const MessageDelta& delta, const Json& logprobs) {
+    waiting_.insert(waiting_.end(), logprobs.begin(), logprobs.end());
     bool open = true;
     if (!delta.reasoning.empty()) open = Grow(Item::Kind::kReasoning, delta.reasoning);
     if (!delta.content.empty()) open = Grow(Item::Kind::kMessage, delta.content);
     for (const ToolCallDelta& call : delta.calls) open = GrowCall(call);
+    if (!delta.empty()) waiting_ = Json::array();
     return open;
   }
 
@@ -176,7 +183,10 @@ class OutputWriter {
     Item& item = items_.back();
     item.text += text;
     Json event = {{"item_id", item.id}, {"output_index", last()}, {"content_index", 0}, {"delta", text}};
-    if (!thought) event["logprobs"] = Json::array();
+    if (!thought) {
+      item.logprobs.insert(item.logprobs.end(), waiting_.begin(), waiting_.end());
+      event["logprobs"] = std::exchange(waiting_, Json::array());
+    }
     return Emit(thought ? "response.reasoning_text.delta" : "response.output_text.delta", std::move(event));
   }
 
@@ -205,7 +215,7 @@ class OutputWriter {
       place["content_index"] = 0;
       Json text = place;
       text["text"] = item.text;
-      if (item.kind == Item::Kind::kMessage) text["logprobs"] = Json::array();
+      if (item.kind == Item::Kind::kMessage) text["logprobs"] = item.logprobs;
       Emit(item.kind == Item::Kind::kMessage ? "response.output_text.done" : "response.reasoning_text.done", text);
       place["part"] = item.Part();
       Emit("response.content_part.done", place);
@@ -215,6 +225,7 @@ class OutputWriter {
 
   ReplyWriter* reply_;
   std::vector<Item> items_;
+  Json waiting_ = Json::array();
   bool open_ = false;
   int64_t sequence_ = 0;
 };
@@ -228,7 +239,7 @@ class Run {
   void Answer(const ChatTask& task) {
     const auto on_part = [&](const AnswerPart& part) {
       Begin();
-      return output_.Add(part.delta);
+      return output_.Add(part.delta, Logprobs(part.tokens));
     };
     const auto answer = RunChat(response_.service, task, 0, on_part, response_.request.cancel);
     if (!answer) return Fail(answer.error());
@@ -255,6 +266,19 @@ class Run {
   }
 
  private:
+  // The token that ended the answer is no part of its text.
+  Json Logprobs(const std::vector<PlainToken>& tokens) const {
+    Json entries = Json::array();
+    if (!response_.options.logprobs) return entries;
+    const Vocabulary& vocabulary = response_.service.client.vocabulary;
+    const auto& ends = vocabulary.special_ids().end_of_generation;
+    for (const PlainToken& token : tokens) {
+      if (std::find(ends.begin(), ends.end(), token.id) != ends.end()) continue;
+      entries.push_back(LogprobEntry(vocabulary, token, response_.options.top_logprobs));
+    }
+    return entries;
+  }
+
   void Begin() {
     if (std::exchange(begun_, true)) return;
     const Json json = ResponseJson(response_, "in_progress", Json::array(), nullptr);

@@ -55,6 +55,12 @@ class ScriptedUpstream final : public Upstream {
     return result;
   }
 
+  Result<std::vector<GeneratedToken>> Score(std::span<const int32_t> ids, int32_t n_top, std::stop_token = {}) override {
+    if (failure) return tl::unexpected(*failure);
+    std::vector<GeneratedToken> tokens;
+    for (const int32_t id : ids) tokens.push_back(Token(*cipher_.Decrypt(id), tokens.empty() ? 0 : n_top));
+    return tokens;
+  }
   Result<std::vector<float>> Embed(std::span<const int32_t>, std::stop_token = {}) override {
     return Fail(ErrorCode::kUnsupported, "upstream", "has no embeddings");
   }

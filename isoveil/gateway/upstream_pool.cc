@@ -100,6 +100,7 @@ struct UpstreamPool::Member {
 // What became of a request at one server.
 struct UpstreamPool::Attempt {
   bool may_move = true;
+  bool cannot = false;  // by its kind: no fault
 };
 
 UpstreamPool::UpstreamPool(std::vector<std::unique_ptr<Upstream>> servers, AdmitCallback admit, PoolOptions options)
@@ -246,8 +247,10 @@ Result<T> UpstreamPool::OnSome(const Call& call, std::stop_token cancel) {
     ++member->in_flight;
     Attempt attempt;
     const Status ready = MakeReady(*member, cancel);
-    last = ready ? call(*member, attempt) : Result<T>(tl::unexpected(ready.error()));
+    Result<T> result = ready ? call(*member, attempt) : Result<T>(tl::unexpected(ready.error()));
     --member->in_flight;
+    if (attempt.cannot) continue;
+    last = std::move(result);
     if (last) {
       member->Succeeded();
       for (Member* other : at_fault) other->Rest(options_.rest);
@@ -331,6 +334,38 @@ Result<GenerateResult> UpstreamPool::GenerateOn(const GenerateRequest& request, 
     return result;
   };
   return OnSome<GenerateResult>(on_one, cancel);
+}
+
+// Nothing before a server was met.
+std::optional<bool> UpstreamPool::CanScore() const {
+  std::optional<bool> can;
+  for (const auto& member : members_) {
+    const std::lock_guard lock(member->mutex);
+    if (member->info) can = can.value_or(false) || member->info->can_score;
+  }
+  return can;
+}
+
+Result<std::vector<GeneratedToken>> UpstreamPool::Score(std::span<const int32_t> ids, int32_t n_top, std::stop_token cancel) {
+  using Tokens = std::vector<GeneratedToken>;
+  if (!CanScore().value_or(true)) {
+    return Fail(ErrorCode::kUnsupported, "prompt", "this kind of server does not tell its probabilities");
+  }
+  const auto on_one = [&](Member& member, Attempt& attempt) -> Result<Tokens> {
+    {
+      const std::lock_guard lock(member.mutex);
+      attempt.cannot = !member.info->can_score;
+    }
+    if (attempt.cannot) return Tokens{};
+    std::stop_source stop;
+    const std::stop_callback by_client(cancel, [&] { stop.request_stop(); });
+    const std::stop_callback by_silence(member.Breaker(), [&] { stop.request_stop(); });
+    Result<Tokens> tokens = member.server->Score(ids, n_top, stop.get_token());
+    if (tokens && !member.IsReady()) return Fail(ErrorCode::kUnavailable, "upstream", "was exchanged");
+    if (!tokens && stop.stop_requested()) return Fail(ErrorCode::kUnavailable, "upstream", "was silent for too long");
+    return tokens;
+  };
+  return OnSome<Tokens>(on_one, cancel);
 }
 
 Result<std::vector<float>> UpstreamPool::Embed(std::span<const int32_t> ids, std::stop_token cancel) {

@@ -65,6 +65,8 @@ class UpstreamPool final : public Upstream {
   // The same, telling each server that is asked before it is.
   Result<GenerateResult> GenerateOn(const GenerateRequest& request, const TokenCallback& on_token,
                                     const std::function<void(size_t server)>& on_server, std::stop_token cancel);
+  // One of the servers that can; kUnsupported if none of those that were met does.
+  Result<std::vector<GeneratedToken>> Score(std::span<const int32_t> ids, int32_t n_top, std::stop_token cancel = {}) override;
   Result<std::vector<float>> Embed(std::span<const int32_t> ids, std::stop_token cancel = {}) override;
 
   // Servers that may be used now. Sends nothing.
@@ -82,6 +84,7 @@ class UpstreamPool final : public Upstream {
 
   template <typename T, typename Call>
   Result<T> OnSome(const Call& call, std::stop_token cancel);
+  std::optional<bool> CanScore() const;
   Member* Choose(const std::vector<const Member*>& tried);
   Status MakeReady(Member& member, std::stop_token cancel);
   Result<UpstreamInfo> Examine(Member& member, std::stop_token cancel);

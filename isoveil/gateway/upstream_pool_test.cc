@@ -17,7 +17,7 @@ class Named final : public Upstream {
 
   Result<UpstreamInfo> Probe(std::stop_token = {}) override {
     if (away) return Fail(ErrorCode::kUnavailable, "upstream", "is away");
-    return UpstreamInfo{.n_vocab = model.load(), .n_context = 100 + name_};
+    return UpstreamInfo{.n_vocab = model.load(), .n_context = 100 + name_, .can_score = can_score};
   }
   Result<Contact> Look(std::stop_token = {}) override {
     if (away) return Fail(ErrorCode::kUnavailable, "upstream", "is away");
@@ -45,6 +45,10 @@ class Named final : public Upstream {
     }
     return result;
   }
+  Result<std::vector<GeneratedToken>> Score(std::span<const int32_t> ids, int32_t, std::stop_token = {}) override {
+    if (away) return Fail(ErrorCode::kUnavailable, "upstream", "is away");
+    return std::vector<GeneratedToken>(ids.size(), {.id = name_});
+  }
   Result<std::vector<float>> Embed(std::span<const int32_t>, std::stop_token = {}) override {
     return std::vector<float>{static_cast<float>(name_)};
   }
@@ -54,6 +58,7 @@ class Named final : public Upstream {
 
   std::atomic<bool> away = false;
   std::atomic<bool> frozen = false;
+  std::atomic<bool> can_score = true;
   std::atomic<uint64_t> life = 1;
   std::atomic<int64_t> model = 7;
   std::atomic<int> dies_after = -1;
@@ -105,6 +110,24 @@ struct Pool {
   std::unique_ptr<UpstreamPool> pool;
   Result<GenerateResult> last = GenerateResult{};
 };
+
+TEST(UpstreamPoolTest, ScoresAreAskedOfAServerThatCan) {
+  const std::vector<int32_t> ids = {1, 2};
+  Pool pool(3);
+  pool.server[0]->can_score = pool.server[2]->can_score = false;
+  ASSERT_TRUE(pool.pool->Start());
+  ASSERT_TRUE(pool.Eventually([&] { return pool.pool->n_ready() == 3; }));
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(pool.pool->Score(ids, 1)->front().id, 1);
+  // Those that cannot are not at fault.
+  EXPECT_EQ(pool.pool->n_ready(), 3U);
+  pool.server[1]->away = true;
+  EXPECT_EQ(pool.pool->Score(ids, 1).error().code, ErrorCode::kUnavailable);
+
+  Pool none(2);
+  none.server[0]->can_score = none.server[1]->can_score = false;
+  ASSERT_TRUE(none.pool->Start());
+  EXPECT_EQ(none.pool->Score(ids, 1).error().code, ErrorCode::kUnsupported);
+}
 
 TEST(UpstreamPoolTest, TheLeastBusyServerAnswersAndEqualsTakeTurns) {
   Pool pool(2);
