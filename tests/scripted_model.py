@@ -3,7 +3,7 @@
 The key, the encrypted ids and the chat template (Qwen 3's, with tools and thoughts) are real; only the choice of the next ids is not.
 Without a script of a test's own the server obeys the last message:
 
-    say TEXT            it says TEXT, all that follows
+    say TEXT            it says TEXT: all that follows, or all before a line "over."
     call NAME {JSON}    it calls the tool
     anything else       it says "I heard: " and the message; of a tool's result "The tool said: " and the result
 """
@@ -16,7 +16,7 @@ import shutil
 from fake_llama import FakeLlama
 from gateway_process import gateway
 
-ORDER = re.compile(r"^(?:say (?P<said>.*)|call (?P<name>\S+) (?P<arguments>\{.*\})\s*)\Z", re.MULTILINE | re.DOTALL)
+ORDER = re.compile(r"^(?:say (?P<said>.*?)(?:\nover\.(?:\n.*)?)?|call (?P<name>\S+) (?P<arguments>\{.*\})\s*)\Z", re.MULTILINE | re.DOTALL)
 RESULT = re.compile(r"<tool_response>\n(.*)\n</tool_response>", re.DOTALL)
 
 

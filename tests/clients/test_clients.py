@@ -7,25 +7,31 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 
 import pytest
 
+import node_clients
 from conftest import ROOT
 from gateway_process import ask, gateway, llama_server
 
 HERE = pathlib.Path(__file__).parent
 pytestmark = pytest.mark.skipif(not os.environ.get("ISOVEIL_CLIENTS"), reason="the clients take 2 GB: scripts/test --clients installs and runs them")
 
-# name: the environment that it lives in, what its script checks
-PYTHON = {
+# name: the lock that it comes from (Python, or a folder with one of npm), what its script checks
+CLIENTS = {
     "langchain": ("agents", ["conversation", "stream", "completion", "agent", "structured output", "too long"]),
     "litellm": ("agents", ["conversation", "stream", "async", "responses and completions", "tools", "too long", "bad request"]),
     "instructor": ("agents", ["conversation", "TOOLS", "JSON", "JSON_SCHEMA", "MD_JSON", "partial stream", "asked again", "too long"]),
     "pydantic_ai": ("agents", ["OpenAIChatModel", "OpenAIResponsesModel"]),
     "openai_agents": ("agents", ["OpenAIResponsesModel", "OpenAIChatCompletionsModel"]),
+    "aider": ("aider", ["edits", "stream", "too long"]),
+    "codex": ("codex", ["shell", "second turn", "third turn", "too long"]),
 }
+# Their own prompts are longer than the desk's context.
+NEVER_AT_THE_DESK = ["aider", "codex"]
 # Nothing is asked of anyone else.
-ALONE = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LANGSMITH_TRACING": "false"}
+ALONE = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LANGSMITH_TRACING": "false", "AIDER_ANALYTICS": "false"}
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +44,14 @@ def desk(runner, llama, tmp_path_factory):
         yield served
 
 
-def environment(name):
-    done = subprocess.run([ROOT / "scripts/python-env", name], capture_output=True, text=True, timeout=1800)
+def environment(lock):
+    """An interpreter, and the folder of the client's programs."""
+    if (HERE / lock / "package-lock.json").is_file():
+        return sys.executable, node_clients.installed(HERE / lock) / ".bin"
+    done = subprocess.run([ROOT / "scripts/python-env", lock], capture_output=True, text=True, timeout=1800)
     assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    python = pathlib.Path(done.stdout.strip())
+    return python, python.parent
 
 
 def say_again(desk, said):
@@ -51,15 +61,17 @@ def say_again(desk, said):
     return answer.json["choices"][0]["message"]["content"]
 
 
-@pytest.mark.parametrize("name", PYTHON)
-def test_python_client(name, desk, obedient, tmp_path):
-    lock, checks = PYTHON[name]
-    done = subprocess.run([environment(lock), HERE / f"{name}_client.py"], cwd=tmp_path, capture_output=True, text=True, timeout=300,
-                          env={**os.environ, **ALONE, "HOME": str(tmp_path), "DESK": desk.url, "OBEDIENT": obedient.url})
+@pytest.mark.parametrize("name", CLIENTS)
+def test_client(name, desk, obedient, tmp_path):
+    lock, checks = CLIENTS[name]
+    python, programs = environment(lock)
+    done = subprocess.run([python, HERE / f"{name}_client.py"], cwd=tmp_path, capture_output=True, text=True, timeout=300,
+                          env={**os.environ, **ALONE, "HOME": str(tmp_path), "PROGRAMS": str(programs), "DESK": desk.url, "OBEDIENT": obedient.url})
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     seen = json.loads(done.stdout.splitlines()[-1])
     assert seen["checks"] == checks
+    assert bool(seen["said"]) == (name not in NEVER_AT_THE_DESK)
     # Three turns each time, with what was said before.
-    assert [len(said) for said in seen["said"]] == [2, 4, 6] * (len(seen["said"]) // 3) and seen["said"]
+    assert [len(said) for said in seen["said"]] == [2, 4, 6] * (len(seen["said"]) // 3)
     for said in seen["said"]:
         assert said[-1] == say_again(desk, said[:-1]), said
