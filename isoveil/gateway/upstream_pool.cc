@@ -100,7 +100,8 @@ struct UpstreamPool::Member {
 // What became of a request at one server.
 struct UpstreamPool::Attempt {
   bool may_move = true;
-  bool cannot = false;  // by its kind: no fault
+  bool cannot = false;     // by its kind: no fault
+  bool exchanged = false;  // the contact is a new one, which is admitted before anything else is asked of it
 };
 
 UpstreamPool::UpstreamPool(std::vector<std::unique_ptr<Upstream>> servers, AdmitCallback admit, PoolOptions options)
@@ -240,6 +241,7 @@ template <typename T, typename Call>
 Result<T> UpstreamPool::OnSome(const Call& call, std::stop_token cancel) {
   std::vector<const Member*> tried;
   std::vector<Member*> at_fault;
+  std::vector<const Member*> met_anew;
   Result<T> last = Fail(ErrorCode::kUnavailable, "upstream", "there is none");
   while (Member* member = Choose(tried)) {
     tried.push_back(member);
@@ -265,8 +267,14 @@ Result<T> UpstreamPool::OnSome(const Call& call, std::stop_token cancel) {
       member->is_wanted = true;
       member->wake.notify_all();
     }
-    if (ready) at_fault.push_back(member);
     if (!attempt.may_move) break;
+    // A kept connection that was closed is no fault: it may be the same model, and the only server.
+    if (attempt.exchanged && std::find(met_anew.begin(), met_anew.end(), member) == met_anew.end()) {
+      met_anew.push_back(member);
+      tried.pop_back();
+      continue;
+    }
+    if (ready) at_fault.push_back(member);
   }
   return tl::unexpected(NotOfTheClient(last.error()));
 }
@@ -316,6 +324,7 @@ Result<GenerateResult> UpstreamPool::GenerateOn(const GenerateRequest& request, 
     };
     const GenerateRequest now = rest;
     Result<GenerateResult> result = member.server->Generate(now, deliver, stop.get_token());
+    attempt.exchanged = exchanged;
     if (result && exchanged) result = Fail(ErrorCode::kUnavailable, "upstream", "was exchanged");
     if (result && result->finish == FinishReason::kCancelled && stop.stop_requested() && !cancel.stop_requested()) {
       result = Fail(ErrorCode::kUnavailable, "upstream", "was silent for too long");
@@ -361,7 +370,8 @@ Result<std::vector<GeneratedToken>> UpstreamPool::Score(std::span<const int32_t>
     const std::stop_callback by_client(cancel, [&] { stop.request_stop(); });
     const std::stop_callback by_silence(member.Breaker(), [&] { stop.request_stop(); });
     Result<Tokens> tokens = member.server->Score(ids, n_top, stop.get_token());
-    if (tokens && !member.IsReady()) return Fail(ErrorCode::kUnavailable, "upstream", "was exchanged");
+    attempt.exchanged = tokens && !member.IsReady();
+    if (attempt.exchanged) return Fail(ErrorCode::kUnavailable, "upstream", "was exchanged");
     if (!tokens && stop.stop_requested()) return Fail(ErrorCode::kUnavailable, "upstream", "was silent for too long");
     return tokens;
   };

@@ -218,6 +218,26 @@ TEST(UpstreamPoolTest, ATokenOfAnotherContactIsNotDelivered) {
   EXPECT_EQ(names, std::vector<int32_t>{1});
 }
 
+// A server closes a connection that was silent for a while; vLLM after five seconds.
+TEST(UpstreamPoolTest, TheOnlyServerIsAskedAgainAfterANewContact) {
+  PoolOptions rarely = Quick();
+  rarely.look_every = 1h;
+  for (const int64_t model : {7, 8}) {
+    Pool pool(1, AdmitModel7, rarely);
+    ASSERT_TRUE(pool.pool->Start());
+    pool.server[0]->frozen = true;
+    std::vector<int32_t> names;
+    std::thread asking([&] { names = pool.Ask(); });
+    ASSERT_TRUE(pool.Eventually([&] { return pool.server[0]->asked == 1; }));
+    pool.server[0]->model = model;
+    pool.server[0]->Restart();
+    asking.join();
+    EXPECT_EQ(names, model == 7 ? std::vector<int32_t>{0} : std::vector<int32_t>{});
+    EXPECT_EQ(pool.last.has_value(), model == 7);
+    EXPECT_EQ(pool.server[0]->asked, model == 7 ? 2 : 1);
+  }
+}
+
 TEST(UpstreamPoolTest, HealthFollowsTheServersWithoutARequest) {
   Pool pool(1);
   ASSERT_TRUE(pool.pool->Start());
