@@ -1,4 +1,4 @@
-"""A llama-server that thinks of nothing: whole answers made beforehand, or one token at a time for slow streams.
+"""A llama-server that thinks of nothing: whole answers made beforehand, or one token at a time, each sent by itself.
 
 It costs as little as Python allows, so that what stands before it can be measured.
 """
@@ -17,8 +17,8 @@ def event(data):
     return chunk(b"data: " + json.dumps(data, separators=(",", ":")).encode() + b"\n\n")
 
 
-def token(n_vocab, i, n_probs):
-    token_id = (37 * i + 5) % n_vocab
+def token(n_vocab, i, n_probs, ids=None):
+    token_id = ids[i] if ids and i < len(ids) else (37 * i + 5) % n_vocab
     likely = [{"id": (token_id + j) % n_vocab, "logprob": -0.1 - j} for j in range(n_probs)]
     return {"content": "", "tokens": [token_id], "stop": False,
             **({"completion_probabilities": [{**likely[0], "top_logprobs": likely}]} if n_probs else {})}
@@ -39,7 +39,13 @@ def plain(body):
     return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(data), data)
 
 
-async def serve(n_vocab, drip, report):
+async def serve(n_vocab, drip, ids, report):
+    @functools.cache
+    def pieces(n):
+        """HTTP's bytes of a stream of n tokens, token by token"""
+        end = {"tokens": [], "stop": True, "stop_type": "limit", "tokens_evaluated": 8, "tokens_predicted": n}
+        return [HEAD, *(event(token(n_vocab, i, 0, ids)) for i in range(n)), event(end) + b"0\r\n\r\n"]
+
     async def peer(reader, writer):
         try:
             while True:
@@ -47,7 +53,7 @@ async def serve(n_vocab, drip, report):
                 length = int(head.partition("content-length:")[2].split("\r\n")[0] or 0)
                 body = await reader.readexactly(length)
                 if head.startswith("get /v1/models"):
-                    writer.write(plain({"data": [{"id": "x", "owned_by": "llamacpp", "meta": {"n_vocab": n_vocab, "n_ctx": 4096, "n_embd": 8}}]}))
+                    writer.write(plain({"data": [{"id": "x", "owned_by": "llamacpp", "meta": {"n_vocab": n_vocab, "n_ctx": 32768, "n_embd": 8}}]}))
                 elif head.startswith("get"):
                     writer.write(plain({"status": "ok", "total_slots": 1024, "build_info": "instant"}))
                 elif not head.startswith("post /completion "):
@@ -66,31 +72,31 @@ async def serve(n_vocab, drip, report):
             writer.close()
 
     async def drop_by_drop(writer, n):
-        whole = answer(n_vocab, n)
-        step = -(-len(whole) // n)
-        for i in range(n):
-            writer.write(whole[i * step:(i + 1) * step])
+        next_time = asyncio.get_running_loop().time()
+        for piece in pieces(n):
+            writer.write(piece)
             await writer.drain()
-            await asyncio.sleep(drip)
+            next_time += drip
+            await asyncio.sleep(next_time - asyncio.get_running_loop().time())
 
     server = await asyncio.start_server(peer, "127.0.0.1", 0, backlog=1024)
     report.send(server.sockets[0].getsockname()[1])
     await server.serve_forever()
 
 
-def run(n_vocab, drip, report):
+def run(n_vocab, drip, ids, report):
     try:
-        asyncio.run(serve(n_vocab, drip, report))
+        asyncio.run(serve(n_vocab, drip, ids, report))
     except KeyboardInterrupt:
         pass
 
 
 class InstantUpstream:
-    """In a process of its own. `drip`: seconds between the tokens of answers longer than eight."""
+    """In a process of its own. `drip`: seconds between the tokens of answers longer than eight, which are `ids` if given."""
 
-    def __init__(self, n_vocab, drip=0):
+    def __init__(self, n_vocab, drip=0, ids=None):
         here, there = multiprocessing.Pipe()
-        self.process = multiprocessing.get_context("spawn").Process(target=run, args=(n_vocab, drip, there), daemon=True)
+        self.process = multiprocessing.get_context("spawn").Process(target=run, args=(n_vocab, drip, ids, there), daemon=True)
         self.process.start()
         self.port = here.recv()
         self.url = f"http://127.0.0.1:{self.port}"

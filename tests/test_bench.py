@@ -14,8 +14,14 @@ def run(isoveil, name, *args):
     return json.loads(done.stdout)
 
 
-def test_gateway(isoveil):
-    report = run(isoveil, "gateway", "--rounds", "20", "--streams", "40")
+def test_gateway(isoveil, llama):
+    report = run(isoveil, "gateway", "--rounds", "20", "--streams", "40", "--paced-streams", "8", "--paced-rounds", "1", "--tokens", "256", "--pace", "5",
+                 "--llama", str(llama))
+    assert len(report["paced"]) == 4
+    for of in report["paced"].values():
+        assert 0 < of["first"]["least"] <= of["first"]["median"] and 0 < of["last"]["median"]
+        assert of["events_per_token"]["least"] > 0.8
+    assert report["direct"]["tokens_per_second"] > 0 and report["direct"]["microseconds"] > 0 and report["direct"]["gateway"]["ratio"] > 0
     assert report["streams"]["failures"] == 0 and report["streams"]["open_at_once"] == 40
     for what in ("request_seconds", "token_seconds"):
         low, high = report[what]["gateway"]["interval"]
