@@ -27,29 +27,25 @@ void Exchange::Cancel() {
   changed_.notify_all();
 }
 
-ReplyItem Exchange::Next(std::chrono::milliseconds timeout) {
+ReplyItem Exchange::First(std::chrono::milliseconds timeout) {
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, timeout, [&] { return !queue_.empty() || done_; });
-  if (queue_.empty()) return {.kind = done_ ? ReplyItem::Kind::kEnd : ReplyItem::Kind::kNothingYet};
-  ReplyItem item = std::move(queue_.front());
-  queue_.pop_front();
-  changed_.notify_all();
-  return item;
+  changed_.wait_for(lock, timeout, [&] { return first_ || done_; });
+  if (!first_) return {.kind = done_ ? ReplyItem::Kind::kEnd : ReplyItem::Kind::kNothingYet};
+  return *first_;
 }
 
-bool Exchange::Push(ReplyItem item) {
+bool Exchange::Stream(Write write, std::chrono::milliseconds tick, const GoOn& go_on) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return queue_.size() < kMaxQueued || stop_.stop_requested(); });
-  if (stop_.stop_requested()) return false;
-  has_events_ = has_events_ || item.kind == ReplyItem::Kind::kEvent;
-  queue_.push_back(std::move(item));
+  bool is_there = write(first_->text);
+  write_ = std::move(write);
   changed_.notify_all();
-  return true;
-}
-
-void Exchange::Send(int status, std::string body, std::string content_type) {
-  Push({.kind = ReplyItem::Kind::kWhole, .status = status, .text = std::move(body),
-        .content_type = std::move(content_type)});
+  while (is_there && !done_) {
+    has_written_ = false;
+    changed_.wait_for(lock, tick, [&] { return done_ || stop_.stop_requested(); });
+    is_there = done_ || (!stop_.stop_requested() && go_on(!has_written_));
+  }
+  write_ = nullptr;
+  return is_there && !stop_.stop_requested();
 }
 
 bool Exchange::Event(std::string_view name, std::string_view data) {
@@ -57,12 +53,37 @@ bool Exchange::Event(std::string_view name, std::string_view data) {
   text.reserve(name.size() + data.size() + 24);
   if (!name.empty()) text.append("event: ").append(name).append("\n");
   text.append("data: ").append(data).append("\n\n");
-  return Push({.kind = ReplyItem::Kind::kEvent, .text = std::move(text)});
+
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return write_ || !first_ || stop_.stop_requested(); });
+  if (stop_.stop_requested()) return false;
+  if (!first_) {
+    first_ = {.kind = ReplyItem::Kind::kEvent, .text = std::move(text)};
+    changed_.notify_all();
+    return true;
+  }
+  has_written_ = true;
+  if (write_(text)) return true;
+  stop_.request_stop();
+  changed_.notify_all();
+  return false;
 }
 
 bool Exchange::has_events() const {
   const std::lock_guard lock(mutex_);
-  return has_events_;
+  return first_ && first_->kind == ReplyItem::Kind::kEvent;
+}
+
+void Exchange::PushWhole(ReplyItem item) {
+  const std::lock_guard lock(mutex_);
+  if (first_) return;
+  first_ = std::move(item);
+  changed_.notify_all();
+}
+
+void Exchange::Send(int status, std::string body, std::string content_type) {
+  PushWhole({.kind = ReplyItem::Kind::kWhole, .status = status, .text = std::move(body),
+             .content_type = std::move(content_type)});
 }
 
 void Exchange::Fail(const ApiError& error) {
@@ -70,12 +91,12 @@ void Exchange::Fail(const ApiError& error) {
     JsonEvent(error.ToJson(form_), form_ == ErrorForm::kAnthropic ? "error" : "");
     return;
   }
-  Push({.kind = ReplyItem::Kind::kWhole,
-        .status = error.status,
-        .text = error.ToJson(form_).dump(-1, ' ', false, Json::error_handler_t::replace),
-        .content_type = "application/json",
-        .retry_after_seconds = error.retry_after_seconds,
-        .final = error.final});
+  PushWhole({.kind = ReplyItem::Kind::kWhole,
+             .status = error.status,
+             .text = error.ToJson(form_).dump(-1, ' ', false, Json::error_handler_t::replace),
+             .content_type = "application/json",
+             .retry_after_seconds = error.retry_after_seconds,
+             .final = error.final});
 }
 
 }  // namespace isoveil

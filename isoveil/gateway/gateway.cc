@@ -106,8 +106,8 @@ class Gateway::Impl {
   void AllowOrigin(const httplib::Request& request, httplib::Response& response) const;
   httplib::Server::HandlerResponse CheckCaller(const httplib::Request& request, httplib::Response& response);
   void Answer(Endpoint endpoint, const httplib::Request& request, httplib::Response& response);
-  void Stream(std::shared_ptr<Exchange> exchange, Guard::Slot held, ReplyItem first,
-              const httplib::Request& request, httplib::Response& response);
+  void Stream(std::shared_ptr<Exchange> exchange, Guard::Slot held, const httplib::Request& request,
+              httplib::Response& response);
   Json StatusJson() const;
   static bool NeedsKey(const std::string& path) { return path != "/health" && !FindPageFile(path); }
   void BeginRecord(const httplib::Request& request, httplib::Response& response);
@@ -371,14 +371,14 @@ void Gateway::Impl::Answer(Endpoint endpoint, const httplib::Request& request, h
     endpoint(service, api, reply);
   });
   for (;;) {
-    ReplyItem item = exchange->Next(kTick);
+    ReplyItem item = exchange->First(kTick);
     switch (item.kind) {
       case ReplyItem::Kind::kNothingYet:
         if (!request.is_connection_closed() && !stopping_.stop_requested()) continue;
         return Write(ToApiError({ErrorCode::kCancelled, "", "", ""}), request, response);
       case ReplyItem::Kind::kEvent:
         response.set_header("X-Accel-Buffering", "no");
-        return Stream(exchange, *slot, std::move(item), request, response);
+        return Stream(exchange, *slot, request, response);
       case ReplyItem::Kind::kWhole:
         response.status = item.status;
         if (item.retry_after_seconds) response.set_header("Retry-After", std::to_string(*item.retry_after_seconds));
@@ -390,25 +390,21 @@ void Gateway::Impl::Answer(Endpoint endpoint, const httplib::Request& request, h
   }
 }
 
-void Gateway::Impl::Stream(std::shared_ptr<Exchange> exchange, Guard::Slot held, ReplyItem first,
-                           const httplib::Request& request, httplib::Response& response) {
-  auto provide = [this, exchange, held, next = std::move(first), silent = milliseconds(0)](
-                     size_t, httplib::DataSink& sink) mutable {
-    if (stopping_.stop_requested()) return false;
-    if (next.kind == ReplyItem::Kind::kNothingYet) next = exchange->Next(kTick);
-    ReplyItem item = std::exchange(next, {});
-    switch (item.kind) {
-      case ReplyItem::Kind::kNothingYet: {
-        if (!sink.is_writable()) return false;
-        silent += kTick;
-        if (silent < kPingAfter) return true;
-        silent = milliseconds(0);
-        constexpr std::string_view kPing = ": ping\n\n";
-        return sink.write(kPing.data(), kPing.size());
-      }
-      case ReplyItem::Kind::kEnd: sink.done(); return true;
-      default: silent = milliseconds(0); return sink.write(item.text.data(), item.text.size());
-    }
+void Gateway::Impl::Stream(std::shared_ptr<Exchange> exchange, Guard::Slot held, const httplib::Request& request,
+                           httplib::Response& response) {
+  auto provide = [this, exchange, held](size_t, httplib::DataSink& sink) {
+    const auto write = [&sink](std::string_view bytes) { return sink.write(bytes.data(), bytes.size()); };
+    milliseconds silent{0};
+    const auto go_on = [&](bool is_silent) {
+      if (stopping_.stop_requested() || !sink.is_writable()) return false;
+      silent = is_silent ? silent + kTick : milliseconds(0);
+      if (silent < kPingAfter) return true;
+      silent = milliseconds(0);
+      return write(": ping\n\n");
+    };
+    if (!exchange->Stream(write, kTick, go_on)) return false;
+    sink.done();
+    return true;
   };
   const auto release = [this, exchange, running = RunningOf(response)](bool whole) {
     exchange->Cancel();
