@@ -42,6 +42,27 @@ def adapter(out, base, modules, ranks=None, tensors=None, dtype=np.float32, **co
     return pairs
 
 
+def test_a_tokenizer_beside_the_adapter_is_not_ignored_without_a_word(runner, model_folder, tmp_path):
+    base = model_folder("llama-chat")
+    adapter(tmp_path / "adapter", base, LLAMA[:1])
+    warn = lambda: [w for w in runner.run("encrypt", base, "-k", runner.key, "--lora", tmp_path / "adapter", "--dry-run")["warnings"] if "adapter" in w]
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(base / name, tmp_path / "adapter")
+    # How batches were filled is no other tokenizer.
+    path = tmp_path / "adapter/tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    tokenizer["padding"] = {"strategy": "BatchLongest", "direction": "Left", "pad_to_multiple_of": None, "pad_id": 0, "pad_type_id": 0, "pad_token": "x"}
+    path.write_text(json.dumps(tokenizer))
+    assert warn() == []
+    tokenizer["added_tokens"][0]["lstrip"] = True
+    path.write_text(json.dumps(tokenizer))
+    (tmp_path / "adapter/chat_template.jinja").write_text("{{ messages[0].content }}")
+    assert [what in w for what, w in zip(("another tokenizer", "another chat template"), warn(), strict=True)] == [True, True]
+    report = runner.encrypt(base, tmp_path / "out", "--lora", tmp_path / "adapter")
+    assert warn() == [w for w in report["warnings"] if "adapter" in w]
+    assert json.loads((tmp_path / "out/client/manifest.json").read_text())["warnings"] == report["warnings"]
+
+
 def merged(base, pairs, scales, transposed):
     weights = {name: values.astype(np.float64) for name, (values, _, _) in models.read_folder(base).items()}
     for module, (a, b) in pairs.items():

@@ -93,7 +93,7 @@ ordered_json PlanJson(const PlannedEncryption& planned) {
           {"n_vocab", planned.model.hparams.n_vocab},
           {"bytes", planned.plan.TotalBytes()},
           {"drawn", DrawnJson(DescribeDrawn(planned.model.graph))},
-          {"warnings", WarnOfDrawn(planned.model)},
+          {"warnings", planned.warnings},
           {"shards", std::move(shards)},
           {"dropped_tensors", std::move(dropped)},
           {"dropped_fields", planned.dropped_fields}};
@@ -124,7 +124,7 @@ std::string PlanText(const PlannedEncryption& planned) {
 int DryRun(const Options& options) {
   const auto planned = PlanEncryption(options.model, ToEncryptOptions(options));
   if (!planned) return Report(planned.error(), options.json);
-  Warn(WarnOfDrawn((*planned)->model));
+  Warn((*planned)->warnings);
   return Print(PlanJson(**planned), PlanText(**planned), options.json);
 }
 

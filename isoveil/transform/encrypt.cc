@@ -10,6 +10,7 @@
 #include "isoveil/base/mapping_guard.h"
 #include "isoveil/base/parallel.h"
 #include "isoveil/crypto/hash.h"
+#include "isoveil/format/lora_extras.h"
 #include "isoveil/format/safetensors.h"
 #include "isoveil/tokenizer/manifest.h"
 #include "isoveil/transform/axis_actions.h"
@@ -145,13 +146,18 @@ Result<std::unique_ptr<PlannedEncryption>> PlanWeights(const Path& source, const
   ISOVEIL_ASSIGN_OR_RETURN(BoundModel model, Bind(checkpoint, BindOptionsOf(options)));
   const FormatKind target = options.target.value_or(checkpoint.kind());
   std::unique_ptr<PlannedEncryption> planned(
-      new PlannedEncryption{std::move(checkpoint), std::move(model), target, {}, {}, {}, {}});
+      new PlannedEncryption{std::move(checkpoint), std::move(model), target, {}, {}, {}, {}, {}});
   if (target == FormatKind::kGguf) {
     ISOVEIL_ASSIGN_OR_RETURN(planned->gguf, DescribeGguf(planned->model, planned->checkpoint));
   }
   ISOVEIL_ASSIGN_OR_RETURN(planned->plan,
                            MakePlan(planned->model, planned->checkpoint, target, planned->gguf.derived));
   planned->dropped_fields = DroppedFields(planned->model, planned->checkpoint, target);
+  planned->warnings = WarnOfDrawn(planned->model);
+  if (const LoraAdapter* lora = planned->checkpoint.lora()) {
+    const auto extras = WarnOfLoraExtras(lora->path(), planned->checkpoint.hf()->path());
+    planned->warnings.insert(planned->warnings.end(), extras.begin(), extras.end());
+  }
   return planned;
 }
 
@@ -226,7 +232,7 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
   manifest.model_identity = prepared.identity;
   manifest.profile = options.profile;
   manifest.drawn = DescribeDrawn(model.graph);
-  manifest.warnings = WarnOfDrawn(model);
+  manifest.warnings = planned->warnings;
   manifest.architecture = model.architecture->name;
   manifest.target = plan.target;
   manifest.n_vocab = model.hparams.n_vocab;

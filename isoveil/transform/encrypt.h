@@ -65,6 +65,7 @@ struct PlannedEncryption {
   Plan plan;
   GgufMetadata vocabulary;                  // of the source
   std::vector<std::string> dropped_fields;  // see DroppedFields
+  std::vector<std::string> warnings;        // for people
 };
 // kInvalidArgument for a checkpoint that is encrypted already.
 Result<std::unique_ptr<const PlannedEncryption>> PlanEncryption(const Path& source,
