@@ -114,7 +114,7 @@ def test_the_versions_in_the_documentation_are_those_of_the_locks():
     table = (ROOT / "docs/gateway.md").read_text().split("## Clients")[1].split("\n## ")[0]
     locked = set()
     for lock in (ROOT / "tests/requirements.lock", *ROOT.glob("tests/clients/*.lock")):
-        locked.update(re.findall(r"^([a-z0-9_.-]+)==(\S+)", lock.read_text(), re.MULTILINE))
+        locked.update((name.replace("_", "-"), version) for name, version in re.findall(r"^([a-z0-9_.-]+)==(\S+)", lock.read_text(), re.MULTILINE))
     for lock in (ROOT / "tests/node/package-lock.json", *ROOT.glob("tests/clients/*/package-lock.json")):
         packages = json.loads(lock.read_text())["packages"]
         locked.update((path.removeprefix("node_modules/"), entry.get("version")) for path, entry in packages.items())

@@ -101,6 +101,23 @@ def test_a_prompt_has_the_plaintext_servers_probabilities(plain, veiled):
     assert len(own["logprobs"]["tokens"]) > 10 and all(2 <= len(top) <= 3 for top in own["logprobs"]["top_logprobs"][1:-1])
 
 
+def test_lm_evals_multiple_choice(plain, veiled, tmp_path):
+    """Through the gateway as at the plaintext server: the same choices, as likely."""
+    seen = []
+    python = subprocess.run([ROOT / "scripts/python-env", "lm-eval"], capture_output=True, text=True, check=True).stdout.strip()
+    for name, url in (("own", veiled.url), ("plain", plain["url"])):
+        (tmp_path / name).mkdir()
+        env = {**os.environ, "HOME": str(tmp_path), "OPENAI_API_KEY": "none", "DESK": veiled.url, "OBEDIENT": "", "MODEL": "front-desk", "CHOICES": url}
+        done = subprocess.run([python, ROOT / "tests/clients/lm_eval_client.py"], cwd=tmp_path / name, capture_output=True, text=True, timeout=300, env=env)
+        assert done.returncode == 0, done.stderr[-3000:]
+        *_, scores, told = done.stdout.splitlines()
+        assert json.loads(told)["checks"] == ["chat answers", "completions", "multiple choice"]
+        seen.append([pair for question in json.loads(scores) for pair in question])
+    near = 1e-2 if veiled.profile == "exact" else 0.5
+    assert [greedy for _, greedy in seen[0]] == [greedy for _, greedy in seen[1]] and len(seen[0]) == 4
+    assert [score for score, _ in seen[0]] == pytest.approx([score for score, _ in seen[1]], abs=near)
+
+
 def test_each_field_has_its_effect(veiled):
     [choice] = ask(veiled.url, logprobs=True, top_logprobs=3)["choices"]
     text, tokens = choice["message"]["content"], choice["logprobs"]["content"]

@@ -8,7 +8,7 @@ at the desk, which is held against the gateway's own answers.
 import json
 import os
 
-DESK, OBEDIENT, MODEL = os.environ["DESK"] + "/v1", os.environ["OBEDIENT"] + "/v1", "tiny"
+DESK, OBEDIENT, MODEL = os.environ["DESK"] + "/v1", os.environ["OBEDIENT"] + "/v1", os.environ.get("MODEL", "tiny")
 QUESTIONS = ["When do you open on Saturday?", "How much does a visit cost?", "Thank you, goodbye."]
 ORDER = 'call get_time {"zone": "Europe/Rome"}'
 TOO_LONG = "word " * 2000
