@@ -130,6 +130,9 @@ TEST(DialectTest, NothingButIdsAndNumbersIsSent) {
   collect(json::parse(VllmDialect("salt")->Generate(request).body), strings);
   EXPECT_EQ(strings, (std::vector<std::string>{"salt"}));
   strings.clear();
+  collect(json::parse(VllmDialect("salt")->Score(request.prompt, 3)->body), strings);
+  EXPECT_EQ(strings, (std::vector<std::string>{"salt"}));
+  strings.clear();
   collect(json::parse(SglangDialect()->Generate(request).body), strings);
   EXPECT_TRUE(strings.empty());
 }

@@ -45,6 +45,8 @@ void Decode(const Dialect& dialect, const Parsed& parsed) {
   for (const auto& [type, data] : parsed.events) {
     const auto event = nlohmann::json::parse(data, nullptr, /*allow_exceptions=*/false);
     (void)dialect.DecodeEmbedding(event).has_value();
+    const auto scores = dialect.DecodeScores(event);
+    for (size_t i = 0; scores && i < scores->size(); ++i) Require((*scores)[i].logprob.has_value() == (i > 0));
     UpstreamInfo info;
     for (const std::string& path : dialect.InfoPaths()) dialect.ReadInfo(path, event, &info);
     const auto delta = decoder->Decode(event);

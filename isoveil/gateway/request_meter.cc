@@ -2,16 +2,26 @@
 
 namespace isoveil {
 
-Result<GenerateResult> RequestMeter::Generate(const GenerateRequest& request, const TokenCallback& on_token,
-                                              std::stop_token cancel) {
-  {
-    const std::lock_guard lock(mutex_);
-    cost_.prompt_tokens += request.prompt.size();
-  }
-  const auto on_server = [&](size_t server) {
+void RequestMeter::Began(size_t n_prompt) {
+  const std::lock_guard lock(mutex_);
+  cost_.prompt_tokens += n_prompt;
+}
+
+void RequestMeter::Failed(ErrorCode code) {
+  const std::lock_guard lock(mutex_);
+  cost_.failure = code;
+}
+
+std::function<void(size_t)> RequestMeter::OnServer() {
+  return [this](size_t server) {
     const std::lock_guard lock(mutex_);
     cost_.server = server;
   };
+}
+
+Result<GenerateResult> RequestMeter::Generate(const GenerateRequest& request, const TokenCallback& on_token,
+                                              std::stop_token cancel) {
+  Began(request.prompt.size());
   const auto on_one = [&](const GeneratedToken& token) {
     if (completion_tokens_.fetch_add(1, std::memory_order_relaxed) == 0) {
       const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begun_;
@@ -20,12 +30,16 @@ Result<GenerateResult> RequestMeter::Generate(const GenerateRequest& request, co
     }
     return on_token(token);
   };
-  Result<GenerateResult> result = pool_.GenerateOn(request, on_one, on_server, std::move(cancel));
-  if (!result) {
-    const std::lock_guard lock(mutex_);
-    cost_.failure = result.error().code;
-  }
+  Result<GenerateResult> result = pool_.GenerateOn(request, on_one, OnServer(), std::move(cancel));
+  if (!result) Failed(result.error().code);
   return result;
+}
+
+Result<std::vector<GeneratedToken>> RequestMeter::Score(std::span<const int32_t> ids, int32_t n_top, std::stop_token cancel) {
+  Began(ids.size());
+  auto tokens = pool_.ScoreOn(ids, n_top, OnServer(), std::move(cancel));
+  if (!tokens) Failed(tokens.error().code);
+  return tokens;
 }
 
 RequestCost RequestMeter::cost() const {

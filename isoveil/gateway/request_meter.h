@@ -14,7 +14,7 @@
 namespace isoveil {
 
 struct RequestCost {
-  uint64_t prompt_tokens = 0;  // of every generation, as it was asked for
+  uint64_t prompt_tokens = 0;  // of every generation and every prompt that was scored, as it was asked for
   uint64_t completion_tokens = 0;
   std::optional<double> first_token_seconds;  // since the meter began
   std::optional<size_t> server;               // that was asked last
@@ -33,14 +33,16 @@ class RequestMeter final : public Upstream {
   bool Stands(const Contact& contact) const override { return pool_.Stands(contact); }
   Result<GenerateResult> Generate(const GenerateRequest& request, const TokenCallback& on_token,
                                   std::stop_token cancel = {}) override;
-  Result<std::vector<GeneratedToken>> Score(std::span<const int32_t> ids, int32_t n_top, std::stop_token cancel = {}) override {
-    return pool_.Score(ids, n_top, std::move(cancel));
-  }
+  Result<std::vector<GeneratedToken>> Score(std::span<const int32_t> ids, int32_t n_top, std::stop_token cancel = {}) override;
   Result<std::vector<float>> Embed(std::span<const int32_t> ids, std::stop_token cancel = {}) override {
     return pool_.Embed(ids, std::move(cancel));
   }
 
  private:
+  void Began(size_t n_prompt);
+  void Failed(ErrorCode code);
+  std::function<void(size_t)> OnServer();
+
   UpstreamPool& pool_;
   const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
   std::atomic<uint64_t> completion_tokens_ = 0;

@@ -356,6 +356,12 @@ std::optional<bool> UpstreamPool::CanScore() const {
 }
 
 Result<std::vector<GeneratedToken>> UpstreamPool::Score(std::span<const int32_t> ids, int32_t n_top, std::stop_token cancel) {
+  return ScoreOn(ids, n_top, [](size_t) {}, std::move(cancel));
+}
+
+Result<std::vector<GeneratedToken>> UpstreamPool::ScoreOn(std::span<const int32_t> ids, int32_t n_top,
+                                                          const std::function<void(size_t server)>& on_server,
+                                                          std::stop_token cancel) {
   using Tokens = std::vector<GeneratedToken>;
   if (!CanScore().value_or(true)) {
     return Fail(ErrorCode::kUnsupported, "prompt", "this kind of server does not tell its probabilities");
@@ -366,6 +372,7 @@ Result<std::vector<GeneratedToken>> UpstreamPool::Score(std::span<const int32_t>
       attempt.cannot = !member.info->can_score;
     }
     if (attempt.cannot) return Tokens{};
+    on_server(member.index);
     std::stop_source stop;
     const std::stop_callback by_client(cancel, [&] { stop.request_stop(); });
     const std::stop_callback by_silence(member.Breaker(), [&] { stop.request_stop(); });

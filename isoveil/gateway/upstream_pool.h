@@ -67,6 +67,8 @@ class UpstreamPool final : public Upstream {
                                     const std::function<void(size_t server)>& on_server, std::stop_token cancel);
   // One of the servers that can; kUnsupported if none of those that were met does.
   Result<std::vector<GeneratedToken>> Score(std::span<const int32_t> ids, int32_t n_top, std::stop_token cancel = {}) override;
+  Result<std::vector<GeneratedToken>> ScoreOn(std::span<const int32_t> ids, int32_t n_top,
+                                              const std::function<void(size_t server)>& on_server, std::stop_token cancel);
   Result<std::vector<float>> Embed(std::span<const int32_t> ids, std::stop_token cancel = {}) override;
 
   // Servers that may be used now. Sends nothing.

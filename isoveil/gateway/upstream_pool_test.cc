@@ -5,6 +5,8 @@
 #include <latch>
 #include <thread>
 
+#include "isoveil/gateway/request_meter.h"
+
 namespace isoveil {
 namespace {
 
@@ -127,6 +129,22 @@ TEST(UpstreamPoolTest, ScoresAreAskedOfAServerThatCan) {
   none.server[0]->can_score = none.server[1]->can_score = false;
   ASSERT_TRUE(none.pool->Start());
   EXPECT_EQ(none.pool->Score(ids, 1).error().code, ErrorCode::kUnsupported);
+}
+
+TEST(RequestMeterTest, AScoredPromptIsCounted) {
+  const std::vector<int32_t> ids = {1, 2, 3};
+  Pool pool(2);
+  ASSERT_TRUE(pool.pool->Start());
+  ASSERT_TRUE(pool.Eventually([&] { return pool.pool->n_ready() == 2; }));
+  RequestMeter meter(*pool.pool);
+  const auto tokens = meter.Score(ids, 1);
+  ASSERT_TRUE(tokens);
+  EXPECT_EQ(meter.cost().prompt_tokens, 3U);
+  EXPECT_EQ(meter.cost().completion_tokens, 0U);
+  EXPECT_EQ(meter.cost().server, static_cast<size_t>(tokens->front().id));
+  pool.server[0]->away = pool.server[1]->away = true;
+  EXPECT_FALSE(meter.Score(ids, 1));
+  EXPECT_EQ(meter.cost().failure, ErrorCode::kUnavailable);
 }
 
 TEST(UpstreamPoolTest, TheLeastBusyServerAnswersAndEqualsTakeTurns) {
