@@ -279,6 +279,13 @@ def test_completions_logprobs(client):
     assert answer.text[answer.logprobs.text_offset[5]:].startswith(answer.logprobs.tokens[5])
 
 
+def test_an_echo_with_logprobs_is_refused_where_the_server_cannot(client):
+    with pytest.raises(openai.BadRequestError) as refused:
+        complete(client, "two", echo=True, logprobs=1)
+    assert refused.value.param == "echo" and "vLLM" in refused.value.message
+    assert complete(client, "two", echo=True).choices[0].text.startswith("two")
+
+
 # --- models, responses
 
 
@@ -305,6 +312,22 @@ def test_responses(client):
     told = respond(client, instructions="Be brief.")
     system = chat(client, messages=[{"role": "system", "content": "Be brief."}, *user("hello")])
     assert told.output_text == system.choices[0].message.content
+
+
+def test_responses_logprobs(client):
+    """Those of chat."""
+    included = {"include": ["message.output_text.logprobs"], "top_logprobs": 2}
+    part = respond(client, **included).output[0].content[0]
+    entries = chat(client, logprobs=True, top_logprobs=2).choices[0].logprobs.content
+    assert [(e.token, e.logprob, e.bytes, [t.token for t in e.top_logprobs]) for e in part.logprobs] == \
+        [(e.token, e.logprob, e.bytes, [t.token for t in e.top_logprobs]) for e in entries]
+    seen = list(respond(client, stream=True, **included))
+    streamed = [e for event in seen if event.type == "response.output_text.delta" for e in event.logprobs]
+    assert [e.token for e in streamed] == [e.token for e in part.logprobs] and len(streamed) > 10
+    assert seen[-1].response.output[0].content[0].logprobs == part.logprobs
+    with pytest.raises(openai.BadRequestError) as refused:
+        respond(client, top_logprobs=2)
+    assert refused.value.param == "top_logprobs"
 
 
 def test_responses_with_calls(client):
