@@ -29,7 +29,9 @@ CORPUS = pathlib.Path(__file__).parent / "vectors/tokenizer/corpus.json"
 
 
 def llama(width=64, layers=2, heads=4, kv_heads=2, head_dim=None, ffn=96, tied=True, biases=False, dtype="F32",
-          shards=1, kind="llama", regex=LLAMA3, rope_scaling=None, theta=10000.0, padding=11, context=256, chat=False):
+          shards=1, kind="llama", regex=LLAMA3, rope_scaling=None, theta=10000.0, padding=11, context=256, chat=False,
+          hf_class="LlamaForCausalLM", model_type="llama"):
+    """`biases`: False, True for all of them, or the projections that have one."""
     return dict(locals())
 
 
@@ -52,6 +54,9 @@ MODELS = {
     "llama-f16": llama(dtype="F16"),
     "llama-256": llama(width=256, heads=8, kv_heads=4, ffn=512, tied=False, padding=0),
     "llama-chat": llama(tied=False, padding=7, context=4096, chat=True),
+    "qwen2": llama(heads=8, kv_heads=2, biases="qkv", regex=QWEN2, theta=1e6, hf_class="Qwen2ForCausalLM", model_type="qwen2"),
+    "qwen2-untied": llama(width=48, heads=3, kv_heads=1, layers=3, tied=False, biases="qkv", regex=QWEN2, dtype="BF16",
+                          hf_class="Qwen2ForCausalLM", model_type="qwen2"),
     "gpt2": gpt2(),
     "gpt2-width-100": gpt2(width=100, heads=5, prefix=""),
     "gpt2-bf16": gpt2(width=64, dtype="BF16"),
@@ -135,18 +140,18 @@ def llama_tensors(c, n_vocab, rng):
                             ("self_attn.o_proj", (d, q)), ("mlp.gate_proj", (f, d)), ("mlp.up_proj", (f, d)),
                             ("mlp.down_proj", (d, f))):
             t[p + name + ".weight"] = matrix(*shape)
-            if c["biases"]:
+            if c["biases"] is True or c["biases"] and name in {f"self_attn.{p}_proj" for p in c["biases"]}:
                 t[p + name + ".bias"] = rng.normal(0, 0.3, shape[0])
     t["model.norm.weight"] = gain()
     if not c["tied"]:
         t["lm_head.weight"] = matrix(n_vocab, d) * 2
     else:
         t["model.embed_tokens.weight"] *= 0.3
-    config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": d, "intermediate_size": f,
+    config = {"architectures": [c["hf_class"]], "model_type": c["model_type"], "hidden_size": d, "intermediate_size": f,
               "num_hidden_layers": c["layers"], "num_attention_heads": c["heads"], "num_key_value_heads": c["kv_heads"],
               "head_dim": h, "vocab_size": n_vocab, "max_position_embeddings": c["context"], "rms_norm_eps": 1e-5,
               "rope_theta": c["theta"], "rope_scaling": c["rope_scaling"], "hidden_act": "silu",
-              "tie_word_embeddings": c["tied"], "attention_bias": c["biases"], "mlp_bias": c["biases"],
+              "tie_word_embeddings": c["tied"], "attention_bias": c["biases"] is True, "mlp_bias": c["biases"] is True,
               "_name_or_path": "secret/base-model"}
     return t, config
 

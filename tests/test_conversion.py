@@ -17,6 +17,7 @@ CARRIED = {
     "yarn-attention": ("llama-width-192", {"rope_scaling": YARN | {"attention_factor": 1.4}}),
     "yarn-all": ("llama-width-192", {"rope_scaling": YARN | {"beta_fast": 4.0, "beta_slow": 0.5, "attention_factor": 0.8}}),
     "llama3": ("llama3-rope", {}),
+    "qwen2": ("qwen2", {}),
     "gpt2": ("gpt2", {}),
 }
 REFUSED = {
@@ -25,6 +26,7 @@ REFUSED = {
     "activation_function": ("gpt2", {"activation_function": "relu"}),
     "rope_scaling": ("llama-gqa", {"rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}),
     "rope_scaling.new_factor": ("llama-width-192", {"rope_scaling": YARN | {"new_factor": 3}}),
+    "rope_scaling for a graph without factors": ("qwen2", {"rope_scaling": YARN}),
     "sliding_window": ("llama-gqa", {"sliding_window": 0}),
 }
 
@@ -80,7 +82,7 @@ def test_what_gguf_cannot_say_is_refused_by_name(runner, changed, tmp_path, fiel
     for command in (["encrypt", folder, "-k", runner.key, "-o", tmp_path / "out", "--to", "gguf"],
                     ["encrypt", folder, "-k", runner.key, "-o", tmp_path / "out", "--to", "gguf", "--dry-run"],
                     ["convert", folder, "-o", tmp_path / "gguf"]):
-        assert f"config.json: {field}" in runner.fail(1, *command)
+        assert "config.json: " + field.split(" ")[0] in runner.fail(1, *command)
     assert not (tmp_path / "out").exists() and not (tmp_path / "gguf").exists()
 
 

@@ -87,10 +87,10 @@ ordered_json PlanJson(const PlannedEncryption& planned) {
   }
   ordered_json dropped = ordered_json::object();
   for (const auto& [name, why] : planned.plan.dropped) dropped[name] = why;
-  return {{"architecture", planned.model.architecture->name},
+  return {{"architecture", planned.model.family->name},
           {"profile", ProfileName(planned.model.profile)},
           {"format", FormatName(planned.target)},
-          {"n_vocab", planned.model.hparams.n_vocab},
+          {"n_vocab", planned.model.n_vocab},
           {"bytes", planned.plan.TotalBytes()},
           {"drawn", DrawnJson(DescribeDrawn(planned.model.graph))},
           {"warnings", planned.warnings},
@@ -100,7 +100,7 @@ ordered_json PlanJson(const PlannedEncryption& planned) {
 }
 
 std::string PlanText(const PlannedEncryption& planned) {
-  std::string text = fmt::format("{}, profile {}, to {}, {} in {} file{}\n", planned.model.architecture->name,
+  std::string text = fmt::format("{}, profile {}, to {}, {} in {} file{}\n", planned.model.family->name,
                                  ProfileName(planned.model.profile), FormatName(planned.target),
                                  HumanBytes(planned.plan.TotalBytes()), planned.plan.shards.size(),
                                  planned.plan.shards.size() == 1 ? "" : "s");

@@ -46,30 +46,28 @@ Result<Description> DescribeClient(const Path& folder) {
 Result<Description> DescribeCheckpoint(const Path& path) {
   ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(path));
   ISOVEIL_ASSIGN_OR_RETURN(const BoundModel model, Bind(checkpoint, {}));
-  const Hparams& h = model.hparams;
   const bool encrypted = HasPlaceholderVocabulary(checkpoint);
   // A source is one that `encrypt` takes.
-  if (!encrypted) ISOVEIL_RETURN_IF_ERROR(ReadUsableVocabulary(checkpoint, h.n_vocab));
-  return Description{{{"kind", encrypted ? "encrypted" : "source"},
-                      {"architecture", model.architecture->name},
-                      {"format", FormatName(checkpoint.kind())},
-                      {"n_layers", h.n_layers},
-                      {"width", h.width},
-                      {"n_heads", h.n_heads},
-                      {"kv_heads", h.kv_heads},
-                      {"head_dim", h.head_dim},
-                      {"ffn_width", h.ffn_width},
-                      {"n_vocab", h.n_vocab},
-                      {"tied_head", h.tied_head},
-                      {"tensors", checkpoint.tensors().size()},
-                      {"bytes", checkpoint.total_bytes()}},
+  if (!encrypted) ISOVEIL_RETURN_IF_ERROR(ReadUsableVocabulary(checkpoint, model.n_vocab));
+  ordered_json json = {{"kind", encrypted ? "encrypted" : "source"},
+                       {"architecture", model.family->name},
+                       {"format", FormatName(checkpoint.kind())}};
+  std::string sizes;
+  for (const auto& [name, count] : model.config.counts()) {
+    json[name] = count;
+    sizes += fmt::format("{}{} {}", sizes.empty() ? "" : ", ", name, count);
+  }
+  json["n_vocab"] = model.n_vocab;
+  json["tied_head"] = model.tied_head;
+  json["tensors"] = checkpoint.tensors().size();
+  json["bytes"] = checkpoint.total_bytes();
+  return Description{std::move(json),
                      fmt::format("{} checkpoint, {} in {} format\n"
-                                 "  {} layers, width {}, {} heads of {} ({} key/value), feed-forward {}\n"
+                                 "  {}\n"
                                  "  {} tokens, head {}, {} tensors, {}\n",
-                                 encrypted ? "encrypted" : "plaintext", model.architecture->name,
-                                 FormatName(checkpoint.kind()), h.n_layers, h.width, h.n_heads, h.head_dim,
-                                 h.kv_heads, h.ffn_width, h.n_vocab, h.tied_head ? "tied" : "untied",
-                                 checkpoint.tensors().size(), HumanBytes(checkpoint.total_bytes()))};
+                                 encrypted ? "encrypted" : "plaintext", model.family->name, FormatName(checkpoint.kind()),
+                                 sizes, model.n_vocab, model.tied_head ? "tied" : "untied", checkpoint.tensors().size(),
+                                 HumanBytes(checkpoint.total_bytes()))};
 }
 
 Result<Description> Describe(const Path& path) {

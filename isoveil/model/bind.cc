@@ -16,55 +16,46 @@ bool IsMatrix(const Shape& shape) { return shape.size() == 2; }
 uint64_t Rows(const Shape& shape) { return IsMatrix(shape) ? shape[0] : 1; }
 uint64_t Cols(const Shape& shape) { return shape.back(); }
 
-// The names under which a checkpoint may hold `name`.
-std::vector<std::string> Spellings(const FormatNames& names, const std::string& name) {
-  std::vector<std::string> spellings = {name};
-  for (const std::string& prefix : names.prefixes) spellings.push_back(prefix + name);
-  return spellings;
-}
+// The stored tensors of all weights that the checkpoint has, with their actual names.
+class Finder {
+ public:
+  Finder(const Checkpoint& checkpoint, const Dialect& dialect) : dialect_(dialect) {
+    for (const TensorView& tensor : checkpoint.tensors()) unclaimed_.emplace(tensor.info.name, &tensor);
+  }
 
-// The stored tensors that the checkpoint has, with their actual names.
-std::vector<BoundTensor> FindStored(const FormatNames& names, uint64_t n_layers, TensorsByName& unclaimed) {
-  std::vector<BoundTensor> found;
-  for (StoredTensor& stored : InstantiateTensors(names, n_layers)) {
-    for (const std::string& name : Spellings(names, stored.name)) {
-      const auto it = unclaimed.find(name);
-      if (it == unclaimed.end()) continue;
-      stored.name = it->first;
-      found.push_back({it->second, std::move(stored), ""});
-      unclaimed.erase(it);
-      break;
+  // Null if no tensor holds the weight.
+  const TensorView* Find(std::string_view role) const { return Find(dialect_.Find(role)); }
+
+  // Takes the tensor that holds the weight; nothing if there is none, or if it was taken with another weight in it.
+  void Claim(std::string_view role, const std::string& unread, std::vector<BoundTensor>& tensors) {
+    StoredTensor stored = dialect_.Find(role);
+    const TensorView* tensor = Find(stored);
+    if (tensor == nullptr || unclaimed_.erase(tensor->info.name) == 0) return;
+    stored.name = tensor->info.name;
+    tensors.push_back({tensor, std::move(stored), unread});
+  }
+
+  void DropBuffers(std::vector<BoundTensor>& tensors) {
+    std::erase_if(unclaimed_, [&](const auto& entry) {
+      if (!dialect_.IsBuffer(entry.first)) return false;
+      tensors.push_back({entry.second, {.name = entry.first, .roles = {}}, "a buffer that engines recompute"});
+      return true;
+    });
+  }
+
+  const TensorsByName& unclaimed() const { return unclaimed_; }
+
+ private:
+  const TensorView* Find(const StoredTensor& stored) const {
+    for (const std::string& name : dialect_.Spellings(stored)) {
+      if (const auto it = unclaimed_.find(name); it != unclaimed_.end()) return it->second;
     }
+    return nullptr;
   }
-  return found;
-}
 
-void DropBuffers(const FormatNames& names, uint64_t n_layers, TensorsByName& unclaimed,
-                 std::vector<BoundTensor>& tensors) {
-  for (const std::string& pattern : names.buffers) {
-    for (uint64_t layer = 0; layer < (IsLayerPattern(pattern) ? n_layers : 1); ++layer) {
-      for (const std::string& name : Spellings(names, LayerName(pattern, layer))) {
-        const auto it = unclaimed.find(name);
-        if (it == unclaimed.end()) continue;
-        tensors.push_back({it->second, {.name = it->first, .roles = {}}, "a buffer that engines recompute"});
-        unclaimed.erase(it);
-      }
-    }
-  }
-}
-
-// Whether the head shares the embedding: as config.json says, or as the missing tensor says.
-Result<bool> IsHeadTied(const Checkpoint& checkpoint, const Architecture& architecture, bool head_is_stored) {
-  if (checkpoint.hf() == nullptr) return !head_is_stored;
-  const nlohmann::json tie = checkpoint.hf()->config().value("tie_word_embeddings", nlohmann::json());
-  const bool tied = tie.is_boolean() ? tie.get<bool>() : architecture.tied_by_default;
-  if (!tied && !head_is_stored) {
-    return Fail(ErrorCode::kNotFound, "lm_head.weight",
-                "is missing, and config.json does not tie it to the embedding",
-                "set tie_word_embeddings to true if the model shares them");
-  }
-  return tied;
-}
+  const Dialect& dialect_;
+  TensorsByName unclaimed_;
+};
 
 Status CheckShape(const BoundTensor& bound, const TensorLayout& expected) {
   const TensorInfo& info = bound.tensor->info;
@@ -90,7 +81,7 @@ Status CheckUpdate(const BoundTensor& bound) {
 
 bool IsUsable(DType type) { return IsPlainFloat(type) || IsBlockFormat(type); }
 
-// The weight of each role that the graph reads.
+// The roles that the graph reads.
 std::set<std::string, std::less<>> RolesRead(const Graph& graph) {
   std::set<std::string, std::less<>> roles;
   for (const Weight& weight : graph.weights()) {
@@ -118,8 +109,8 @@ Status BindSlices(const BoundTensor& bound, const Graph& graph,
     const Weight* weight = graph.FindWeight(role);
     if (weight == nullptr) {
       return Fail(ErrorCode::kUnsupported, fmt::format("tensor {}", Quoted(info.name)),
-                  fmt::format("the architecture does not use {} here", role),
-                  "it would need an operation in the architecture's declaration");
+                  fmt::format("the family does not use {} here", role),
+                  "it would need an operation in the family's declaration");
     }
     shapes.push_back(weight->shape);
   }
@@ -131,15 +122,10 @@ Status BindSlices(const BoundTensor& bound, const Graph& graph,
   return Ok();
 }
 
-bool HasBlockFormat(const std::vector<BoundTensor>& tensors) {
-  return std::any_of(tensors.begin(), tensors.end(),
-                     [](const BoundTensor& t) { return IsBlockFormat(t.tensor->info.type); });
-}
-
 // "blk.0.ffn_up.scale" of NVFP4 in GGUF; "weight_scale", "weight_scale_inv" and "input_scale" of FP8 folders.
 bool IsScaleOfWeights(std::string_view name) { return name.ends_with("scale") || name.ends_with("scale_inv"); }
 
-Status CheckNothingLeft(const TensorsByName& unclaimed, const Architecture& architecture) {
+Status CheckNothingLeft(const TensorsByName& unclaimed, const Family& family) {
   if (unclaimed.empty()) return Ok();
   for (const auto& [name, tensor] : unclaimed) {
     if (!IsScaleOfWeights(name)) continue;
@@ -149,9 +135,9 @@ Status CheckNothingLeft(const TensorsByName& unclaimed, const Architecture& arch
   }
   return Fail(
       ErrorCode::kUnsupported, fmt::format("tensor {}", Quoted(unclaimed.begin()->first)),
-      fmt::format("architecture {} declares no such weight ({} tensor{} left over)", architecture.name,
+      fmt::format("family {} declares no such weight ({} tensor{} left over)", family.name,
                   unclaimed.size(), unclaimed.size() == 1 ? " is" : "s are"),
-      "it would be left in plaintext; it needs an operation and a name in the architecture's declaration");
+      "it would be left in plaintext; it needs an operation and a name in the family's declaration");
 }
 
 }  // namespace
@@ -198,54 +184,51 @@ Result<TensorLayout> LayOutTensor(const StoredTensor& stored, std::span<const Sh
 }
 
 Result<BoundModel> Bind(const Checkpoint& checkpoint, const BindOptions& options) {
-  ISOVEIL_ASSIGN_OR_RETURN(const Architecture* architecture, FindArchitecture(checkpoint));
-  ISOVEIL_ASSIGN_OR_RETURN(Hparams hparams, ReadHparams(*architecture, checkpoint));
-  const FormatNames& names = NamesIn(*architecture, checkpoint.kind());
+  ISOVEIL_ASSIGN_OR_RETURN(const Family* family, FindFamily(checkpoint));
+  const Dialect& dialect = DialectOf(*family, checkpoint.kind());
+  Finder finder(checkpoint, dialect);
+  const TensorView* embedding = finder.Find("token_embd.weight");
+  if (embedding == nullptr) {
+    return Fail(ErrorCode::kNotFound, fmt::format("tensor {}", Quoted(dialect.Find("token_embd.weight").name)), "is missing");
+  }
+  const bool blocks = std::any_of(checkpoint.tensors().begin(), checkpoint.tensors().end(),
+                                  [](const TensorView& t) { return IsBlockFormat(t.info.type); });
+  const bool fold = options.profile == Profile::kRotated && (options.requantize || !blocks);
+  Network network{.graph = Graph(fold ? Graph::Norms::kFolded : Graph::Norms::kKept),
+                  .config = ConfigReader(checkpoint, family->name),
+                  .has = [&](std::string_view role) { return finder.Find(role) != nullptr; },
+                  .n_vocab = embedding->info.shape.front(),
+                  .tied_by_default = family->tied_by_default};
+  network.vocab = network.graph.AddSpace("vocab", network.n_vocab);
+  Builder builder(network);
+  ISOVEIL_RETURN_IF_ERROR(family->declare(builder));
 
-  TensorsByName unclaimed;
-  for (const TensorView& tensor : checkpoint.tensors()) unclaimed.emplace(tensor.info.name, &tensor);
-  std::vector<BoundTensor> tensors = FindStored(names, hparams.n_layers, unclaimed);
-  DropBuffers(names, hparams.n_layers, unclaimed, tensors);
-  ISOVEIL_RETURN_IF_ERROR(CheckNothingLeft(unclaimed, *architecture));
+  BoundModel model{.family = family,
+                   .config = std::move(network.config),
+                   .format = checkpoint.kind(),
+                   .profile = options.profile,
+                   .graph = std::move(network.graph),
+                   .n_vocab = network.n_vocab,
+                   .tied_head = network.tied_head};
+  const std::set<std::string, std::less<>> roles = RolesRead(model.graph);
+  for (const auto& [role, why] : network.unread) finder.Claim(role, why, model.tensors);
+  for (const std::string& role : roles) finder.Claim(role, "", model.tensors);
+  finder.DropBuffers(model.tensors);
+  ISOVEIL_RETURN_IF_ERROR(CheckNothingLeft(finder.unclaimed(), *family));
   // The views lie in file order.
-  std::sort(tensors.begin(), tensors.end(),
+  std::sort(model.tensors.begin(), model.tensors.end(),
             [](const BoundTensor& a, const BoundTensor& b) { return a.tensor < b.tensor; });
 
-  std::map<std::string, const BoundTensor*, std::less<>> by_role;
-  for (const BoundTensor& tensor : tensors) {
-    for (const std::string& role : tensor.stored.roles) by_role[role] = &tensor;
-  }
-  const auto embedding = by_role.find("token_embd.weight");
-  if (embedding == by_role.end()) {
-    return Fail(ErrorCode::kNotFound, fmt::format("tensor {}", Quoted(names.tensors.front().name)),
-                "is missing");
-  }
-  hparams.n_vocab = embedding->second->tensor->info.shape.front();
-  ISOVEIL_ASSIGN_OR_RETURN(hparams.tied_head,
-                           IsHeadTied(checkpoint, *architecture, by_role.contains("output.weight")));
-
-  const bool fold = options.profile == Profile::kRotated && (options.requantize || !HasBlockFormat(tensors));
-  const auto has = [&](std::string_view role) { return by_role.contains(role); };
-  BoundModel model{architecture,
-                   hparams,
-                   checkpoint.kind(),
-                   options.profile,
-                   architecture->declare(hparams, has, fold ? Graph::Norms::kFolded : Graph::Norms::kKept),
-                   {},
-                   {}};
-  for (BoundTensor& tensor : tensors) {
-    if (hparams.tied_head && tensor.stored.roles == std::vector<std::string>{"output.weight"}) {
-      tensor.dropped = "a copy of the embedding, to which the head is tied";
-    }
+  for (const BoundTensor& tensor : model.tensors) {
     ISOVEIL_RETURN_IF_ERROR(CheckUpdate(tensor));
     if (tensor.dropped.empty()) ISOVEIL_RETURN_IF_ERROR(BindSlices(tensor, model.graph, model.slices));
   }
-  for (const std::string& role : RolesRead(model.graph)) {
+  for (const std::string& role : roles) {
     const Weight* weight = model.graph.FindWeight(role);
     const std::string& source = weight == nullptr ? role : weight->source;
     if (!model.slices.contains(source)) {
       return Fail(ErrorCode::kNotFound, fmt::format("weight {}", source),
-                  "no stored tensor holds it, but the architecture needs it", "the checkpoint is incomplete");
+                  "no stored tensor holds it, but the family needs it", "the checkpoint is incomplete");
     }
   }
 
@@ -257,7 +240,6 @@ Result<BoundModel> Bind(const Checkpoint& checkpoint, const BindOptions& options
     model.graph.Narrow(id, Group::AllowedBy(options.profile));
   }
   if (!options.powers_of_two) NarrowToUnscaled(model.graph);
-  model.tensors = std::move(tensors);
   return model;
 }
 

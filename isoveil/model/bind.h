@@ -1,10 +1,10 @@
-// Binds a checkpoint to its architecture's graph: every stored tensor finds its weights, every weight
+// Binds a checkpoint to its family's graph: every stored tensor finds its weights, every weight
 // its stored bytes, and the groups are narrowed to what profile and storage allow.
 //
 //   ISOVEIL_ASSIGN_OR_RETURN(BoundModel model, Bind(checkpoint, {.profile = Profile::kExact}));
 //   for (const Weight& w : model.graph.weights()) Use(w, model.slices.at(w.source));
 //
-// Refuses, by name, whatever the architecture does not declare: a tensor that no rule covers would
+// Refuses, by name, whatever the family does not declare: a tensor that no rule covers would
 // otherwise be published in plaintext.
 #pragma once
 
@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "isoveil/model/architecture.h"
+#include "isoveil/model/family.h"
 
 namespace isoveil {
 
@@ -58,11 +58,13 @@ struct BoundSlice {
 };
 
 struct BoundModel {
-  const Architecture* architecture;
-  Hparams hparams;
+  const Family* family;
+  ConfigReader config;  // with what the declaration read
   FormatKind format;
   Profile profile;
   Graph graph;
+  uint64_t n_vocab = 0;  // rows of the embedding, unused ones included
+  bool tied_head = false;
   std::vector<BoundTensor> tensors;                       // in the order of the files
   std::map<std::string, BoundSlice, std::less<>> slices;  // by role, every stored weight
 };

@@ -1,6 +1,5 @@
 #include "isoveil/model/graph.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace isoveil {
@@ -11,9 +10,8 @@ SpaceId Graph::AddSpace(std::string label, uint64_t dim) {
 }
 
 const Weight* Graph::FindWeight(std::string_view role) const {
-  const auto it =
-      std::find_if(weights_.begin(), weights_.end(), [&](const Weight& w) { return w.role == role; });
-  return it == weights_.end() ? nullptr : &*it;
+  const auto it = by_role_.find(role);
+  return it == by_role_.end() ? nullptr : &weights_[it->second];
 }
 
 uint64_t Graph::AxisDim(const Axis& axis) const {
@@ -32,6 +30,7 @@ Weight& Graph::AddWeight(std::string role, std::vector<Axis> axes) {
   weight.role = std::move(role);
   weight.axes = std::move(axes);
   for (const Axis& axis : weight.axes) weight.shape.push_back(AxisDim(axis));
+  by_role_.emplace(weight.role, weights_.size());
   weights_.push_back(std::move(weight));
   return weights_.back();
 }

@@ -20,6 +20,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -169,6 +170,7 @@ class Graph {
   std::vector<Space> spaces_;
   std::vector<HeadSet> head_sets_;
   std::vector<Weight> weights_;
+  std::map<std::string, size_t, std::less<>> by_role_;
 };
 
 }  // namespace isoveil

@@ -43,7 +43,7 @@ struct Prepared {
 };
 
 Result<Prepared> Prepare(const PlannedEncryption& planned, const RootKey& root, const GgufMetadata& base) {
-  const uint64_t n_vocab = planned.model.hparams.n_vocab;
+  const uint64_t n_vocab = planned.model.n_vocab;
   ISOVEIL_ASSIGN_OR_RETURN(const ModelIdentity identity, IdentifyModel(planned.checkpoint));
   ModelKey key(root, identity);
   ISOVEIL_ASSIGN_OR_RETURN(const Vocabulary vocabulary, Vocabulary::FromMetadata(planned.vocabulary, "tokenizer"));
@@ -181,7 +181,7 @@ Result<std::unique_ptr<const PlannedEncryption>> PlanEncryption(const Path& sour
                 "name the plaintext checkpoint that it was made from");
   }
   ISOVEIL_ASSIGN_OR_RETURN(planned->vocabulary,
-                           ReadUsableVocabulary(planned->checkpoint, planned->model.hparams.n_vocab));
+                           ReadUsableVocabulary(planned->checkpoint, planned->model.n_vocab));
   return std::unique_ptr<const PlannedEncryption>(std::move(planned));
 }
 
@@ -206,9 +206,8 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
   ISOVEIL_RETURN_IF_ERROR(MakeFolder(server));
   ISOVEIL_RETURN_IF_ERROR(MakeFolder(client));
 
-  const FormatNames& source_names = NamesIn(*model.architecture, model.format);
-  const FormatNames& target_names = NamesIn(*model.architecture, plan.target);
-  const AxisActions actions(model.graph, &prepared.key, source_names.pairing, target_names.pairing);
+  const AxisActions actions(model.graph, &prepared.key, DialectOf(*model.family, model.format).pairing,
+                            DialectOf(*model.family, plan.target).pairing);
   const WriteOptions write{.threads = options.threads,
                            .memory = options.memory,
                            .requantize = options.requantize,
@@ -225,7 +224,7 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
   for (const TextFile& file : client_texts)
     ISOVEIL_RETURN_IF_ERROR(WriteStaged(client / file.name, file.text));
   ISOVEIL_RETURN_IF_ERROR(
-      WriteVocabulary(client / kVocabularyFile, planned->vocabulary, model.architecture->name));
+      WriteVocabulary(client / kVocabularyFile, planned->vocabulary, model.family->name));
 
   Manifest manifest;
   manifest.key_id = root.key_id();
@@ -233,9 +232,9 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
   manifest.profile = options.profile;
   manifest.drawn = DescribeDrawn(model.graph);
   manifest.warnings = planned->warnings;
-  manifest.architecture = model.architecture->name;
+  manifest.architecture = model.family->name;
   manifest.target = plan.target;
-  manifest.n_vocab = model.hparams.n_vocab;
+  manifest.n_vocab = model.n_vocab;
   manifest.end_of_generation = prepared.stops;
   ISOVEIL_ASSIGN_OR_RETURN(manifest.source_files, ListSource(planned->checkpoint));
   ISOVEIL_ASSIGN_OR_RETURN(manifest.server_files, SyncAndReadBack(server, plan, prepared.server.texts, options.threads));
@@ -280,15 +279,15 @@ Status ConvertToGguf(const Path& source, const Path& out, const ConvertOptions& 
   GgufMetadata metadata = planned->gguf.metadata;
   if (options.placeholder) {
     ISOVEIL_ASSIGN_OR_RETURN(const PlaceholderVocabulary placeholder,
-                             PlaceholderVocabulary::Make(model.hparams.n_vocab, {}));
+                             PlaceholderVocabulary::Make(model.n_vocab, {}));
     ISOVEIL_RETURN_IF_ERROR(placeholder.AddTo(metadata));
   } else {
     ISOVEIL_ASSIGN_OR_RETURN(const GgufMetadata vocabulary,
-                             ReadVocabulary(planned->checkpoint, model.hparams.n_vocab));
+                             ReadVocabulary(planned->checkpoint, model.n_vocab));
     for (const auto& [key, value] : vocabulary) metadata.Set(key, value);
   }
-  const AxisActions unchanged(model.graph, nullptr, NamesIn(*model.architecture, model.format).pairing,
-                              NamesIn(*model.architecture, FormatKind::kGguf).pairing);
+  const AxisActions unchanged(model.graph, nullptr, DialectOf(*model.family, model.format).pairing,
+                              DialectOf(*model.family, FormatKind::kGguf).pairing);
   ISOVEIL_ASSIGN_OR_RETURN(Stage stage, Stage::Open(out, Stage::Mode::kFresh));
   const auto write = [&]() -> Status {
     const WriteOptions how{.threads = options.threads, .requantize = options.widen};

@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 #include <variant>
 
-#include "isoveil/model/config_fields.h"
 #include "isoveil/tokenizer/chat_examples.h"
 #include "isoveil/tokenizer/from_hf.h"
 #include "isoveil/tokenizer/id_fields.h"
@@ -41,38 +40,20 @@ bool IsKeptGgufKey(std::string_view key, const GgufValue& value, std::string_vie
 bool IsTokenizerOrSplit(std::string_view key) { return key.starts_with("tokenizer.") || key.starts_with("split."); }
 
 GgufDescription TakeOver(const BoundModel& model, const GgufMetadata& source) {
-  GgufDescription description;
+  GgufDescription description{.architecture = std::string(model.family->name), .metadata = {}, .derived = {}};
   for (const auto& [key, value] : source) {
-    if (!IsTokenizerOrSplit(key) && IsKeptGgufKey(key, value, model.architecture->name)) {
+    if (!IsTokenizerOrSplit(key) && IsKeptGgufKey(key, value, model.family->name)) {
       description.metadata.Set(key, value);
     }
   }
   return description;
 }
 
-Result<GgufDescription> Convert(const BoundModel& model, const nlohmann::json& config) {
-  const Architecture& architecture = *model.architecture;
-  ISOVEIL_RETURN_IF_ERROR(CheckGgufRequirements(architecture, config));
-  GgufDescription description;
-  GgufMetadata& metadata = description.metadata;
-  metadata.Set("general.architecture", std::string(architecture.name));
-  metadata.Set("general.file_type", GgufFileType(model));
-  metadata.Set("general.quantization_version", uint32_t{2});
-  for (const GgufField& field : architecture.gguf_fields) {
-    const auto it = config.find(field.hf);
-    if (it == config.end() || it->is_null()) continue;
-    const std::string key = fmt::format("{}.{}", architecture.name, field.gguf);
-    if (field.type == GgufField::Type::kU32) {
-      ISOVEIL_ASSIGN_OR_RETURN(const uint32_t count, ConfigCount(config, field.hf, 0));
-      metadata.Set(key, count);
-    } else {
-      ISOVEIL_ASSIGN_OR_RETURN(const double number, ConfigNumber(config, field.hf, 0));
-      metadata.Set(key, static_cast<float>(number));
-    }
-  }
-  if (architecture.derive_gguf != nullptr) {
-    ISOVEIL_ASSIGN_OR_RETURN(description.derived, architecture.derive_gguf(config, model.hparams, metadata));
-  }
+Result<GgufDescription> Convert(const BoundModel& model) {
+  ConfigReader config = model.config;
+  ISOVEIL_ASSIGN_OR_RETURN(GgufDescription description, ConvertDescription(*model.family, config, model.n_vocab));
+  description.metadata.Set("general.file_type", GgufFileType(model));
+  description.metadata.Set("general.quantization_version", uint32_t{2});
   return description;
 }
 
@@ -90,19 +71,19 @@ Result<std::vector<TokenId>> EncryptedStops(const Vocabulary& vocabulary, const 
 bool IsNumberOrFlag(const ordered_json& value) { return value.is_number() || value.is_boolean(); }
 
 // Ids reach every target, encrypted.
-bool IsKeptField(const Architecture& architecture, const std::string& name, FormatKind target) {
-  return LooksLikeIds(name) || IsCarried(architecture, name, target);
+bool IsKeptField(const BoundModel& model, const std::string& name) {
+  return LooksLikeIds(name) || model.config.IsKept(name) || IsPublicField(*model.family, name);
 }
 
 Result<ordered_json> ServerConfig(const BoundModel& model, const ordered_json& config,
                                   const VocabCipher& cipher, bool untied) {
   ordered_json kept = ordered_json::object();
   for (const auto& [name, value] : config.items()) {
-    if (IsKeptField(*model.architecture, name, FormatKind::kHuggingFace)) kept[name] = value;
+    if (IsKeptField(model, name)) kept[name] = value;
   }
   ISOVEIL_ASSIGN_OR_RETURN(const std::string hf_class, HfClassName(config));
   kept["architectures"] = {hf_class};
-  kept["vocab_size"] = model.hparams.n_vocab;
+  kept["vocab_size"] = model.n_vocab;
   if (untied) kept["tie_word_embeddings"] = false;
   ISOVEIL_RETURN_IF_ERROR(EncryptIdFields(cipher, IdFormat::kHfConfig, kept, "config.json"));
   return kept;
@@ -155,7 +136,7 @@ bool HasPlaceholderVocabulary(const Checkpoint& checkpoint) {
 }
 
 Result<GgufDescription> DescribeGguf(const BoundModel& model, const Checkpoint& checkpoint) {
-  if (const HfFolder* hf = checkpoint.hf()) return Convert(model, hf->config());
+  if (checkpoint.hf() != nullptr) return Convert(model);
   return TakeOver(model, checkpoint.gguf()->metadata());
 }
 
@@ -164,12 +145,16 @@ std::vector<std::string> DroppedFields(const BoundModel& model, const Checkpoint
   const HfFolder* hf = checkpoint.hf();
   if (hf == nullptr) {
     for (const auto& [key, value] : checkpoint.gguf()->metadata()) {
-      if (!IsTokenizerOrSplit(key) && !IsKeptGgufKey(key, value, model.architecture->name)) dropped.push_back(key);
+      if (!IsTokenizerOrSplit(key) && !IsKeptGgufKey(key, value, model.family->name)) dropped.push_back(key);
     }
     return dropped;
   }
+  // What a conversion reads is carried, in other words.
+  ConfigReader converted = model.config;
+  if (target == FormatKind::kGguf) (void)ConvertDescription(*model.family, converted, model.n_vocab);
   for (const auto& [name, value] : hf->config().items()) {
-    if (!IsKeptField(*model.architecture, name, target)) dropped.push_back("config.json: " + name);
+    const bool kept = target == FormatKind::kGguf ? LooksLikeIds(name) || converted.IsKept(name) : IsKeptField(model, name);
+    if (!kept) dropped.push_back("config.json: " + name);
   }
   if (hf->generation_config() == nullptr) return dropped;
   for (const auto& [name, value] : hf->generation_config()->items()) {
@@ -184,7 +169,7 @@ Result<ServerFiles> DescribeServer(const BoundModel& model, const Checkpoint& ch
   ServerFiles server;
   ISOVEIL_ASSIGN_OR_RETURN(std::vector<TokenId> stops, EncryptedStops(vocabulary, cipher));
   ISOVEIL_ASSIGN_OR_RETURN(const PlaceholderVocabulary placeholder,
-                           PlaceholderVocabulary::Make(model.hparams.n_vocab, std::move(stops)));
+                           PlaceholderVocabulary::Make(model.n_vocab, std::move(stops)));
   if (plan.target == FormatKind::kGguf) {
     server.gguf = base;
     ISOVEIL_RETURN_IF_ERROR(placeholder.AddTo(server.gguf));
@@ -192,7 +177,7 @@ Result<ServerFiles> DescribeServer(const BoundModel& model, const Checkpoint& ch
     return server;
   }
   const HfFolder& hf = *checkpoint.hf();
-  const bool untied = model.hparams.tied_head && model.graph.FindWeight("output.weight") != nullptr;
+  const bool untied = model.tied_head && model.graph.FindWeight("output.weight") != nullptr;
   ISOVEIL_ASSIGN_OR_RETURN(const ordered_json config,
                            ServerConfig(model, hf.config(), cipher, untied));
   server.texts.push_back({"config.json", config.dump(2) + "\n"});

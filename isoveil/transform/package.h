@@ -35,12 +35,8 @@ Result<ServerFiles> DescribeServer(const BoundModel& model, const Checkpoint& ch
                                    const GgufMetadata& base, const VocabCipher& cipher,
                                    const Vocabulary& vocabulary);
 
-// The "general.*" and "<architecture>.*" keys of a GGUF with the model's dimensions, and the tensors that
-// only GGUF stores. From a GGUF source the keys are taken over, strings but the known ones left out.
-struct GgufDescription {
-  GgufMetadata metadata;
-  std::vector<DerivedTensor> derived;
-};
+// What the header of a GGUF says of the model. From a GGUF source the keys are taken over, strings but the known ones left
+// out.
 // kUnsupported names a field of a Hugging Face configuration whose meaning GGUF cannot carry.
 Result<GgufDescription> DescribeGguf(const BoundModel& model, const Checkpoint& checkpoint);
 

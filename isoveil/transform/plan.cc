@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "isoveil/crypto/hash.h"
 #include "isoveil/tensor/computed.h"
@@ -27,31 +28,33 @@ std::string ShardName(FormatKind format, size_t index, size_t count) {
   return fmt::format("model-{:05}-of-{:05}{}", index + 1, count, extension);
 }
 
-// The weights that no stored tensor of the source holds: a head that is untied.
-Status AddNewTensors(const BoundModel& model, Plan& plan) {
-  std::vector<std::string> planned;
+// The tensors of the target that hold the weights which are not planned yet, in the order of the network.
+std::vector<StoredTensor> UnplannedTensors(const BoundModel& model, const Plan& plan) {
+  std::set<std::string, std::less<>> planned;
   for (const ShardPlan& shard : plan.shards) {
     for (const TensorPlan& tensor : shard.tensors) {
-      for (const PartPlan& part : tensor.parts) planned.push_back(part.weight->role);
+      for (const PartPlan& part : tensor.parts) planned.insert(part.weight->role);
     }
   }
-  std::sort(planned.begin(), planned.end());
-  for (const StoredTensor& stored :
-       InstantiateTensors(NamesIn(*model.architecture, plan.target), model.hparams.n_layers)) {
-    const Weight* weight = model.graph.FindWeight(stored.roles.front());
-    if (weight == nullptr || std::binary_search(planned.begin(), planned.end(), weight->role)) continue;
-    ISOVEIL_ASSIGN_OR_RETURN(TensorPlan tensor,
-                             PlanTensor(model, stored, model.slices.at(weight->source).slice.type));
+  std::vector<StoredTensor> tensors;
+  const Dialect& dialect = DialectOf(*model.family, plan.target);
+  for (const Weight& weight : model.graph.weights()) {
+    if (planned.contains(weight.role)) continue;
+    tensors.push_back(dialect.Find(weight.role));
+    planned.insert(tensors.back().roles.begin(), tensors.back().roles.end());
+  }
+  return tensors;
+}
+
+// The weights that no stored tensor of the source holds: a head that is untied.
+Status AddNewTensors(const BoundModel& model, Plan& plan) {
+  for (StoredTensor& stored : UnplannedTensors(model, plan)) {
+    const DType type = model.slices.at(model.graph.FindWeight(stored.roles.front())->source).slice.type;
+    stored.name = DialectOf(*model.family, plan.target).Prefixed(stored);
+    ISOVEIL_ASSIGN_OR_RETURN(TensorPlan tensor, PlanTensor(model, stored, type));
     plan.shards.back().tensors.push_back(std::move(tensor));
   }
   return Ok();
-}
-
-// The name of a tensor in the target: its own, with the usual prefix where the source is a bare model.
-std::string TargetName(const BoundModel& model, const StoredTensor& stored) {
-  const auto& prefixes = NamesIn(*model.architecture, model.format).prefixes;
-  if (prefixes.empty() || stored.unprefixed || stored.name.starts_with(prefixes.front())) return stored.name;
-  return prefixes.front() + stored.name;
 }
 
 Status PlanSameFormat(const BoundModel& model, const Checkpoint& source, Plan& plan) {
@@ -67,7 +70,7 @@ Status PlanSameFormat(const BoundModel& model, const Checkpoint& source, Plan& p
         continue;
       }
       StoredTensor stored = bound.stored;
-      stored.name = TargetName(model, stored);
+      stored.name = DialectOf(*model.family, plan.target).Prefixed(stored);
       ISOVEIL_ASSIGN_OR_RETURN(TensorPlan tensor, PlanTensor(model, stored, info.type));
       shard.tensors.push_back(std::move(tensor));
     }
@@ -78,7 +81,7 @@ Status PlanSameFormat(const BoundModel& model, const Checkpoint& source, Plan& p
 
 DType TypeInGguf(const BoundModel& model, const Weight& weight) {
   const DType type = model.slices.at(weight.source).slice.type;
-  const auto& forced = model.architecture->gguf_f32_roles;
+  const auto& forced = model.family->gguf_f32_roles;
   const bool vector = weight.shape.size() == 1;
   if (vector || type == DType::kF64 || std::find(forced.begin(), forced.end(), weight.role) != forced.end()) {
     return DType::kF32;
@@ -88,10 +91,8 @@ DType TypeInGguf(const BoundModel& model, const Weight& weight) {
 
 Status PlanToGguf(const BoundModel& model, std::vector<DerivedTensor> derived, Plan& plan) {
   ShardPlan shard{ShardName(plan.target, 0, 1), {}};
-  for (const StoredTensor& stored : InstantiateTensors(model.architecture->gguf, model.hparams.n_layers)) {
-    const Weight* first = model.graph.FindWeight(stored.roles.front());
-    if (first == nullptr) continue;
-    DType type = TypeInGguf(model, *first);
+  for (const StoredTensor& stored : UnplannedTensors(model, plan)) {
+    DType type = TypeInGguf(model, *model.graph.FindWeight(stored.roles.front()));
     for (const std::string& role : stored.roles) {
       if (TypeInGguf(model, *model.graph.FindWeight(role)) != type) type = DType::kF32;
     }
@@ -134,13 +135,13 @@ Result<Plan> MakePlan(const BoundModel& model, const Checkpoint& source, FormatK
 }
 
 Result<Plan> Widened(Plan plan) {
-  for (const StoredTensor& stored :
-       InstantiateTensors(NamesIn(*plan.model->architecture, plan.target), plan.model->hparams.n_layers)) {
-    for (ShardPlan& shard : plan.shards) {
-      for (TensorPlan& tensor : shard.tensors) {
-        if (tensor.info.name != stored.name || tensor.parts.empty()) continue;
-        ISOVEIL_ASSIGN_OR_RETURN(tensor, PlanTensor(*plan.model, stored, DType::kF32));
-      }
+  const Dialect& dialect = DialectOf(*plan.model->family, plan.target);
+  for (ShardPlan& shard : plan.shards) {
+    for (TensorPlan& tensor : shard.tensors) {
+      if (tensor.parts.empty()) continue;
+      StoredTensor stored = dialect.Find(tensor.parts.front().weight->role);
+      stored.name = tensor.info.name;
+      ISOVEIL_ASSIGN_OR_RETURN(tensor, PlanTensor(*plan.model, stored, DType::kF32));
     }
   }
   return plan;

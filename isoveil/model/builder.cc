@@ -1,0 +1,64 @@
+#include "isoveil/model/builder.h"
+
+namespace isoveil {
+namespace {
+
+// Whether the head shares the embedding.
+Result<bool> IsTied(Network& network, bool head_is_stored) {
+  const nlohmann::ordered_json* hf = network.config.hf();
+  if (hf == nullptr) return !head_is_stored;
+  network.config.Keep({"tie_word_embeddings"});
+  const auto tie = hf->value("tie_word_embeddings", nlohmann::ordered_json());
+  const bool tied = tie.is_boolean() ? tie.get<bool>() : network.tied_by_default;
+  if (!tied && !head_is_stored) {
+    return Fail(ErrorCode::kNotFound, "lm_head.weight", "is missing, and config.json does not tie it to the embedding",
+                "set tie_word_embeddings to true if the model shares them");
+  }
+  return tied;
+}
+
+}  // namespace
+
+Builder Builder::Layer(uint64_t i) const {
+  Builder layer = *this;
+  layer.blk_ = fmt::format("blk.{}.", i);
+  layer.label_ = fmt::format("layer.{}", i);
+  return layer;
+}
+
+SpaceId Builder::AddSpace(std::string_view name, uint64_t dim) const {
+  return graph().AddSpace(label_.empty() ? std::string(name) : fmt::format("{}.{}", label_, name), dim);
+}
+
+void Builder::Embedding(std::string_view role, SpaceId out) const { graph().Embedding(Weight(role), network_->vocab, out); }
+
+void Builder::Positions(std::string_view role, uint64_t n_positions, SpaceId out) const {
+  graph().PositionEmbedding(Weight(role), n_positions, out);
+}
+
+Reader Builder::RmsNorm(std::string_view role, SpaceId x) const { return graph().RmsNorm(Weight(role), x); }
+
+Reader Builder::LayerNorm(std::string_view role, SpaceId x) const { return graph().LayerNorm(Weight(role), Bias(role), x); }
+
+Reader Builder::FinalLayerNorm(std::string_view role, SpaceId x) const {
+  return graph().FinalLayerNorm(Weight(role), Bias(role), x);
+}
+
+void Builder::Linear(std::string_view role, const Reader& in, Axis out) const {
+  graph().Linear(Weight(role), network_->has(Bias(role)) ? Bias(role) : std::string(), in, out);
+}
+
+void Builder::OptionalConstant(std::string_view role, uint64_t dim) const {
+  if (network_->has(Weight(role))) graph().Constant(Weight(role), dim);
+}
+
+Status Builder::Head(std::string_view role, const Reader& in, std::string_view embedding) const {
+  const bool stored = network_->has(Weight(role));
+  ISOVEIL_ASSIGN_OR_RETURN(const bool tied, IsTied(*network_, stored));
+  network_->tied_head = tied;
+  if (tied && stored) network_->unread.emplace(Weight(role), "a copy of the embedding, to which the head is tied");
+  graph().Head(Weight(role), in, network_->vocab, tied ? std::optional(Weight(embedding)) : std::nullopt);
+  return Ok();
+}
+
+}  // namespace isoveil

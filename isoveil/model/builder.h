@@ -1,0 +1,77 @@
+// States a family's network: operations by the roles of their weights, with optional biases where the checkpoint has them.
+//
+//   Builder& b = ...;
+//   const SpaceId residual = b.AddSpace("residual", width);
+//   b.Embedding("token_embd", residual);
+//   for (uint64_t i = 0; i < n_layers; ++i) {
+//     Builder layer = b.Layer(i);                              // "blk.3.", spaces "layer.3."
+//     SelfAttention(layer, layer.RmsNorm("attn_norm", residual), residual, shape);
+//     GatedFfn(layer, layer.RmsNorm("ffn_norm", residual), residual, ffn_width);
+//   }
+//   b.Head("output", b.RmsNorm("output_norm", residual));
+//
+// Roles stand without ".weight" and ".bias". The meaning of each operation and its proof stand in graph.h and rules.cc, how
+// a format spells a role in the family's dialect.
+// Builders of layers share the network that they state; they must not outlive it.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "isoveil/model/config_reader.h"
+#include "isoveil/model/graph.h"
+
+namespace isoveil {
+
+// The network that builders state, and what they need of the checkpoint.
+struct Network {
+  Graph graph;
+  ConfigReader config;
+  // Whether the checkpoint stores a weight, such as "blk.3.attn_q.bias".
+  std::function<bool(std::string_view role)> has;
+  uint64_t n_vocab = 0;  // rows of the embedding, unused ones included
+  // What a config.json without tie_word_embeddings means.
+  bool tied_by_default = false;
+
+  SpaceId vocab = 0;
+  bool tied_head = false;
+  // Stored weights that the network does not read, with why.
+  std::map<std::string, std::string, std::less<>> unread;
+};
+
+class Builder {
+ public:
+  explicit Builder(Network& network) : network_(&network) {}
+  // Of one layer: roles "blk.3.*", labels "layer.3.*".
+  Builder Layer(uint64_t i) const;
+
+  ConfigReader& config() const { return network_->config; }
+  Graph& graph() const { return network_->graph; }
+  // Of the key stream: "layer.3".
+  const std::string& label() const { return label_; }
+  SpaceId AddSpace(std::string_view name, uint64_t dim) const;
+
+  void Embedding(std::string_view role, SpaceId out) const;
+  void Positions(std::string_view role, uint64_t n_positions, SpaceId out) const;
+  Reader RmsNorm(std::string_view role, SpaceId x) const;
+  Reader LayerNorm(std::string_view role, SpaceId x) const;
+  Reader FinalLayerNorm(std::string_view role, SpaceId x) const;
+  void Linear(std::string_view role, const Reader& in, Axis out) const;
+  // A public vector that only some formats store.
+  void OptionalConstant(std::string_view role, uint64_t dim) const;
+  // Logits of tokens, tied to the embedding as the configuration or, in GGUF, the missing tensor says. kNotFound if neither
+  // a tensor nor a tie is there.
+  Status Head(std::string_view role, const Reader& in, std::string_view embedding = "token_embd") const;
+
+ private:
+  std::string Weight(std::string_view role) const { return blk_ + std::string(role) + ".weight"; }
+  std::string Bias(std::string_view role) const { return blk_ + std::string(role) + ".bias"; }
+
+  Network* network_;
+  std::string blk_;
+  std::string label_;
+};
+
+}  // namespace isoveil

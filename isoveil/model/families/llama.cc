@@ -1,0 +1,20 @@
+// The Llama family: Llama 1 to 3.x, Mistral, TinyLlama, SmolLM and all that share the shape.
+#include "isoveil/model/decoder.h"
+#include "isoveil/model/families/table.h"
+
+namespace isoveil {
+
+Family LlamaFamily() {
+  return {.name = "llama",
+          .hf_classes = {{"LlamaForCausalLM", "llama", {"LLaMAForCausalLM", "LlamaModel"}},
+                         {"MistralForCausalLM", "mistral", {"MistralModel"}}},
+          .hf = LlamaDialect(),
+          .gguf = {.modules = {}, .pairing = RopeLayout::Pairing::kInterleaved},
+          .public_fields = {"rope_scaling", "rope_parameters", "attention_bias", "mlp_bias", "pretraining_tp", "sliding_window"},
+          .declare = [](Builder& b) { return DeclareDecoder(b); },
+          .to_gguf = [](ConfigReader& config, uint64_t n_vocab, GgufDescription& gguf) {
+            return DecoderToGguf(config, n_vocab, {.reads_rope_factors = true}, gguf);
+          }};
+}
+
+}  // namespace isoveil

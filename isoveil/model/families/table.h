@@ -1,0 +1,12 @@
+// One function a family; family.cc lists them all.
+#pragma once
+
+#include "isoveil/model/family.h"
+
+namespace isoveil {
+
+Family LlamaFamily();
+Family Gpt2Family();
+Family Qwen2Family();
+
+}  // namespace isoveil
