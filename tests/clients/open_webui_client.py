@@ -8,6 +8,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+import uuid
 
 from talk import DESK, MODEL, OBEDIENT, ORDER, TOO_LONG, checks, converse, done
 
@@ -55,6 +56,36 @@ def ask(where, messages, stream=False, **more):
     return message
 
 
+CLOCK = '''
+class Tools:
+    def get_time(self, zone: str) -> str:
+        """
+        Tells the time.
+        :param zone: the zone
+        """
+        assert zone == "Europe/Rome"
+        return "eight"
+'''
+
+
+def stored_turn(text, tools):
+    """A turn of a chat that Open WebUI keeps, with tools that its own process runs; what became of it."""
+    model, asked, answered = f"obedient.{MODEL}", str(uuid.uuid4()), str(uuid.uuid4())
+    question = {"id": asked, "parentId": None, "childrenIds": [answered], "role": "user", "content": text, "models": [model]}
+    answer = {"id": answered, "parentId": asked, "childrenIds": [], "role": "assistant", "content": "", "model": model}
+    history = {"messages": {asked: question, answered: answer}, "currentId": answered}
+    chat = json.loads(post("/api/v1/chats/new", {"chat": {"title": "x", "models": [model], "history": history, "messages": [question, answer]}}))["id"]
+    post("/api/chat/completions", {"model": model, "stream": True, "messages": [{"role": "user", "content": text}], "chat_id": chat, "id": answered,
+                                   "session_id": "tests", "tool_ids": tools, "params": {"function_calling": "native"}, "user_message": question})
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        answer = json.loads(post(f"/api/v1/chats/{chat}", None, "GET"))["chat"]["history"]["messages"][answered]
+        if answer.get("done"):
+            return answer
+        time.sleep(0.1)
+    raise AssertionError(answer)
+
+
 try:
     end = time.monotonic() + 150
     while not ready():
@@ -79,6 +110,11 @@ try:
                      {"role": "tool", "tool_call_id": call["id"], "content": "eight"}]
         assert ask("obedient", messages, stream, tools=TOOLS)["content"] == "The tool said: eight"
     checks.append("tools")
+    post("/api/v1/tools/create", {"id": "clock", "name": "Clock", "content": CLOCK, "meta": {"description": "A clock", "manifest": {}}})
+    answer = stored_turn(ORDER, ["clock"])
+    assert answer["content"] == "The tool said: eight", answer
+    assert [item["type"] for item in answer["output"]] == ["function_call", "function_call_output", "message"], answer
+    checks.append("its own tools")
 
     try:
         post("/api/chat/completions", {"model": f"desk.{MODEL}", "messages": [{"role": "user", "content": TOO_LONG}], "stream": False})

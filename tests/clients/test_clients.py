@@ -28,7 +28,7 @@ CLIENTS = {
     "aider": ("aider", ["edits", "stream", "too long"]),
     "codex": ("codex", ["shell", "second turn", "third turn", "too long"]),
     "promptfoo": ("promptfoo", ["chat", "responses", "tools", "JSON", "too long"]),
-    "open_webui": ("open-webui", ["models", "conversation", "stream", "tools", "too long"]),
+    "open_webui": ("open-webui", ["models", "conversation", "stream", "tools", "its own tools", "too long"]),
     "lm_eval": ("lm-eval", ["chat answers", "completions", "multiple choice refused"]),
 }
 # The prompts of the first two are longer than the desk's context; the last has questions and no conversation.
