@@ -211,6 +211,7 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
   const WriteOptions write{.threads = options.threads,
                            .memory = options.memory,
                            .requantize = options.requantize,
+                           .source = &planned->checkpoint,
                            .progress = options.progress,
                            .cancel = options.cancel};
   const std::string fingerprint = PlanFingerprint(plan, root.key_id(), prepared.identity, options.requantize);
@@ -290,7 +291,7 @@ Status ConvertToGguf(const Path& source, const Path& out, const ConvertOptions& 
                               DialectOf(*model.family, FormatKind::kGguf).pairing);
   ISOVEIL_ASSIGN_OR_RETURN(Stage stage, Stage::Open(out, Stage::Mode::kFresh));
   const auto write = [&]() -> Status {
-    const WriteOptions how{.threads = options.threads, .requantize = options.widen};
+    const WriteOptions how{.threads = options.threads, .requantize = options.widen, .source = &planned->checkpoint};
     const JournalPlace journal{stage.path() / "journal", "conversion"};
     ISOVEIL_RETURN_IF_ERROR(WriteShards(plan, metadata, unchanged, stage.path(), journal, how));
     return SyncShards(plan, stage.path());

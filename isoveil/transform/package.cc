@@ -173,7 +173,6 @@ Result<ServerFiles> DescribeServer(const BoundModel& model, const Checkpoint& ch
   if (plan.target == FormatKind::kGguf) {
     server.gguf = base;
     ISOVEIL_RETURN_IF_ERROR(placeholder.AddTo(server.gguf));
-    server.left_to_client = placeholder.left_to_client();
     return server;
   }
   const HfFolder& hf = *checkpoint.hf();

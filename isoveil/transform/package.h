@@ -27,7 +27,6 @@ bool HasPlaceholderVocabulary(const Checkpoint& checkpoint);
 struct ServerFiles {
   GgufMetadata gguf;            // of every GGUF shard's header, without split keys; empty for Hugging Face
   std::vector<TextFile> texts;  // beside the weights
-  std::vector<TokenId> left_to_client;      // encrypted ids that the client must stop on itself
 };
 
 // `base` holds the architecture's own keys for a GGUF target, see DescribeGguf.

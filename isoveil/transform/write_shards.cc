@@ -136,6 +136,17 @@ class ShardWriter {
     ISOVEIL_RETURN_IF_ERROR(CheckMappings());
     return hash.Hex();
   }
+  // A checkpoint that is larger than memory must not push out what others need.
+  void ReleasePages(const TensorJob& job) const {
+    job.written->Release(job.offset, job.bytes);
+    if (options_.source == nullptr) return;
+    for (const PartPlan& part : job.tensor->parts) {
+      if (part.weight->constant) continue;
+      for (const TensorView* source : SourcesOf(*plan_.model, part)) {
+        for (const TensorView& stored : StoredParts(*source)) options_.source->Release(stored);
+      }
+    }
+  }
   static std::string HashWritten(const TensorJob& job) {
     QuickHash hash;
     hash.Update(job.written->bytes().subspan(job.offset, job.bytes));
@@ -208,11 +219,14 @@ Result<WriteReport> WriteShards(const Plan& plan, const GgufMetadata& gguf, cons
     if (const auto done = journal.Done(index); done && *done == JobHashes{source, writer.HashWritten(job)}) {
       ++resumed;
       writer.Count(job.bytes);
+      writer.ReleasePages(job);
       return Ok();
     }
     ISOVEIL_RETURN_IF_ERROR(writer.Write(job, scratch[worker]));
     ISOVEIL_RETURN_IF_ERROR(CheckMappings());
-    return journal.MarkDone(index, {source, writer.HashWritten(job)});
+    ISOVEIL_RETURN_IF_ERROR(journal.MarkDone(index, {source, writer.HashWritten(job)}));
+    writer.ReleasePages(job);
+    return Ok();
   };
   ISOVEIL_RETURN_IF_ERROR(RunParallel(jobs.size(), options.threads, run, options.cancel));
   return WriteReport{.tensors = jobs.size(), .resumed = resumed};

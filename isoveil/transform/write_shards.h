@@ -20,6 +20,7 @@ struct WriteOptions {
   unsigned threads = 0;
   uint64_t memory = 256 << 20;
   bool requantize = false;
+  const Checkpoint* source = nullptr;  // pages of what was read of it are given back as tensors pass
   std::function<void(uint64_t done, uint64_t total)> progress;
   const std::atomic<bool>* cancel = nullptr;
 };
