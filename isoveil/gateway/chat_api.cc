@@ -5,6 +5,7 @@
 #include "isoveil/gateway/apis.h"
 #include "isoveil/gateway/chat_task.h"
 #include "isoveil/gateway/choices.h"
+#include "isoveil/gateway/json_frame.h"
 #include "isoveil/gateway/token_json.h"
 
 namespace isoveil {
@@ -92,17 +93,41 @@ void AnswerAtOnce(const Chat& chat, ReplyWriter& reply) {
   reply.SendJson(body);
 }
 
+// The one text by which a delta makes the message grow: what most tokens are.
+struct Growth {
+  enum class Part { kNone, kContent, kReasoning, kArguments };
+  Part part = Part::kNone;
+  size_t call = 0;  // of the arguments
+  bool operator==(const Growth&) const = default;
+};
+
+Growth GrowthOf(const MessageDelta& delta) {
+  const bool says = !delta.content.empty();
+  const bool thinks = !delta.reasoning.empty();
+  if (says + thinks + delta.calls.size() != 1) return {};
+  if (says) return {Growth::Part::kContent};
+  if (thinks) return {Growth::Part::kReasoning};
+  return delta.calls[0].name.empty() ? Growth{Growth::Part::kArguments, delta.calls[0].index} : Growth{};
+}
+
+std::string& TextOf(const Growth& growth, MessageDelta& delta) {
+  if (growth.part == Growth::Part::kArguments) return delta.calls[0].arguments;
+  return growth.part == Growth::Part::kContent ? delta.content : delta.reasoning;
+}
+
 // Writes the chunks of all choices, each beginning with the role.
 class ChunkWriter {
  public:
   ChunkWriter(const Chat& chat, ReplyWriter& reply)
-      : chat_(chat), reply_(reply), begun_(static_cast<size_t>(chat.task.options.n)) {}
+      : chat_(chat), reply_(reply), choices_(static_cast<size_t>(chat.task.options.n)) {}
 
   bool Part(int index, const AnswerPart& part) {
     const std::lock_guard lock(mutex_);
     if (!Begin(index)) return false;
     const bool shows_tokens = chat_.task.options.logprobs || chat_.request.wants_wire;
     if (part.delta.empty() && !(shows_tokens && !part.tokens.empty())) return true;
+    const Growth growth = GrowthOf(part.delta);
+    if (!shows_tokens && growth.part != Growth::Part::kNone) return Grow(index, growth, part.delta);
     Json chunk = Chunk(index, Delta(part.delta), nullptr);
     if (chat_.task.options.logprobs) chunk["choices"][0]["logprobs"] = chat_.Logprobs(part.tokens);
     if (chat_.request.wants_wire && !part.tokens.empty()) {
@@ -124,15 +149,31 @@ class ChunkWriter {
   }
 
  private:
+  struct Choice {
+    bool begun = false;
+    Growth growth;    // of the last chunk
+    JsonFrame frame;  // of chunks that grow so
+  };
+
   bool Begin(int index) {
-    if (begun_[static_cast<size_t>(index)]) return true;
-    begun_[static_cast<size_t>(index)] = true;
+    if (std::exchange(choices_[static_cast<size_t>(index)].begun, true)) return true;
     Json chunk = Chunk(index, {{"role", "assistant"}, {"content", ""}}, nullptr);
     if (chat_.request.wants_wire && index == 0) {
       const ClientFolder& client = chat_.service.client;
       chunk["isoveil"] = {{"prompt", WirePairs(client.vocabulary, client.cipher, chat_.task.ids)}};
     }
     return reply_.JsonEvent(chunk);
+  }
+
+  // The same chunk again and again, but for the text.
+  bool Grow(int index, const Growth& growth, MessageDelta delta) {
+    Choice& choice = choices_[static_cast<size_t>(index)];
+    const std::string text = std::exchange(TextOf(growth, delta), JsonFrame::kHole);
+    if (choice.growth != growth) {
+      choice.growth = growth;
+      choice.frame = JsonFrame(Chunk(index, Delta(delta), nullptr));
+    }
+    return reply_.Event("", choice.frame.Fill({JsonText(text)}));
   }
 
   Json Chunk(int index, Json delta, Json finish_reason) const {
@@ -166,7 +207,7 @@ class ChunkWriter {
   const Chat& chat_;
   ReplyWriter& reply_;
   std::mutex mutex_;
-  std::vector<bool> begun_;
+  std::vector<Choice> choices_;
 };
 
 void AnswerInChunks(const Chat& chat, ReplyWriter& reply) {

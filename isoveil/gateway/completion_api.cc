@@ -6,6 +6,7 @@
 #include "isoveil/gateway/apis.h"
 #include "isoveil/gateway/choices.h"
 #include "isoveil/gateway/generator.h"
+#include "isoveil/gateway/json_frame.h"
 #include "isoveil/gateway/message_builder.h"
 #include "isoveil/gateway/token_json.h"
 
@@ -193,17 +194,21 @@ void AnswerInChunks(const Completion& completion, ReplyWriter& reply) {
                                     {"logprobs", std::move(logprobs)},
                                     {"finish_reason", std::move(finish_reason)}}});
     if (completion.options.include_usage) body["usage"] = nullptr;
+    return body;
+  };
+  const auto send = [&](const std::string& data) {
     const std::lock_guard lock(mutex);
-    return reply.JsonEvent(body);
+    return reply.Event("", data);
   };
   const auto texts = RunChoices<Text>(completion.n_choices(), [&](int index) -> Result<Text> {
     size_t offset = 0;
+    const JsonFrame frame(chunk(index, JsonFrame::kHole, JsonFrame::kHole, nullptr));
     const auto on_piece = [&](const Piece& piece) {
       if (piece.text.empty() && !completion.options.logprobs) return !completion.request.cancel.stop_requested();
-      return chunk(index, piece.text, Logprobs(completion, piece.tokens, offset), nullptr);
+      return send(frame.Fill({JsonText(piece.text), Logprobs(completion, piece.tokens, offset).dump()}));
     };
     ISOVEIL_ASSIGN_OR_RETURN(Text text, RunChoice(completion, index, on_piece));
-    chunk(index, "", nullptr, text.finish_reason);
+    send(chunk(index, "", nullptr, text.finish_reason).dump());
     return text;
   });
   if (const Error* error = FirstError(texts)) return reply.Fail(ToApiError(*error));

@@ -1,6 +1,7 @@
 // POST /v1/messages and /v1/messages/count_tokens: Anthropic's API
 #include "isoveil/gateway/apis.h"
 #include "isoveil/gateway/chat_task.h"
+#include "isoveil/gateway/json_frame.h"
 #include "isoveil/gateway/message_request.h"
 
 namespace isoveil {
@@ -107,13 +108,15 @@ class ContentWriter {
     Close();
     blocks_.push_back(std::move(block));
     open_ = true;
-    return Emit("content_block_start", {{"index", last()}, {"content_block", blocks_.back().ToJson()}});
+    const Block& begun = blocks_.back();
+    growth_ = JsonFrame({{"type", "content_block_delta"}, {"index", last()}, {"delta", begun.Delta(JsonFrame::kHole)}});
+    return Emit("content_block_start", {{"index", last()}, {"content_block", begun.ToJson()}});
   }
 
   bool Append(const std::string& more) {
     blocks_.back().text += more;
-    if (more.empty()) return true;
-    return Emit("content_block_delta", {{"index", last()}, {"delta", blocks_.back().Delta(more)}});
+    if (more.empty() || !reply_) return true;
+    return reply_->Event("content_block_delta", growth_.Fill({JsonText(more)}));
   }
 
   bool Grow(Block::Kind kind, const std::string& more) {
@@ -130,6 +133,7 @@ class ContentWriter {
   ReplyWriter* reply_;
   bool shows_thoughts_;
   std::vector<Block> blocks_;
+  JsonFrame growth_;  // the event that adds to the last block
   bool open_ = false;
 };
 

@@ -4,6 +4,7 @@
 
 #include "isoveil/gateway/apis.h"
 #include "isoveil/gateway/chat_task.h"
+#include "isoveil/gateway/json_frame.h"
 #include "isoveil/gateway/response_input.h"
 #include "isoveil/gateway/token_json.h"
 
@@ -164,11 +165,33 @@ class OutputWriter {
   }
   size_t last() const { return items_.size() - 1; }
 
+  static const char* GrowthType(const Item& item) {
+    switch (item.kind) {
+      case Item::Kind::kReasoning: return "response.reasoning_text.delta";
+      case Item::Kind::kCall: return "response.function_call_arguments.delta";
+      default: return "response.output_text.delta";
+    }
+  }
+  // The event that adds to an item: holes for its number, the text and, of a message, its log probabilities.
+  Json GrowthOf(const Item& item) const {
+    Json event = {{"type", GrowthType(item)}, {"sequence_number", JsonFrame::kHole}, {"item_id", item.id}, {"output_index", last()}};
+    if (item.kind != Item::Kind::kCall) event["content_index"] = 0;
+    event["delta"] = JsonFrame::kHole;
+    if (item.kind == Item::Kind::kMessage) event["logprobs"] = JsonFrame::kHole;
+    return event;
+  }
+  template <typename... Values>
+  bool EmitGrowth(const Values&... values) {
+    if (!reply_) return true;
+    return reply_->Event(GrowthType(items_.back()), growth_.Fill({std::to_string(sequence_++), values...}));
+  }
+
   bool Begin(Item item) {
     if (!items_.empty()) End();
     items_.push_back(std::move(item));
     open_ = true;
     const Item& added = items_.back();
+    growth_ = JsonFrame(GrowthOf(added));
     Emit("response.output_item.added", {{"output_index", last()}, {"item", added.ToJson("in_progress")}});
     if (added.kind == Item::Kind::kCall) return true;
     return Emit("response.content_part.added", {{"item_id", added.id},
@@ -182,12 +205,10 @@ class OutputWriter {
     if (items_.empty() || items_.back().kind != kind) Begin({.kind = kind, .id = RandomId(thought ? "rs_" : "msg_")});
     Item& item = items_.back();
     item.text += text;
-    Json event = {{"item_id", item.id}, {"output_index", last()}, {"content_index", 0}, {"delta", text}};
-    if (!thought) {
-      item.logprobs.insert(item.logprobs.end(), waiting_.begin(), waiting_.end());
-      event["logprobs"] = std::exchange(waiting_, Json::array());
-    }
-    return Emit(thought ? "response.reasoning_text.delta" : "response.output_text.delta", std::move(event));
+    if (thought) return EmitGrowth(JsonText(text));
+    const Json logprobs = std::exchange(waiting_, Json::array());
+    item.logprobs.insert(item.logprobs.end(), logprobs.begin(), logprobs.end());
+    return EmitGrowth(JsonText(text), logprobs.dump());
   }
 
   bool GrowCall(const ToolCallDelta& call) {
@@ -198,9 +219,7 @@ class OutputWriter {
     if (items_.empty() || items_.back().kind != Item::Kind::kCall) return true;
     Item& item = items_.back();
     item.text += call.arguments;
-    if (call.arguments.empty()) return true;
-    return Emit("response.function_call_arguments.delta",
-                {{"item_id", item.id}, {"output_index", last()}, {"delta", call.arguments}});
+    return call.arguments.empty() || EmitGrowth(JsonText(call.arguments));
   }
 
   void End() {
@@ -225,6 +244,7 @@ class OutputWriter {
 
   ReplyWriter* reply_;
   std::vector<Item> items_;
+  JsonFrame growth_;  // the event that adds to the last item
   Json waiting_ = Json::array();
   bool open_ = false;
   int64_t sequence_ = 0;
