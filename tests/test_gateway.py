@@ -763,6 +763,20 @@ def test_nothing_of_requests_is_said(front):
     assert secret not in metrics and "isoveil" in metrics and "tiny" not in metrics
 
 
+def test_metrics_count_what_usage_tells(front):
+    def counted():
+        text = ask(front, "/metrics").body.decode()
+        names = ("prompt_tokens_total", "completion_tokens_total", "first_token_seconds_count")
+        return [int(re.search(rf'^isoveil_{name}{{server="1"}} (\d+)$', text, re.M)[1]) for name in names]
+
+    before = counted()
+    usage = ask(front, CHAT, chat_body()).json["usage"]
+    deadline = time.monotonic() + 5
+    while counted() == before and time.monotonic() < deadline:  # the record ends after the answer
+        time.sleep(0.02)
+    assert [b - a for a, b in zip(before, counted())] == [usage["prompt_tokens"], usage["completion_tokens"], 1]
+
+
 def test_a_log_of_requests_without_content(blind, blind_server, tmp_path):
     secret, key = "canary-4711-bird", "sk-4711-0123456789abc"
     (tmp_path / "keys").write_text(key)

@@ -119,7 +119,7 @@ class Gateway::Impl {
   Guard guard_;
   ModelService service_;
   RouteTable routes_;
-  Metrics metrics_;
+  Metrics metrics_{options_.upstream_urls.size()};
   std::stop_source stopping_;
   httplib::Server server_;
   std::thread listener_;
@@ -279,7 +279,7 @@ void Gateway::Impl::EndRecord(const Running& running) {
   const RequestCost cost = running.meter ? running.meter->cost() : RequestCost{};
   // A stream that broke has begun with 200.
   const int status = running.status == 200 && cost.failure ? ToApiError({*cost.failure, "", "", ""}).status : running.status;
-  metrics_.End(status, running.seconds());
+  metrics_.End(status, running.seconds(), cost);
   if (!options_.on_request) return;
   options_.on_request({.time = std::chrono::system_clock::now(),
                        .method = running.method,
