@@ -4,11 +4,11 @@
 #include <map>
 #include <set>
 
+#include "isoveil/base/strict_json.h"
 #include "isoveil/format/folder.h"
 #include "isoveil/format/hf_foreign.h"
 #include "isoveil/format/hf_index.h"
 #include "isoveil/format/lfs.h"
-#include "isoveil/format/strict_json.h"
 
 namespace isoveil {
 namespace {

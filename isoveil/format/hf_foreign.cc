@@ -2,8 +2,8 @@
 
 #include <array>
 
+#include "isoveil/base/strict_json.h"
 #include "isoveil/format/folder.h"
-#include "isoveil/format/strict_json.h"
 
 namespace isoveil {
 namespace {

@@ -1,7 +1,7 @@
 #include "isoveil/format/hf_index.h"
 
+#include "isoveil/base/strict_json.h"
 #include "isoveil/format/safetensors_header.h"
-#include "isoveil/format/strict_json.h"
 #include "isoveil/format/utf8.h"
 
 namespace isoveil {

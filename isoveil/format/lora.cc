@@ -5,7 +5,7 @@
 #include <cctype>
 #include <cmath>
 
-#include "isoveil/format/strict_json.h"
+#include "isoveil/base/strict_json.h"
 
 namespace isoveil {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "isoveil/format/strict_json.h"
+#include "isoveil/base/strict_json.h"
 
 namespace isoveil {
 namespace {

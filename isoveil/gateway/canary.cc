@@ -4,8 +4,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "isoveil/base/strict_json.h"
 #include "isoveil/engine/json_fields.h"
-#include "isoveil/format/strict_json.h"
 
 namespace isoveil {
 namespace {

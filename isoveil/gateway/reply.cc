@@ -1,6 +1,6 @@
 #include "isoveil/gateway/reply.h"
 
-#include "isoveil/format/strict_json.h"
+#include "isoveil/base/strict_json.h"
 
 namespace isoveil {
 

@@ -6,7 +6,7 @@
 
 #include "isoveil/base/parallel.h"
 #include "isoveil/base/program.h"
-#include "isoveil/format/strict_json.h"
+#include "isoveil/base/strict_json.h"
 #include "transformers_worker.h"
 
 namespace isoveil {

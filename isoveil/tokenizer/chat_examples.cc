@@ -1,6 +1,6 @@
 #include "isoveil/tokenizer/chat_examples.h"
 
-#include "isoveil/format/strict_json.h"
+#include "isoveil/base/strict_json.h"
 
 namespace isoveil {
 namespace {

@@ -1,7 +1,7 @@
 // Any text as JSON and as the index of a sharded folder: strict JSON accepts only what nlohmann's own parser
 // accepts, as the same document, and an index names only files of its folder.
+#include "isoveil/base/strict_json.h"
 #include "isoveil/format/hf_index.h"
-#include "isoveil/format/strict_json.h"
 #include "tests/fuzz/require.h"
 
 namespace isoveil {

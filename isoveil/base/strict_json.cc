@@ -1,4 +1,4 @@
-#include "isoveil/format/strict_json.h"
+#include "isoveil/base/strict_json.h"
 
 #include <algorithm>
 #include <vector>
