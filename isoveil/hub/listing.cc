@@ -3,15 +3,18 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "isoveil/base/strict_json.h"
 #include "isoveil/hub/web_address.h"
 
 namespace isoveil {
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 constexpr size_t kMaxBody = 32 << 20;
 constexpr size_t kMaxFiles = 200'000;
+// More than a hub takes; the sum over all files stays far from 2^64.
+constexpr uint64_t kMaxFileSize = uint64_t{1} << 44;
 
 struct Page {
   std::string body;
@@ -65,6 +68,7 @@ Result<HubFile> ParseEntry(const json& entry) {
   const auto size = source.find("size");
   if (size == source.end() || !size->is_number_unsigned()) return BadAnswer(where, "has no size");
   file.size = size->get<uint64_t>();
+  if (file.size > kMaxFileSize) return BadAnswer(where, fmt::format("expected at most {} bytes, found {}", kMaxFileSize, file.size));
   file.hash = StringField(source, "oid");
   file.hash_kind = in_lfs ? HashKind::kSha256 : HashKind::kGitBlob;
   if (in_lfs ? !IsSha256(file.hash) : !IsGitHash(file.hash)) {
@@ -77,7 +81,7 @@ Result<HubFile> ParseEntry(const json& entry) {
 Result<std::string> ResolveCommit(HubClient& client, const std::string& url, const RetryPolicy& policy,
                                   const std::atomic<bool>& stop) {
   ISOVEIL_ASSIGN_OR_RETURN(const Page page, GetPage(client, url, policy, stop));
-  const json info = json::parse(page.body, nullptr, false);
+  ISOVEIL_ASSIGN_OR_RETURN(const json info, ParseStrictJson(page.body, url));
   const std::string commit = info.is_object() ? StringField(info, "sha") : "";
   if (!IsGitHash(commit)) return BadAnswer(url, "expected a model with its commit under \"sha\"");
   return commit;
@@ -86,7 +90,7 @@ Result<std::string> ResolveCommit(HubClient& client, const std::string& url, con
 }  // namespace
 
 Result<std::vector<HubFile>> ParseTreePage(std::string_view text) {
-  const json page = json::parse(text, nullptr, false);
+  ISOVEIL_ASSIGN_OR_RETURN(const json page, ParseStrictJson(text, "file list"));
   if (!page.is_array()) return BadAnswer("file list", "expected a JSON array");
   std::vector<HubFile> files;
   for (const json& entry : page) {

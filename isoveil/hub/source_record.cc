@@ -3,17 +3,18 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "isoveil/base/strict_json.h"
+
 namespace isoveil {
 namespace {
 
-using nlohmann::json;
 using nlohmann::ordered_json;
 
 constexpr uint64_t kMaxSize = 64 << 20;
 
 // Of a type, or nothing.
 template <typename T>
-std::optional<T> Field(const json& object, std::string_view name) {
+std::optional<T> Field(const ordered_json& object, std::string_view name) {
   const auto it = object.find(name);
   if (it == object.end()) return std::nullopt;
   if constexpr (std::is_same_v<T, std::string>) {
@@ -24,7 +25,7 @@ std::optional<T> Field(const json& object, std::string_view name) {
   return it->template get<T>();
 }
 
-std::optional<SourceRecord::File> ParseFile(const json& entry) {
+std::optional<SourceRecord::File> ParseFile(const ordered_json& entry) {
   if (!entry.is_object()) return std::nullopt;
   const auto path = Field<std::string>(entry, "path");
   const auto size = Field<uint64_t>(entry, "bytes");
@@ -63,13 +64,13 @@ Result<SourceRecord> ParseSourceRecord(std::string_view text, const Path& path) 
     return Fail(ErrorCode::kFormat, path.string(), "is not what `isoveil pull` wrote",
                 "remove the folder, or choose another with -o");
   };
-  const json root = json::parse(text, nullptr, false);
-  if (!root.is_object() || !root.contains("files") || !root["files"].is_array()) return refuse();
-  const auto repository = Field<std::string>(root, "repository");
-  const auto commit = Field<std::string>(root, "commit");
+  const auto root = ParseStrictJson(text, path.string());
+  if (!root || !root->is_object() || !root->contains("files") || !(*root)["files"].is_array()) return refuse();
+  const auto repository = Field<std::string>(*root, "repository");
+  const auto commit = Field<std::string>(*root, "commit");
   if (!repository || !commit) return refuse();
   SourceRecord record{*repository, *commit, {}};
-  for (const json& entry : root["files"]) {
+  for (const ordered_json& entry : (*root)["files"]) {
     auto file = ParseFile(entry);
     if (!file) return refuse();
     record.files.emplace(file->file.path, *std::move(file));
