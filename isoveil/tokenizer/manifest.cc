@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "isoveil/base/strict_json.h"
 #include "isoveil/crypto/hash.h"
 
 namespace isoveil {
@@ -36,11 +37,10 @@ ordered_json TensorsJson(const std::vector<TensorTreatment>& tensors) {
 // Throws unless it is a whole number: nlohmann would cut a fraction, or what is too large, to some integer.
 uint64_t Whole(const ordered_json& value) { return value.get_ref<const uint64_t&>(); }
 
-template <typename T>
-std::vector<T> WholeNumbers(const ordered_json& list) {
-  std::vector<T> numbers;
-  for (const auto& value : list) numbers.push_back(static_cast<T>(Whole(value)));
-  return numbers;
+Shape ShapeOf(const ordered_json& list) {
+  Shape shape;
+  for (const auto& value : list) shape.push_back(Whole(value));
+  return shape;
 }
 
 ordered_json DrawnJson(const std::vector<DrawnSpace>& drawn) {
@@ -58,23 +58,45 @@ std::vector<FileHash> ReadFiles(const ordered_json& list) {
   return files;
 }
 
-// Throws what nlohmann throws on a missing or mistyped field; Read turns it into an Error.
-Manifest FromJson(const ordered_json& json) {
+// What must be one of a few, by name.
+template <typename T>
+Result<T> OneOf(const ordered_json& json, const char* field, std::initializer_list<T> known, std::string_view (*name)(T)) {
+  const auto text = json.at(field).get<std::string>();
+  for (const T value : known) {
+    if (text == name(value)) return value;
+  }
+  return Fail(ErrorCode::kUnsupported, field, fmt::format("{} is unknown here", Quoted(text)), "use the version that wrote it");
+}
+
+Result<std::vector<TokenId>> ReadEnds(const ordered_json& list, uint64_t n_vocab) {
+  std::vector<TokenId> ids;
+  for (const auto& value : list) {
+    if (Whole(value) >= n_vocab) {
+      return Fail(ErrorCode::kFormat, "end_of_generation", fmt::format("expected ids below {}, found {}", n_vocab, Whole(value)));
+    }
+    ids.push_back(static_cast<TokenId>(Whole(value)));
+  }
+  return ids;
+}
+
+// Throws what nlohmann throws on a missing or mistyped field; Parse turns it into an Error.
+Result<Manifest> FromJson(const ordered_json& json) {
   Manifest manifest;
   manifest.key_id = json.at("key_id").get<std::string>();
-  manifest.profile = json.at("profile").get<std::string>() == "rotated" ? Profile::kRotated : Profile::kExact;
+  ISOVEIL_ASSIGN_OR_RETURN(manifest.profile, OneOf(json, "profile", {Profile::kExact, Profile::kRotated}, &ProfileName));
   manifest.architecture = json.at("architecture").get<std::string>();
-  manifest.target =
-      json.at("format").get<std::string>() == "gguf" ? FormatKind::kGguf : FormatKind::kHuggingFace;
+  ISOVEIL_ASSIGN_OR_RETURN(manifest.target,
+                           OneOf(json, "format", {FormatKind::kGguf, FormatKind::kHuggingFace}, &FormatName));
   manifest.n_vocab = Whole(json.at("n_vocab"));
-  manifest.end_of_generation = WholeNumbers<TokenId>(json.at("end_of_generation"));
+  if (manifest.n_vocab == 0 || manifest.n_vocab > kMaxVocabulary) return Fail(ErrorCode::kFormat, "n_vocab", "is out of range");
+  ISOVEIL_ASSIGN_OR_RETURN(manifest.end_of_generation, ReadEnds(json.at("end_of_generation"), manifest.n_vocab));
   for (const auto& file : json.at("source_files")) {
     manifest.source_files.push_back({file.at("name").get<std::string>(), Whole(file.at("bytes"))});
   }
   manifest.server_files = ReadFiles(json.at("server_files"));
   for (const auto& t : json.at("tensors")) {
     manifest.tensors.push_back({t.at("name").get<std::string>(), t.at("type").get<std::string>(),
-                                WholeNumbers<uint64_t>(t.at("shape")),
+                                ShapeOf(t.at("shape")),
                                 t.at("treatment").get<std::vector<std::string>>()});
   }
   for (const auto& [name, why] : json.at("dropped_tensors").items()) {
@@ -86,6 +108,12 @@ Manifest FromJson(const ordered_json& json) {
   }
   manifest.warnings = json.value("warnings", std::vector<std::string>());
   return manifest;
+}
+
+tl::unexpected<Error> Within(const std::string& name, Error error) {
+  error.where = fmt::format("{}: {}", name, error.where);
+  if (error.hint.empty()) error.hint = "encrypt the model again";
+  return tl::unexpected(std::move(error));
 }
 
 }  // namespace
@@ -122,24 +150,27 @@ std::string Manifest::ToJson() const {
 
 Result<Manifest> Manifest::Read(const Path& path) {
   ISOVEIL_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path));
+  return Parse(text, path.string());
+}
+
+Result<Manifest> Manifest::Parse(std::string_view text, const std::string& name) {
   const auto malformed = [&](std::string problem) {
-    return Fail(ErrorCode::kFormat, path.string(), std::move(problem), "encrypt the model again");
+    return Fail(ErrorCode::kFormat, name, std::move(problem), "encrypt the model again");
   };
   try {
-    const ordered_json json = ordered_json::parse(text);
+    ISOVEIL_ASSIGN_OR_RETURN(const ordered_json json, ParseStrictJson(text, name));
     if (!json.is_object() || !json.contains("isoveil_manifest"))
       return malformed("is no manifest of Isoveil");
     const uint64_t version = Whole(json.at("isoveil_manifest"));
     if (version != kVersion) {
-      return Fail(ErrorCode::kUnsupported, path.string(),
+      return Fail(ErrorCode::kUnsupported, name,
                   fmt::format("expected version {}, found {}", kVersion, version),
                   "use the version that wrote it");
     }
-    Manifest manifest = FromJson(json);
-    ISOVEIL_ASSIGN_OR_RETURN(manifest.model_identity,
-                             ParseModelIdentity(json.at("model_identity").get<std::string>(), path.string()));
-    if (manifest.n_vocab == 0 || manifest.n_vocab > kMaxVocabulary)
-      return malformed("n_vocab is out of range");
+    auto manifest = FromJson(json);
+    if (!manifest) return Within(name, std::move(manifest).error());
+    ISOVEIL_ASSIGN_OR_RETURN(manifest->model_identity,
+                             ParseModelIdentity(json.at("model_identity").get<std::string>(), name));
     return manifest;
   } catch (const ordered_json::exception& error) {
     // Only the kind of error: the exception's text may quote the file.

@@ -69,6 +69,8 @@ struct Manifest {
 
   std::string ToJson() const;
   static Result<Manifest> Read(const Path& path);
+  // The file's text, `name` for errors.
+  static Result<Manifest> Parse(std::string_view text, const std::string& name);
 };
 
 std::string_view ProfileName(Profile profile);
