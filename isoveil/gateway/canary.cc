@@ -66,8 +66,18 @@ Result<Canary> FromOldJson(const nlohmann::json& json) {
   return canary;
 }
 
+// The first records have no version.
+Result<int64_t> VersionOf(const nlohmann::json& json, const std::string& name) {
+  const nlohmann::json* version = FieldOrNull(json, "version");
+  if (version == nullptr) return 1;
+  for (const int64_t known : {1, 2}) {
+    if (version->is_number_integer() && *version == known) return known;
+  }
+  return Fail(ErrorCode::kUnsupported, name, fmt::format("expected version 1 or 2, found {}", Quoted(version->dump())),
+              "use the version of isoveil that wrote it, or delete it, to trust the server that runs now");
+}
+
 Result<Canary> FromJson(const nlohmann::json& json) {
-  if (IntOrNull(json, "version").value_or(1) == 1) return FromOldJson(json);
   Canary canary;
   ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::json* steps, ArrayField(json, "steps"));
   for (const nlohmann::json& pair : *steps) {
@@ -173,8 +183,9 @@ Result<CanaryRecord> Compare(const Path& path, const ClientFolder& client, Upstr
 }  // namespace
 
 Result<Canary> ParseCanary(std::string_view text, const std::string& name) {
-  ISOVEIL_ASSIGN_OR_RETURN(const auto json, ParseStrictJson(text, name));
-  Result<Canary> canary = FromJson(json);
+  ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::json json, ParseStrictJson(text, name));
+  ISOVEIL_ASSIGN_OR_RETURN(const int64_t version, VersionOf(json, name));
+  Result<Canary> canary = version == 1 ? FromOldJson(json) : FromJson(json);
   if (canary && !canary->steps.empty()) return canary;
   return Fail(ErrorCode::kFormat, name, "is no record of a server's answer",
               "delete it, to trust the server that runs now");

@@ -98,6 +98,15 @@ TEST_F(CanaryTest, ABrokenRecordIsAnErrorThatNamesTheFile) {
   }
 }
 
+TEST_F(CanaryTest, ARecordOfAnotherVersionIsRefusedByName) {
+  for (const char* version : {"0", "3", "-1", "2.0", "\"2\"", "null", "18446744073709551617"}) {
+    const auto canary = ParseCanary(fmt::format(R"({{"version": {}, "steps": [[1, []]]}})", version), "canary.json");
+    ASSERT_FALSE(canary) << version;
+    EXPECT_EQ(canary.error().code, ErrorCode::kUnsupported) << version;
+    EXPECT_NE(canary.error().Message().find("canary.json: expected version 1 or 2, found"), std::string::npos) << version;
+  }
+}
+
 TEST_F(CanaryTest, AFolderThatCannotBeWrittenToIsUsedWithoutARecord) {
   folder_ /= "missing";
   EXPECT_EQ(RecordOf("abcdefghijklmnop"), CanaryRecord::kNotWritten);
