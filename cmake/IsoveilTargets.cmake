@@ -53,7 +53,7 @@ function(isoveil_fuzzer name)
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   set(corpus "${CMAKE_CURRENT_BINARY_DIR}/${name}-corpus")
   file(MAKE_DIRECTORY "${corpus}")
-  add_test(NAME ${name} COMMAND ${name} -seed=1 -runs=20000 -max_total_time=15 -rss_limit_mb=1024 -timeout=5
+  add_test(NAME ${name} COMMAND ${name} -seed=1 -runs=20000 -max_total_time=10 -rss_limit_mb=1024 -timeout=5
     -print_final_stats=1 "${corpus}" ${arg_SEEDS})
   set_tests_properties(${name} PROPERTIES LABELS fuzz TIMEOUT 120)
 endfunction()
