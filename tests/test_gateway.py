@@ -8,6 +8,7 @@ import os
 import pathlib
 import random
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -673,6 +674,29 @@ def test_many_clients_that_leave(front, blind_server):
         s.close()
     wait_for(lambda: not any(s["is_processing"] for s in slots(blind_server)), 5, "the end of all generations")
     assert ask(front, CHAT, chat_body()).status == 200
+
+
+def test_clients_that_send_drop_by_drop_shut_nobody_out(blind, tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
+    client = tmp_path / "client"
+    shutil.copytree(blind.client, client, ignore=shutil.ignore_patterns("canary.json"))
+    with FakeLlama(blind.n_vocab) as fake, contextlib.ExitStack() as open_ones:
+        with gateway(blind.runner, client, [fake.url], tmp_path / "log", "--upstream-kind", "llama-server") as g:
+            drops = [open_ones.enter_context(socket.create_connection(("127.0.0.1", g.port))) for _ in range(1024)]
+            for s in drops:
+                s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nX: ")
+            for _ in range(4):
+                for s in drops:
+                    with contextlib.suppress(OSError):
+                        s.send(b"x")
+                begun = time.monotonic()
+                assert ask(g, "/v1/models", timeout=5).status == 200
+                assert time.monotonic() - begun < 2
+                time.sleep(0.5)
+            begun = time.monotonic()
+            assert g.end(signal.SIGTERM) == 0
+            assert time.monotonic() - begun < 5
 
 
 def hostile(rng, port):

@@ -4,11 +4,18 @@
 #include <utility>
 
 namespace isoveil {
+namespace {
+
+constexpr std::chrono::milliseconds kRoomTime{500};  // what an ended connection takes at most to go
+
+}  // namespace
 
 bool ConnectionThreads::enqueue(std::function<void()> connection) {
   Threads done;
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    const auto has_room = [&] { return stopped_ || running_.size() < most_; };
+    if (!has_room() && make_room_()) ended_.wait_for(lock, kRoomTime, has_room);
     if (stopped_ || running_.size() >= most_) return false;
     done.swap(done_);
     const auto self = running_.emplace(running_.end());

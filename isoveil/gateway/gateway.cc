@@ -1,13 +1,14 @@
 #include "isoveil/gateway/gateway.h"
 
 #include <httplib.h>
+#include <sys/resource.h>
 
 #include <ctime>
 #include <thread>
 
 #include "isoveil/gateway/apis.h"
-#include "isoveil/gateway/connection_threads.h"
 #include "isoveil/gateway/exchange.h"
+#include "isoveil/gateway/http_server.h"
 #include "isoveil/gateway/message_builder.h"
 #include "isoveil/gateway/metrics.h"
 #include "isoveil/gateway/page.h"
@@ -21,8 +22,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kTick{250};        // how soon a client that left is noticed
 constexpr milliseconds kPingAfter{5'000};  // silence that proxies take for a broken connection
-constexpr time_t kReadSeconds = 30;
-constexpr time_t kWriteSeconds = 30;
 constexpr time_t kKeepAliveSeconds = 5;
 
 using Endpoint = void (*)(const ModelService&, const ApiRequest&, ReplyWriter&);
@@ -70,6 +69,16 @@ Running* RunningOf(httplib::Response& response) {
   return found ? found->get() : nullptr;
 }
 
+// A connection takes a descriptor, and perhaps one to a server; many systems give a process no more than 1,024.
+void AllowFiles(size_t n) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const auto wanted = std::min<rlim_t>(n, limit.rlim_max);
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = wanted;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 }  // namespace
 
 class Gateway::Impl {
@@ -84,7 +93,8 @@ class Gateway::Impl {
                  .name = options_.model_name,
                  .created = std::time(nullptr),
                  .limits = options_.limits,
-                 .parse_special = options_.parse_special} {}
+                 .parse_special = options_.parse_special},
+        server_(static_cast<size_t>(std::max(8, options_.max_connections))) {}
 
   ~Impl() { Stop(); }
 
@@ -121,11 +131,12 @@ class Gateway::Impl {
   RouteTable routes_;
   Metrics metrics_{options_.upstream_urls.size()};
   std::stop_source stopping_;
-  httplib::Server server_;
+  HttpServer server_;
   std::thread listener_;
 };
 
 Status Gateway::Impl::Start() {
+  AllowFiles(2 * static_cast<size_t>(options_.max_connections) + 256);
   if (!client_->vocabulary.chat_template().empty()) {
     ISOVEIL_ASSIGN_OR_RETURN(TemplateSource source, ChatTemplate::SourceOf(client_->vocabulary));
     ISOVEIL_ASSIGN_OR_RETURN(service_.chat, ChatTemplate::Isolate(std::move(source), options_.template_worker));
@@ -155,16 +166,12 @@ Status Gateway::Impl::Start() {
 
 void Gateway::Impl::Stop() {
   stopping_.request_stop();
-  server_.stop();
+  server_.Stop();
   if (listener_.joinable()) listener_.join();
 }
 
 void Gateway::Impl::SetLimits() {
-  const auto most = static_cast<size_t>(std::max(8, options_.max_connections));
-  server_.new_task_queue = [most] { return new ConnectionThreads(most); };
   server_.set_payload_max_length(options_.limits.max_body_bytes);
-  server_.set_read_timeout(kReadSeconds);
-  server_.set_write_timeout(kWriteSeconds);
   server_.set_keep_alive_timeout(kKeepAliveSeconds);
   server_.set_keep_alive_max_count(1000);
   server_.set_tcp_nodelay(true);
