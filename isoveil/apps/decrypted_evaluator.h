@@ -5,7 +5,7 @@
 #pragma once
 
 #include "isoveil/reference/evaluator.h"
-#include "isoveil/tokenizer/vocab_cipher.h"
+#include "isoveil/package/vocab_cipher.h"
 
 namespace isoveil {
 

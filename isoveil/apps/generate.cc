@@ -5,7 +5,7 @@
 #include "isoveil/apps/cli.h"
 #include "isoveil/apps/out_folder.h"
 #include "isoveil/engine/upstream_factory.h"
-#include "isoveil/tokenizer/client_folder.h"
+#include "isoveil/package/client_folder.h"
 #include "isoveil/tokenizer/detokenizer.h"
 
 namespace isoveil {

@@ -1,7 +1,7 @@
 // isoveil inspect: what a file or folder is.
 #include "isoveil/apps/cli.h"
 #include "isoveil/model/bind.h"
-#include "isoveil/tokenizer/manifest.h"
+#include "isoveil/package/manifest.h"
 #include "isoveil/transform/encrypt.h"
 
 namespace isoveil {

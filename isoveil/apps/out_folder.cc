@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "isoveil/tokenizer/manifest.h"
+#include "isoveil/package/manifest.h"
 
 namespace isoveil {
 namespace {

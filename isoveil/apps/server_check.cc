@@ -5,7 +5,7 @@
 #include <set>
 #include <type_traits>
 
-#include "isoveil/format/folder.h"
+#include "isoveil/base/folder.h"
 #include "isoveil/transform/identity.h"
 
 namespace isoveil {

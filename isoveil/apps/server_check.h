@@ -10,7 +10,7 @@
 
 #include "isoveil/base/file.h"
 #include "isoveil/key/key_file.h"
-#include "isoveil/tokenizer/manifest.h"
+#include "isoveil/package/manifest.h"
 #include "isoveil/transform/encrypt.h"
 
 namespace isoveil {

@@ -4,7 +4,7 @@
 
 #include "isoveil/apps/cli.h"
 #include "isoveil/apps/out_folder.h"
-#include "isoveil/tokenizer/client_folder.h"
+#include "isoveil/package/client_folder.h"
 
 namespace isoveil {
 namespace {

@@ -13,7 +13,7 @@
 #include "isoveil/reference/reround.h"
 #include "isoveil/reference/transformers_evaluator.h"
 #include "isoveil/reference/verification.h"
-#include "isoveil/tokenizer/client_folder.h"
+#include "isoveil/package/client_folder.h"
 #include "isoveil/transform/encrypt.h"
 #include "isoveil/transform/identity.h"
 

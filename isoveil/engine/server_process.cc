@@ -21,7 +21,7 @@
 
 #include "isoveil/base/program.h"
 #include "isoveil/engine/http_client.h"
-#include "isoveil/format/folder.h"
+#include "isoveil/base/folder.h"
 
 extern char** environ;
 

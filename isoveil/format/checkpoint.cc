@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "isoveil/format/folder.h"
+#include "isoveil/base/folder.h"
 #include "isoveil/format/gguf_split.h"
 #include "isoveil/format/hf_foreign.h"
 #include "isoveil/format/hf_fp8.h"

@@ -4,8 +4,8 @@
 #include <map>
 #include <set>
 
+#include "isoveil/base/folder.h"
 #include "isoveil/base/strict_json.h"
-#include "isoveil/format/folder.h"
 #include "isoveil/format/hf_foreign.h"
 #include "isoveil/format/hf_index.h"
 #include "isoveil/format/lfs.h"

@@ -2,8 +2,8 @@
 
 #include <array>
 
+#include "isoveil/base/folder.h"
 #include "isoveil/base/strict_json.h"
-#include "isoveil/format/folder.h"
 
 namespace isoveil {
 namespace {

@@ -15,7 +15,7 @@
 #include <stop_token>
 
 #include "isoveil/engine/upstream.h"
-#include "isoveil/tokenizer/client_folder.h"
+#include "isoveil/package/client_folder.h"
 
 namespace isoveil {
 

@@ -18,7 +18,7 @@
 #include "isoveil/gateway/options.h"
 #include "isoveil/gateway/request_log.h"
 #include "isoveil/gateway/upstream_pool.h"
-#include "isoveil/tokenizer/client_folder.h"
+#include "isoveil/package/client_folder.h"
 
 namespace isoveil {
 

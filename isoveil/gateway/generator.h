@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "isoveil/engine/upstream.h"
-#include "isoveil/tokenizer/client_folder.h"
+#include "isoveil/package/client_folder.h"
 
 namespace isoveil {
 

@@ -8,7 +8,7 @@
 #include "isoveil/gateway/response_store.h"
 #include "isoveil/gateway/system_messages.h"
 #include "isoveil/tokenizer/chat_template.h"
-#include "isoveil/tokenizer/client_folder.h"
+#include "isoveil/package/client_folder.h"
 #include "isoveil/tokenizer/spelled_tokens.h"
 
 namespace isoveil {

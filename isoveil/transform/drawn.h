@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "isoveil/model/bind.h"
-#include "isoveil/tokenizer/manifest.h"
+#include "isoveil/package/manifest.h"
 
 namespace isoveil {
 

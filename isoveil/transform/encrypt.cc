@@ -12,10 +12,10 @@
 #include "isoveil/crypto/hash.h"
 #include "isoveil/format/lora_extras.h"
 #include "isoveil/format/safetensors.h"
-#include "isoveil/tokenizer/manifest.h"
+#include "isoveil/package/manifest.h"
 #include "isoveil/transform/axis_actions.h"
 #include "isoveil/transform/identity.h"
-#include "isoveil/transform/package.h"
+#include "isoveil/transform/server_files.h"
 #include "isoveil/transform/write_shards.h"
 
 namespace isoveil {

@@ -19,7 +19,7 @@
 
 #include "isoveil/key/key_file.h"
 #include "isoveil/transform/drawn.h"
-#include "isoveil/transform/package.h"
+#include "isoveil/transform/server_files.h"
 #include "isoveil/transform/plan.h"
 
 namespace isoveil {

@@ -13,7 +13,7 @@
 
 #include "isoveil/key/model_key.h"
 #include "isoveil/model/bind.h"
-#include "isoveil/tokenizer/manifest.h"
+#include "isoveil/package/manifest.h"
 
 namespace isoveil {
 

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "isoveil/tokenizer/placeholder.h"
-#include "isoveil/tokenizer/vocab_cipher.h"
+#include "isoveil/package/vocab_cipher.h"
 #include "isoveil/tokenizer/vocabulary.h"
 #include "isoveil/transform/plan.h"
 

@@ -1,4 +1,4 @@
-#include "isoveil/transform/package.h"
+#include "isoveil/transform/server_files.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 
 #include "isoveil/tokenizer/chat_examples.h"
 #include "isoveil/tokenizer/from_hf.h"
-#include "isoveil/tokenizer/id_fields.h"
+#include "isoveil/package/id_fields.h"
 
 namespace isoveil {
 namespace {

@@ -1,4 +1,4 @@
-#include "isoveil/tokenizer/manifest.h"
+#include "isoveil/package/manifest.h"
 
 #include <nlohmann/json.hpp>
 

@@ -1,5 +1,5 @@
 // Any text as a manifest: what is read, written and read again is the same, and its ids are ids of the vocabulary.
-#include "isoveil/tokenizer/manifest.h"
+#include "isoveil/package/manifest.h"
 #include "tests/fuzz/require.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

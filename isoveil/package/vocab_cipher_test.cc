@@ -1,4 +1,4 @@
-#include "isoveil/tokenizer/vocab_cipher.h"
+#include "isoveil/package/vocab_cipher.h"
 
 #include <gtest/gtest.h>
 

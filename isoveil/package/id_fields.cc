@@ -1,4 +1,4 @@
-#include "isoveil/tokenizer/id_fields.h"
+#include "isoveil/package/id_fields.h"
 
 #include <algorithm>
 #include <array>

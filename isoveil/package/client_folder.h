@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "isoveil/key/key_file.h"
-#include "isoveil/tokenizer/manifest.h"
-#include "isoveil/tokenizer/vocab_cipher.h"
+#include "isoveil/package/manifest.h"
+#include "isoveil/package/vocab_cipher.h"
 #include "isoveil/tokenizer/vocabulary.h"
 
 namespace isoveil {

@@ -1,4 +1,4 @@
-#include "isoveil/tokenizer/client_folder.h"
+#include "isoveil/package/client_folder.h"
 
 #include "isoveil/tokenizer/chat_examples.h"
 

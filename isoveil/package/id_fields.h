@@ -22,7 +22,7 @@
 
 #include "isoveil/base/result.h"
 #include "isoveil/format/gguf.h"
-#include "isoveil/tokenizer/vocab_cipher.h"
+#include "isoveil/package/vocab_cipher.h"
 
 namespace isoveil {
 
