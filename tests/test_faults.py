@@ -108,3 +108,26 @@ def test_a_source_that_is_cut_off_while_it_is_read_is_named(encryption, referenc
     finally:
         weights.write_bytes(content)
     assert failures > 5
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json"])
+def test_a_text_that_changes_meanwhile_is_named(encryption, reference, name):
+    """The weights would follow one configuration and the client's folder another tokenizer."""
+    expected, count = reference
+    path = pathlib.Path(encryption.command[2]) / name
+    content = path.read_bytes()
+    failures = 0
+    try:
+        for n in sample(count, 6):
+            done = encryption.run(FAULT_TRUNCATE_AT=str(n), FAULT_TRUNCATE_FILE=str(path))
+            path.write_bytes(content)
+            if done.returncode != 0:
+                failures += 1
+                assert done.returncode == 1 and encryption.published() is None
+                assert done.stderr.count("isoveil: error:") == 1 and name in done.stderr, done.stderr
+            else:
+                assert encryption.published() == expected, n
+            encryption.clean()
+    finally:
+        path.write_bytes(content)
+    assert failures >= 5

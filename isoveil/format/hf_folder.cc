@@ -158,6 +158,14 @@ std::vector<Path> HfFolder::tokenizer_files() const {
   return files;
 }
 
+std::vector<Path> HfFolder::text_files() const {
+  std::vector<Path> files = tokenizer_files();
+  for (const char* name : {"config.json", "generation_config.json"}) {
+    if (FileExists(path_ / name)) files.push_back(path_ / name);
+  }
+  return files;
+}
+
 bool HfFolder::has_tokenizer() const {
   return std::any_of(std::begin(kVocabularyFiles), std::end(kVocabularyFiles),
                      [&](const char* name) { return FileExists(path_ / name); });

@@ -40,6 +40,8 @@ class HfFolder {
 
   // The files that a tokenizer and a chat template may be made of, as far as they are there.
   std::vector<Path> tokenizer_files() const;
+  // The same, and the configurations: everything of the folder that is read beside weights.
+  std::vector<Path> text_files() const;
   // Whether one of them holds a vocabulary.
   bool has_tokenizer() const;
 

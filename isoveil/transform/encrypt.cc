@@ -75,12 +75,17 @@ Status WriteVocabulary(const Path& path, const GgufMetadata& vocabulary, std::st
   return WriteStaged(path, layout.header);
 }
 
-// A source that is written to while it is read would give a mix of two models.
+// A source that is written to while it is read, its weights or its texts, would give a mix of two models.
 class SourceWatch {
  public:
   static Result<SourceWatch> Begin(const Checkpoint& checkpoint) {
     SourceWatch watch;
-    for (const Path& path : checkpoint.weight_files()) {
+    std::vector<Path> files = checkpoint.weight_files();
+    if (checkpoint.hf() != nullptr) {
+      const std::vector<Path> texts = checkpoint.hf()->text_files();
+      files.insert(files.end(), texts.begin(), texts.end());
+    }
+    for (const Path& path : files) {
       ISOVEIL_ASSIGN_OR_RETURN(const FileState state, StateOf(path));
       watch.states_.emplace_back(path, state);
     }

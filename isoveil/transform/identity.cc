@@ -31,12 +31,9 @@ class LengthPrefixed {
 };
 
 Status AddFolder(const HfFolder& folder, LengthPrefixed& hash) {
-  std::vector<Path> files = folder.tokenizer_files();
-  files.push_back(folder.path() / "config.json");
-  files.push_back(folder.path() / "generation_config.json");
+  std::vector<Path> files = folder.text_files();
   std::sort(files.begin(), files.end());
   for (const Path& path : files) {
-    if (!FileExists(path)) continue;
     ISOVEIL_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(path));
     hash.Text(path.filename().string());
     hash.Bytes(file.bytes());
