@@ -43,7 +43,7 @@ export async function* streamChat(request: ChatRequest, signal: AbortSignal): As
   });
   if (!response.body) throw new ApiError('The gateway sent an empty reply.', response.status, 'empty');
   let finished = false;
-  for await (const data of readEvents(response.body)) {
+  for await (const data of told(readEvents(response.body))) {
     if (data.startsWith('[DONE]')) return;
     for (const event of decodeChunk(data)) {
       finished ||= event.type === 'finish';
@@ -51,6 +51,16 @@ export async function* streamChat(request: ChatRequest, signal: AbortSignal): As
     }
   }
   if (!finished) throw new ApiError('The connection ended before the answer did.', 0, 'stream_ended');
+}
+
+// Events until the end, or until the connection breaks, told as such.
+async function* told(events: AsyncGenerator<string>): AsyncGenerator<string> {
+  try {
+    yield* events;
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new ApiError(`The connection broke: ${String(error)}`, 0, 'stream_ended');
+  }
 }
 
 // Settings that are null are left out, so that the server's own defaults hold.

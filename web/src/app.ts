@@ -4,6 +4,7 @@ import { getModels, getStatus, hasApiKey, setApiKey, streamChat } from './api.ts
 import { ArchiveError, MAX_ARCHIVE_BYTES, mergeChats, readArchive, writeArchive } from './core/archive.ts';
 import { ApiError } from './core/chunks.ts';
 import { cutBefore, newConversation, requestMessages, settle, withMessage, withTurn } from './core/conversation.ts';
+import { failureOf } from './core/failures.ts';
 import { DEFAULT_SETTINGS, loadSettings, saveSettings, type Settings } from './core/settings.ts';
 import type { Conversation, GatewayStatus, Message, Params, WireRecord } from './core/types.ts';
 import { newId, saveFile, wideWindow } from './platform.ts';
@@ -311,7 +312,7 @@ export class App {
     this.aborts.delete(chat.id);
     this.setStreaming(chat.id, false);
     this.update(chat.id, end, true);
-    this.set({ announcement: end.error ? `The answer failed: ${end.error.message}` : 'The answer is complete.' });
+    this.set({ announcement: end.error ? failureOf(end.error).text : 'The answer is complete.' });
   }
 
   // The figures of a stopped reply, unless it has been deleted or replaced meanwhile.

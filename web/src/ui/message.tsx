@@ -3,8 +3,9 @@ import type { JSX } from 'preact';
 import { memo } from 'preact/compat';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { App } from '../app.ts';
+import { failureOf } from '../core/failures.ts';
 import { renderBlocks } from '../core/markdown.ts';
-import type { Message } from '../core/types.ts';
+import type { Message, ReplyError } from '../core/types.ts';
 import { sanitize } from '../sanitize.ts';
 import { fitHeight } from './composer.tsx';
 import { Icon, IconButton } from './controls.tsx';
@@ -33,11 +34,7 @@ export const MessageView = memo(function MessageView(props: MessageProps): JSX.E
         : user
           ? <div class="said">{message.content}</div>
           : <Answer message={message} />}
-      {message.error && (
-        <div class="message-error" role="alert">
-          <Icon name="warn" /><span>{message.error.message}{message.error.code && <code>{message.error.code}</code>}</span>
-        </div>
-      )}
+      {message.error && <FailureView app={app} message={message} error={message.error} />}
       {!editing && !streaming && (
         <footer class="message-foot">
           {!user && <Figures message={message} />}
@@ -52,6 +49,24 @@ export const MessageView = memo(function MessageView(props: MessageProps): JSX.E
     </article>
   );
 });
+
+function FailureView({ app, message, error }: { app: App; message: Message; error: ReplyError }): JSX.Element {
+  const { text, again } = failureOf(error);
+  return (
+    <div class="message-error" role="alert">
+      <Icon name="warn" />
+      <div>
+        <p>{text}</p>
+        <details>
+          <summary>Details<Icon name="chevron" /></summary>
+          <p>{error.message}{error.code && <code>{error.code}</code>}</p>
+        </details>
+      </div>
+      {again === 'retry' && <button type="button" data-action="try-again" onClick={() => app.regenerate(message.id)}>Try again</button>}
+      {again === 'new_chat' && <button type="button" data-action="new-chat" onClick={() => app.newChat()}>New chat</button>}
+    </div>
+  );
+}
 
 function Answer({ message }: { message: Message }): JSX.Element {
   const streaming = message.status === 'streaming';

@@ -172,15 +172,35 @@ describe('talking', () => {
 });
 
 describe('failures', () => {
-  for (const [script, expected] of [['break', /The server went away[\s\S]*upstream_lost/], ['vanish', /connection ended|cannot be reached|network/i],
-                                    ['garbage', /cannot read: it is not JSON/], ['refuse', /9000 tokens[\s\S]*context_length_exceeded/]] as const) {
-    test(`"${script}" is told, and the next message works`, mockOnly, async () => {
+  for (const [script, sentence, details] of [
+    ['break', /^The answer failed\./, /The server went away[\s\S]*upstream_lost/],
+    ['vanish', /connection ended|cannot be reached/, /connection ended|cannot be reached|network/i],
+    ['garbage', /cannot be read/, /cannot read: it is not JSON/],
+    ['refuse', /longer than the model can read/, /9000 tokens[\s\S]*context_length_exceeded/],
+  ] as const) {
+    test(`"${script}" is told in a sentence, with the rest behind it, and the next message works`, mockOnly, async () => {
       await say(page, `/${script}`);
-      assert.match(await page.locator('.message-error').innerText(), expected);
+      const failure = page.locator('.message-error');
+      assert.match(await failure.innerText(), sentence);
+      assert.doesNotMatch(await failure.innerText(), /[a-z]_[a-z]/);
+      await failure.getByText('Details').click();
+      assert.match(await failure.innerText(), details);
       await say(page, 'and now?');
       assert.match(await lastAnswer(page), /permutation/);
     });
   }
+
+  test('"Try again" asks the same question, and a chat that is too long leads to a new one', mockOnly, async () => {
+    await say(page, '/break');
+    const asked = mock.chats.length;
+    await page.locator('.message-error').getByRole('button', { name: 'Try again' }).click();
+    await page.waitForFunction((n) => document.querySelectorAll('.message-error').length === n, 1);
+    assert.equal(mock.chats.length, asked + 1);
+    assert.deepEqual(mock.chats.at(-1)?.body.messages, mock.chats.at(-2)?.body.messages);
+    await say(page, '/refuse');
+    await page.locator('.message-error').last().getByRole('button', { name: 'New chat' }).click();
+    assert.equal(await page.locator('.message').count(), 0);
+  });
 
   test('a gateway that asks for a key gets it, and the tab keeps it', mockOnly, async () => {
     mock.options = { apiKey: 'secret-key' };
@@ -227,7 +247,7 @@ describe('failures', () => {
     await page.locator('.notice.danger', { hasText: 'cannot be reached' }).waitFor();
     mock = new MockGateway();
     await mock.listen(Number(port));
-    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.locator('.notice').getByRole('button', { name: 'Try again' }).click();
     await page.locator('.notice').waitFor({ state: 'detached' });
   });
 });
