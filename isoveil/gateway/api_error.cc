@@ -9,20 +9,20 @@ std::string Sentence(const Error& error) {
   return text;
 }
 
-ApiError OfRequest(const Error& error, int status, std::string code) {
+ApiError OfRequest(const Error& error, int status, ApiCode code) {
   return {.status = status,
           .type = "invalid_request_error",
           .message = Sentence(error),
           .param = error.where.empty() ? std::nullopt : std::optional(error.where),
-          .code = std::move(code),
+          .code = code,
           .final = true};
 }
 
-ApiError OfUpstream(const Error& error, int status, std::string code, std::optional<int> retry) {
+ApiError OfUpstream(const Error& error, int status, ApiCode code, std::optional<int> retry) {
   return {.status = status,
           .type = "upstream_error",
           .message = "the model's server: " + Sentence(error),
-          .code = std::move(code),
+          .code = code,
           .retry_after_seconds = retry};
 }
 
@@ -39,7 +39,7 @@ nlohmann::ordered_json AnthropicForm(const ApiError& error) {
       default: return error.status < 500 ? "invalid_request_error" : "api_error";
     }
   };
-  const char* const begin = error.code == "context_length_exceeded" ? "prompt is too long: " : "";
+  const char* const begin = error.code == ApiCode::kContextLengthExceeded ? "prompt is too long: " : "";
   return {{"type", "error"}, {"error", {{"type", type()}, {"message", begin + error.message}}}};
 }
 
@@ -51,36 +51,37 @@ ErrorForm ErrorFormOf(std::string_view path) {
 
 nlohmann::ordered_json ApiError::ToJson(ErrorForm form) const {
   if (form == ErrorForm::kAnthropic) return AnthropicForm(*this);
-  const auto or_null = [](const std::optional<std::string>& text) -> nlohmann::ordered_json {
+  const auto or_null = [](const auto& text) -> nlohmann::ordered_json {
     return text ? nlohmann::ordered_json(*text) : nlohmann::ordered_json(nullptr);
   };
-  return {{"error", {{"message", message}, {"type", type}, {"param", or_null(param)}, {"code", or_null(code)}}}};
+  const auto code_name = code ? std::optional(ApiCodeName(*code)) : std::nullopt;
+  return {{"error", {{"message", message}, {"type", type}, {"param", or_null(param)}, {"code", or_null(code_name)}}}};
 }
 
-ApiError BadField(std::string param, std::string message, std::string code) {
+ApiError BadField(std::string param, std::string message, ApiCode code) {
   return {.status = 400,
           .type = "invalid_request_error",
           .message = std::move(message),
           .param = std::move(param),
-          .code = std::move(code),
+          .code = code,
           .final = true};
 }
 
 ApiError ToApiError(const Error& error) {
   switch (error.code) {
-    case ErrorCode::kInvalidArgument: return OfRequest(error, 400, "invalid_value");
-    case ErrorCode::kUnsupported: return OfRequest(error, 400, "unsupported");
-    case ErrorCode::kNotFound: return OfRequest(error, 404, "not_found");
-    case ErrorCode::kTooLong: return OfRequest(error, 400, "context_length_exceeded");
+    case ErrorCode::kInvalidArgument: return OfRequest(error, 400, ApiCode::kInvalidValue);
+    case ErrorCode::kUnsupported: return OfRequest(error, 400, ApiCode::kUnsupported);
+    case ErrorCode::kNotFound: return OfRequest(error, 404, ApiCode::kNotFound);
+    case ErrorCode::kTooLong: return OfRequest(error, 400, ApiCode::kContextLengthExceeded);
     case ErrorCode::kUnfulfilled:
-      return {.status = 502, .type = "model_error", .message = Sentence(error), .code = "answer_not_as_required", .final = true};
-    case ErrorCode::kUnavailable: return OfUpstream(error, 503, "upstream_unavailable", 1);
-    case ErrorCode::kAuth: return OfUpstream(error, 502, "upstream_refused", std::nullopt);
-    case ErrorCode::kFormat: return OfUpstream(error, 502, "upstream_garbled", std::nullopt);
-    case ErrorCode::kMismatch: return OfUpstream(error, 502, "upstream_mismatch", std::nullopt);
+      return {.status = 502, .type = "model_error", .message = Sentence(error), .code = ApiCode::kAnswerNotAsRequired, .final = true};
+    case ErrorCode::kUnavailable: return OfUpstream(error, 503, ApiCode::kUpstreamUnavailable, 1);
+    case ErrorCode::kAuth: return OfUpstream(error, 502, ApiCode::kUpstreamRefused, std::nullopt);
+    case ErrorCode::kFormat: return OfUpstream(error, 502, ApiCode::kUpstreamGarbled, std::nullopt);
+    case ErrorCode::kMismatch: return OfUpstream(error, 502, ApiCode::kUpstreamMismatch, std::nullopt);
     case ErrorCode::kCancelled:
-      return {.status = 499, .message = "the request was cancelled", .code = "cancelled"};
-    default: return {.status = 500, .message = Sentence(error), .code = std::string(ErrorCodeName(error.code))};
+      return {.status = 499, .message = "the request was cancelled", .code = ApiCode::kCancelled};
+    default: return {.status = 500, .message = Sentence(error), .code = ApiCode::kInternalError};
   }
 }
 

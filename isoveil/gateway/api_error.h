@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "isoveil/base/result.h"
+#include "isoveil/gateway/api_code.h"
 
 namespace isoveil {
 
@@ -29,7 +30,7 @@ struct ApiError {
   std::string type = "server_error";
   std::string message;
   std::optional<std::string> param = std::nullopt;
-  std::optional<std::string> code = std::nullopt;
+  std::optional<ApiCode> code = std::nullopt;
   // Sent as "retry-after"; absent where a retry would not help.
   std::optional<int> retry_after_seconds = std::nullopt;
   // Sent as "x-should-retry: false": the same request would fail in the same way.
@@ -39,11 +40,11 @@ struct ApiError {
 };
 
 // A field of the request that is wrong.
-ApiError BadField(std::string param, std::string message, std::string code = "invalid_value");
+ApiError BadField(std::string param, std::string message, ApiCode code = ApiCode::kInvalidValue);
 
 // kInvalidArgument, kUnsupported and kTooLong are the client's (400, `where` is the field), kNotFound 404, a server that
 // is away 503, one that answers nonsense or refuses the gateway 502, a model that does not answer as it must 502,
-// kCancelled 499.
+// kCancelled 499; all else is the gateway's own (500).
 ApiError ToApiError(const Error& error);
 
 }  // namespace isoveil

@@ -13,7 +13,7 @@ void Exchange::Start(std::function<void(ReplyWriter&, std::stop_token)> work) {
       work(*this, stop_.get_token());
     } catch (const std::exception&) {
       // Its text may hold a part of the request.
-      Fail({.status = 500, .message = "the gateway failed on this request", .code = "internal_error"});
+      Fail({.status = 500, .message = "the gateway failed on this request", .code = ApiCode::kInternalError});
     }
     const std::lock_guard lock(mutex_);
     done_ = true;

@@ -190,19 +190,19 @@ void Gateway::Impl::SetLimits() {
   server_.set_error_handler([this](const httplib::Request& request, httplib::Response& response) {
     if (!response.body.empty()) return httplib::Server::HandlerResponse::Unhandled;
     if (response.status == 404 && RefuseMethod(request, response)) return httplib::Server::HandlerResponse::Handled;
-    ApiError error{.status = response.status, .type = "invalid_request_error", .message = "", .code = "bad_request"};
+    ApiError error{.status = response.status, .type = "invalid_request_error", .message = "", .code = ApiCode::kBadRequest};
     switch (response.status) {
       case 404:
         error.message = fmt::format("there is nothing at {}", Quoted(request.path));
-        error.code = "not_found";
+        error.code = ApiCode::kNotFound;
         break;
       case 413:
         error.message = "the body is larger than this gateway takes, as it comes or unpacked";
-        error.code = "body_too_large";
+        error.code = ApiCode::kBodyTooLarge;
         break;
       case 415:
         error.message = "expected a body as it is, or one with Content-Encoding gzip or deflate";
-        error.code = "unsupported_content_encoding";
+        error.code = ApiCode::kUnsupportedContentEncoding;
         break;
       default: error.message = "the request cannot be understood: its headers, framing or compression are damaged";
     }
@@ -214,7 +214,7 @@ void Gateway::Impl::SetLimits() {
     if (running) (*running)->status = response.status;
   });
   server_.set_exception_handler([](const httplib::Request& request, httplib::Response& response, std::exception_ptr) {
-    Write({.status = 500, .message = "the gateway failed on this request", .code = "internal_error"}, request, response);
+    Write({.status = 500, .message = "the gateway failed on this request", .code = ApiCode::kInternalError}, request, response);
   });
 }
 
@@ -227,7 +227,7 @@ bool Gateway::Impl::RefuseMethod(const httplib::Request& request, httplib::Respo
   Write({.status = 405,
          .type = "invalid_request_error",
          .message = fmt::format("expected {} here", list),
-         .code = "method_not_allowed"},
+         .code = ApiCode::kMethodNotAllowed},
         request, response);
   return true;
 }
@@ -392,7 +392,7 @@ void Gateway::Impl::Answer(Endpoint endpoint, const httplib::Request& request, h
         if (item.final) response.set_header("X-Should-Retry", "false");
         return response.set_content(std::move(item.text), item.content_type);
       case ReplyItem::Kind::kEnd:
-        return Write({.status = 500, .message = "the gateway has no answer", .code = "internal_error"}, request, response);
+        return Write({.status = 500, .message = "the gateway has no answer", .code = ApiCode::kInternalError}, request, response);
     }
   }
 }

@@ -31,15 +31,15 @@ int64_t NowMs() {
       .count();
 }
 
-ApiError Forbidden(std::string message, std::string code) {
-  return {.status = 403, .type = "permission_error", .message = std::move(message), .code = std::move(code)};
+ApiError Forbidden(std::string message, ApiCode code) {
+  return {.status = 403, .type = "permission_error", .message = std::move(message), .code = code};
 }
 
 ApiError TooMany(std::string message, int retry_after) {
   return {.status = 429,
           .type = "rate_limit_error",
           .message = std::move(message),
-          .code = "rate_limit_exceeded",
+          .code = ApiCode::kRateLimitExceeded,
           .retry_after_seconds = retry_after};
 }
 
@@ -82,16 +82,16 @@ std::optional<ApiError> Guard::CheckPlace(const Caller& caller) const {
   const bool local = IsLoopback(name) && (host == name || host == name + port);
   if (!local && std::none_of(options_.allowed_hosts.begin(), options_.allowed_hosts.end(), is_listed)) {
     return Forbidden("the Host header names another machine; add it with --allowed-host if it is this one",
-                     "host_not_allowed");
+                     ApiCode::kHostNotAllowed);
   }
   const std::string origin = Lower(caller.origin);
   if (!origin.empty()) {
     const bool own = origin == "http://" + host || origin == "https://" + host;
     if (!own && !IsListedOrigin(caller)) {
-      return Forbidden("pages of another origin may not use this gateway", "origin_not_allowed");
+      return Forbidden("pages of another origin may not use this gateway", ApiCode::kOriginNotAllowed);
     }
   } else if (caller.fetch_site == "cross-site") {
-    return Forbidden("pages of another origin may not use this gateway", "origin_not_allowed");
+    return Forbidden("pages of another origin may not use this gateway", ApiCode::kOriginNotAllowed);
   }
   return std::nullopt;
 }
@@ -119,7 +119,7 @@ std::optional<ApiError> Guard::CheckKey(const Caller& caller, size_t* who) const
   return ApiError{.status = 401,
                   .type = "authentication_error",
                   .message = "the API key is missing or wrong; send it as \"Authorization: Bearer KEY\" or \"x-api-key: KEY\"",
-                  .code = "invalid_api_key"};
+                  .code = ApiCode::kInvalidApiKey};
 }
 
 tl::expected<Guard::Slot, ApiError> Guard::Enter(size_t who) {

@@ -66,7 +66,7 @@ void GetModel(const ModelService& service, const ApiRequest& request, ReplyWrite
               .type = "invalid_request_error",
               .message = "there is no such model here; GET /v1/models lists what there is",
               .param = "model",
-              .code = "model_not_found",
+              .code = ApiCode::kModelNotFound,
               .final = true});
 }
 
@@ -75,7 +75,7 @@ void GetModel(const ModelService& service, const ApiRequest& request, ReplyWrite
 void Embeddings(const ModelService& service, const ApiRequest& request, ReplyWriter& reply) {
   const auto body = ParseBody(request, service.limits.max_depth);
   if (!body) return reply.Fail(ToApiError(body.error()));
-  reply.Fail(BadField("model", "this model generates text and gives no embeddings", "unsupported"));
+  reply.Fail(BadField("model", "this model generates text and gives no embeddings", ApiCode::kUnsupported));
 }
 
 }  // namespace isoveil

@@ -281,7 +281,7 @@ class Run {
     Begin();
     output_.Stop();
     Json failed = ResponseJson(response_, "failed", output_.Output("incomplete"), nullptr);
-    failed["error"] = {{"code", error.code == ErrorCode::kTooLong ? *api.code : "server_error"}, {"message", api.message}};
+    failed["error"] = {{"code", error.code == ErrorCode::kTooLong ? ApiCodeName(*api.code) : "server_error"}, {"message", api.message}};
     output_.Lifecycle("response.failed", failed);
   }
 

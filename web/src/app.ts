@@ -158,8 +158,7 @@ export class App {
     const before = this.settledCurrent();
     if (!text.trim()) return;
     this.set({ editing: null });
-    this.start(cutBefore(before, messageId), text);
-    if (before.messages[before.messages.length - 2]?.id !== messageId) this.offerUndo(before, 'Later messages were dropped.');
+    this.replaceFrom(before, messageId, text);
   }
 
   // Answers anew what the reply with this id answered.
@@ -167,10 +166,7 @@ export class App {
     const before = this.settledCurrent();
     const index = before.messages.findIndex((message) => message.id === replyId);
     const user = before.messages[index - 1];
-    if (!user || user.role !== 'user') return;
-    const old = before.messages[index]!;
-    this.start(cutBefore(before, user.id), user.content);
-    if (old.content !== '') this.offerUndo(before, 'The former answer was dropped.');
+    if (user?.role === 'user') this.replaceFrom(before, user.id, user.content);
   }
 
   stop(chatId: string = this.state.current.id): void {
@@ -268,6 +264,14 @@ export class App {
   }
 
   // --- inside
+
+  // Whatever had words and goes can be brought back.
+  private replaceFrom(before: Conversation, messageId: string, text: string): void {
+    const [answer, ...later] = before.messages.slice(before.messages.findIndex((message) => message.id === messageId) + 1);
+    this.start(cutBefore(before, messageId), text);
+    if (later.length > 0) this.offerUndo(before, 'Later messages were dropped.');
+    else if (answer?.content) this.offerUndo(before, 'The former answer was dropped.');
+  }
 
   private start(chat: Conversation, text: string): void {
     this.stop(chat.id);

@@ -11,7 +11,7 @@ export interface Failure {
 const retry = (text: string): Failure => ({ text, again: 'retry' });
 const settled = (text: string): Failure => ({ text, again: null });
 
-// By the gateway's codes and the page's own.
+// By the gateway's codes (isoveil/gateway/api_code.h) and the page's own.
 export const FAILURES: Readonly<Record<string, Failure>> = {
   upstream_unavailable: retry('The model’s server cannot be reached right now.'),
   upstream_garbled: retry('The model’s server sent something that is no answer.'),

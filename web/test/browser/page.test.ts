@@ -202,6 +202,29 @@ describe('failures', () => {
     assert.equal(await page.locator('.message').count(), 0);
   });
 
+  test('"Try again" in the middle of a chat can be undone', mockOnly, async () => {
+    await say(page, '/away at once');
+    await say(page, 'a later question');
+    await page.locator('.message-error').getByRole('button', { name: 'Try again' }).click();
+    await settled(page);
+    assert.deepEqual(await userTexts(), ['/away at once']);
+    await page.locator('.toast', { hasText: 'Later messages were dropped' }).getByRole('button', { name: 'Undo' }).click();
+    await page.locator('.said', { hasText: 'a later question' }).waitFor();
+  });
+
+  test('a former answer can be had back after an edit of its question', async () => {
+    await say(page, 'the question');
+    const answer = await lastAnswer(page);
+    await page.locator('.message.user').hover();
+    await page.locator('.message.user').getByRole('button', { name: 'Edit' }).click();
+    await page.locator('.editor textarea:focus').fill('/emoji');
+    await page.keyboard.press('Enter');
+    await settled(page);
+    await page.locator('.toast', { hasText: 'former answer' }).getByRole('button', { name: 'Undo' }).click();
+    await page.locator('.said', { hasText: 'the question' }).waitFor();
+    assert.equal(await lastAnswer(page), answer);
+  });
+
   test('a gateway that asks for a key gets it, and the tab keeps it', mockOnly, async () => {
     mock.options = { apiKey: 'secret-key' };
     await page.reload();

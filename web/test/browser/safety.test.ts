@@ -255,6 +255,16 @@ describe('looks', () => {
     await context.close();
   });
 
+  test('on a phone the way out of a failure stands below its sentence, large enough for a finger', mockOnly, async () => {
+    const { page, context } = await open(browser, url, { width: 360, height: 740, touch: true });
+    await say(page, '/away');
+    const failure = page.locator('.message-error');
+    const [button, sentence] = await Promise.all([failure.getByRole('button').boundingBox(), failure.locator('p').first().boundingBox()]);
+    assert.ok(button && sentence && button.y >= sentence.y + sentence.height && button.height >= 44, JSON.stringify({ button, sentence }));
+    assert.ok(sentence.width > 200, 'the sentence keeps its width');
+    await context.close();
+  });
+
   test('motion stops where the system asks for it', async () => {
     const { page, context } = await open(browser, url);
     await say(page, 'hello');

@@ -101,6 +101,10 @@ export class MockGateway {
       sendError(response, 400, 'The prompt has 9000 tokens, more than the 4096 that the model takes.', 'context_length_exceeded');
       return;
     }
+    if (script === 'away') {
+      sendError(response, 503, 'the model\'s server: http://127.0.0.1:8081: does not answer', 'upstream_unavailable');
+      return;
+    }
     let open = true;
     response.on('close', () => {
       if (open) this.disconnects += 1;
