@@ -2,6 +2,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { App, State } from '../app.ts';
+import { roomIn, thousands } from '../core/context.ts';
 import { Icon } from './controls.tsx';
 
 export function Composer({ app, state }: { app: App; state: State }): JSX.Element {
@@ -40,6 +41,7 @@ export function Composer({ app, state }: { app: App; state: State }): JSX.Elemen
   };
   return (
     <form class="composer" onSubmit={(event) => { event.preventDefault(); send(); }}>
+      <RoomNotice app={app} state={state} />
       <div class="composer-box">
         <textarea id="compose" ref={box} rows={1} value={text} placeholder="Write a message"
                   aria-label="Message" onInput={(event) => write(event.currentTarget.value)} onKeyDown={onKeyDown} />
@@ -54,6 +56,22 @@ export function Composer({ app, state }: { app: App; state: State }): JSX.Elemen
         }}>What is not protected</button>
       </p>
     </form>
+  );
+}
+
+function RoomNotice({ app, state }: { app: App; state: State }): JSX.Element | null {
+  const room = roomIn(state.current, state.status?.n_context ?? null);
+  if (!room || room.state === 'roomy') return null;
+  return (
+    <p class={`room ${room.state}`} role="status">
+      {room.state === 'full'
+        ? <span>This chat is full: the model can read no more of it.</span>
+        : <span>This chat is nearly full: about {thousands(room.left)} of {thousands(room.size)} tokens are left.</span>}
+      <button type="button" class={room.state === 'full' ? 'primary' : 'quiet'} onClick={() => {
+        app.newChat();
+        document.getElementById('compose')?.focus();
+      }}>New chat</button>
+    </p>
   );
 }
 

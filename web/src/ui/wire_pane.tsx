@@ -2,6 +2,7 @@
 import type { JSX } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
 import type { App, State } from '../app.ts';
+import { roomIn, thousands, type Room } from '../core/context.ts';
 import type { GatewayStatus, Message } from '../core/types.ts';
 import { countIds, wireStats, type WireStats } from '../core/wire.ts';
 import { wideWindow } from '../platform.ts';
@@ -24,7 +25,7 @@ export function WirePane({ app, state }: { app: App; state: State }): JSX.Elemen
                 title="Hide the words, to see only what the server has">Veil the words</button>
         <IconButton icon="close" label="Close what the server sees" keys={wideWindow.matches ? 'Ctrl+.' : 'Esc'} onClick={() => app.togglePane(false)} />
       </header>
-      {state.status && <Identity status={state.status} />}
+      {state.status && <Identity status={state.status} room={roomIn(state.current, state.status.n_context)} />}
       {record && reply
         ? <Ledger record={record} replyId={reply.id} streaming={reply.status === 'streaming'} vocab={vocab} counts={counts} veiled={veiled} />
         : <Ghost text={emptyText(state, reply)} />}
@@ -50,7 +51,7 @@ export function MatchBadge({ status, compact = false }: { status: GatewayStatus;
   );
 }
 
-function Identity({ status }: { status: GatewayStatus }): JSX.Element {
+function Identity({ status, room }: { status: GatewayStatus; room: Room | null }): JSX.Element {
   return (
     <section class="identity" aria-label="Key and model">
       <MatchBadge status={status} />
@@ -58,6 +59,7 @@ function Identity({ status }: { status: GatewayStatus }): JSX.Element {
         <div><dt>Key</dt><dd><code>{grouped(status.key_id)}</code></dd></div>
         <div><dt>Profile</dt><dd>{status.profile}</dd></div>
         <div class="long"><dt>Server</dt><dd>{status.upstream.kind} <code>{status.upstream.url.replace(/^https?:\/\//, '')}</code></dd></div>
+        {room && <div><dt>Context</dt><dd>{thousands(room.used)} of {thousands(room.size)} tokens used</dd></div>}
         {status.n_vocab > 0 && <div><dt>Ids</dt><dd>{thousands(status.n_vocab)}, all moved</dd></div>}
       </dl>
     </section>
@@ -133,8 +135,4 @@ function emptyText(state: State, reply: Message | undefined): string {
 
 function grouped(text: string): string {
   return text.replace(/(.{4})(?=.)/g, '$1\u2009');
-}
-
-function thousands(value: number): string {
-  return String(value).replace(/\B(?=(\d{3})+$)/g, '\u2009');
 }

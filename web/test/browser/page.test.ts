@@ -225,6 +225,22 @@ describe('failures', () => {
     assert.equal(await lastAnswer(page), answer);
   });
 
+  test('a chat that fills the context says so in time, and then leads to a new one', mockOnly, async () => {
+    await say(page, 'first');
+    const used = Number(/Context\s*(\d+) of 4\u2009096 tokens used/.exec(await page.locator('.identity').innerText())?.[1]);
+    assert.ok(used > 100);
+    assert.equal(await page.locator('.room').count(), 0);
+    mock.options = { nContext: used + 20 };
+    await page.reload();
+    await page.locator('.room.nearly', { hasText: `nearly full: about 20 of ${used + 20} tokens are left` }).waitFor();
+    mock.options = { nContext: used + 3 };
+    await page.reload();
+    await page.locator('.room.full').getByRole('button', { name: 'New chat' }).click();
+    assert.equal(await page.locator('.message').count(), 0);
+    assert.equal(await page.locator('.room').count(), 0);
+    await page.locator('#compose:focus').waitFor();
+  });
+
   test('a gateway that asks for a key gets it, and the tab keeps it', mockOnly, async () => {
     mock.options = { apiKey: 'secret-key' };
     await page.reload();
