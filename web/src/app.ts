@@ -7,7 +7,7 @@ import { cutBefore, newConversation, requestMessages, settle, withMessage, withT
 import { failureOf } from './core/failures.ts';
 import { DEFAULT_SETTINGS, loadSettings, saveSettings, type Settings } from './core/settings.ts';
 import type { Conversation, GatewayStatus, Message, Params, WireRecord } from './core/types.ts';
-import { newId, saveFile, wideWindow } from './platform.ts';
+import { newId, roomyWindow, saveFile, wideWindow } from './platform.ts';
 import { ReplyBuilder } from './reply.ts';
 import type { Store } from './store.ts';
 
@@ -236,8 +236,14 @@ export class App {
 
   // On a wide window the pane stands beside the chat; elsewhere it lies over it.
   togglePane(open?: boolean): void {
-    if (wideWindow.matches) this.setSettings({ pane: open ?? !this.state.settings.pane });
+    if (wideWindow.matches) this.setSettings({ pane: open ?? !(this.state.settings.pane ?? true) });
     else this.set({ drawer: (open ?? this.state.drawer !== 'pane') ? 'pane' : 'none' });
+  }
+
+  // The first answer has been seen beside its ids: from now on the chat has the room, unless the pane is in use.
+  private foldPane(): void {
+    if (this.state.settings.pane !== null || roomyWindow.matches || !wideWindow.matches) return;
+    if (!document.querySelector('.shell-pane:is(:hover, :focus-within)')) this.setSettings({ pane: false });
   }
 
   showWire(replyId: string | null): void {
@@ -304,6 +310,7 @@ export class App {
         this.update(chat.id, builder.message({ status: 'streaming' }), due);
       }
       end = builder.message({ status: 'done' });
+      this.foldPane();
     } catch (error) {
       if (abort.signal.aborted) return;
       const { message, code } = error instanceof ApiError ? error : new ApiError(String(error), 0);

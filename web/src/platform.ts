@@ -41,4 +41,5 @@ export function saveFile(name: string, text: string): void {
 export const isMac = /Mac|iPhone|iPad/.test(navigator.userAgent);
 
 export const wideWindow = matchMedia('(min-width: 1180px)');
+export const roomyWindow = matchMedia('(min-width: 1400px)');  // the pane takes nothing from the chat
 export const narrowWindow = matchMedia('(max-width: 820px)');

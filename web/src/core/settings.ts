@@ -6,11 +6,11 @@ export type Theme = 'system' | 'light' | 'dark';
 
 export interface Settings {
   readonly theme: Theme;
-  readonly pane: boolean;      // the wire pane is open, where the window has room for it
-  readonly defaults: Params;   // for new chats
+  readonly pane: boolean | null;  // the wire pane is open, where it stands beside the chat; null is not chosen yet: open
+  readonly defaults: Params;      // for new chats
 }
 
-export const DEFAULT_SETTINGS: Settings = { theme: 'system', pane: true, defaults: DEFAULT_PARAMS };
+export const DEFAULT_SETTINGS: Settings = { theme: 'system', pane: null, defaults: DEFAULT_PARAMS };
 
 const KEY = 'isoveil.settings';
 

@@ -25,6 +25,7 @@ export const MessageView = memo(function MessageView(props: MessageProps): JSX.E
   const [copied, copy] = useCopy();
   const user = message.role === 'user';
   const streaming = message.status === 'streaming';
+  const nothing = message.error !== undefined && !message.content && !message.reasoning;
   const wireOf = user ? props.answers : message.id;
   return (
     <article class={`message ${message.role} ${last ? 'last' : ''}`} data-message={message.id} tabIndex={-1}
@@ -33,9 +34,9 @@ export const MessageView = memo(function MessageView(props: MessageProps): JSX.E
         ? <Editor app={app} message={message} />
         : user
           ? <div class="said">{message.content}</div>
-          : <Answer message={message} />}
+          : !nothing && <Answer message={message} />}
       {message.error && <FailureView app={app} message={message} error={message.error} />}
-      {!editing && !streaming && (
+      {!editing && !streaming && !nothing && (
         <footer class="message-foot">
           {!user && <Figures message={message} />}
           <span class="message-actions">
@@ -62,8 +63,8 @@ function FailureView({ app, message, error }: { app: App; message: Message; erro
           <p>{error.message}{error.code && <code>{error.code}</code>}</p>
         </details>
       </div>
-      {again === 'retry' && <button type="button" data-action="try-again" onClick={() => app.regenerate(message.id)}>Try again</button>}
-      {again === 'new_chat' && <button type="button" data-action="new-chat" onClick={() => app.newChat()}>New chat</button>}
+      {again === 'retry' && <button type="button" data-action="regenerate" onClick={() => app.regenerate(message.id)}>Try again</button>}
+      {again === 'new_chat' && <button type="button" onClick={() => app.newChat()}>New chat</button>}
     </div>
   );
 }

@@ -29,21 +29,23 @@ export function Shell({ app }: { app: App }): JSX.Element {
   useShortcuts(app);
   const focusBefore = useDrawerFocus(state.drawer);
 
-  const paneOpen = wide ? state.settings.pane : state.drawer === 'pane';
+  const paneOpen = wide ? state.settings.pane ?? true : state.drawer === 'pane';
+  const folded = wide && !paneOpen;
   const sidebarOver = narrow && state.drawer === 'sidebar';
   const covered = (narrow || !wide) && state.drawer !== 'none';
   return (
-    <div class={`shell ${paneOpen ? 'with-pane' : ''} drawer-${state.drawer}`} ref={focusBefore}>
+    <div class={`shell ${paneOpen ? 'with-pane' : folded ? 'with-strip' : ''} drawer-${state.drawer}`} ref={focusBefore}>
       <a class="skip" href="#compose" onClick={(event) => { event.preventDefault(); focusOn('#compose'); }}>Skip to the text box</a>
       {(!narrow || sidebarOver) && <div class="shell-side" inert={state.drawer === 'pane' && !wide}><Sidebar app={app} state={state} /></div>}
       {covered && <div class="scrim" onClick={() => app.set({ drawer: 'none' })} />}
       <main class="shell-main" inert={covered}>
-        <TopBar app={app} state={state} narrow={narrow} paneOpen={paneOpen} />
+        <TopBar app={app} state={state} narrow={narrow} wide={wide} />
         <Notices state={state} app={app} />
         <Thread app={app} state={state} />
         <Composer app={app} state={state} />
       </main>
       {paneOpen && <div class="shell-pane"><WirePane app={app} state={state} /></div>}
+      {folded && <PaneStrip app={app} state={state} />}
       <Dialogs app={app} state={state} />
       <div class="toasts">
         {state.toasts.map((toast) => (
@@ -59,16 +61,16 @@ export function Shell({ app }: { app: App }): JSX.Element {
   );
 }
 
-interface BarProps { app: App; state: State; narrow: boolean; paneOpen: boolean }
+interface BarProps { app: App; state: State; narrow: boolean; wide: boolean }
 
-function TopBar({ app, state, narrow, paneOpen }: BarProps): JSX.Element {
+function TopBar({ app, state, narrow, wide }: BarProps): JSX.Element {
   const { current, models, settings, status } = state;
   const choices = [...new Set([...(current.model ? [current.model] : []), ...models])];
   const keys = (text: string): string => showKeys(text, isMac).join(isMac ? '' : '+');
   return (
     <header class="topbar">
       {narrow && <IconButton icon="menu" label="Chats" keys={keys('Mod+B')} onClick={() => app.set({ drawer: 'sidebar' })} />}
-      <button type="button" class="topbar-title" disabled={current.messages.length === 0} title="Rename"
+      <button type="button" class="topbar-title" disabled={current.messages.length === 0} title={`Rename “${current.title}”`}
               onClick={() => app.set({ dialog: { kind: 'rename', chatId: current.id } })}>
         <h1>{current.title}</h1>
       </button>
@@ -77,16 +79,28 @@ function TopBar({ app, state, narrow, paneOpen }: BarProps): JSX.Element {
                   onChange={(event) => app.setModel(event.currentTarget.value)}>
             {choices.map((name) => <option value={name}>{name}</option>)}
           </select>
-        : <span class="model-name">{choices[0] ?? status?.model}</span>}
+        : <span class="model-name" title={choices[0] ?? status?.model}>{choices[0] ?? status?.model}</span>}
       <IconButton icon="sliders" label="Settings of this chat" keys={keys('Mod+,')} onClick={() => app.set({ dialog: { kind: 'settings' } })} />
       <IconButton icon={THEME_ICON[settings.theme]} label={`Theme: ${settings.theme}. Change`} class="theme-button"
                   onClick={() => app.setSettings({ theme: NEXT_THEME[settings.theme] })} />
-      <button type="button" class="pane-toggle" aria-pressed={paneOpen} title={`What the server sees (${keys('Mod+.')})`}
-              onClick={() => app.togglePane()}>
-        <Icon name="veil" /><span>What the server sees</span>
-        {status && !paneOpen && <MatchBadge status={status} compact />}
-      </button>
+      {!wide && (
+        <button type="button" class="pane-toggle" title={`What the server sees (${keys('Mod+.')})`} onClick={() => app.togglePane()}>
+          <Icon name="veil" /><span>What the server sees</span>
+          {status && <MatchBadge status={status} compact />}
+        </button>
+      )}
     </header>
+  );
+}
+
+function PaneStrip({ app, state }: { app: App; state: State }): JSX.Element {
+  return (
+    <aside class="shell-strip" aria-label="What the server sees">
+      <button type="button" title={`What the server sees (${showKeys('Mod+.', isMac).join(isMac ? '' : '+')})`} onClick={() => app.togglePane(true)}>
+        <Icon name="veil" /><span>What the server sees</span>
+        {state.status && <MatchBadge status={state.status} compact />}
+      </button>
+    </aside>
   );
 }
 

@@ -29,9 +29,12 @@ export function Sidebar({ app, state }: { app: App; state: State }): JSX.Element
                onKeyDown={(event) => searchKey(event, () => setQuery(''))} />
         <Keys keys={showKeys('Mod+K', isMac)} />
       </div>
-      <div class="chat-list" role="list" aria-label="Chats" onKeyDown={stepInList}>
-        {found.map((entry, index) => (
-          <ChatItem app={app} state={state} entry={entry} heading={headingAt(found, index)} key={entry.chat.id} />
+      <div class="chat-list" onKeyDown={stepInList}>
+        {byDay(found).map(({ day, entries }) => (
+          <section key={day} aria-label={day}>
+            <h2 class="chat-day">{day}</h2>
+            <ul>{entries.map((entry) => <ChatItem app={app} state={state} entry={entry} key={entry.chat.id} />)}</ul>
+          </section>
         ))}
         {found.length === 0 && <p class="empty">{query ? 'No chat has these words.' : 'Chats stay in this browser, and appear here.'}</p>}
       </div>
@@ -51,32 +54,33 @@ export function Sidebar({ app, state }: { app: App; state: State }): JSX.Element
   );
 }
 
-interface ItemProps { app: App; state: State; entry: Found; heading: string | null }
+interface ItemProps { app: App; state: State; entry: Found }
 
-function ChatItem({ app, state, entry, heading }: ItemProps): JSX.Element {
+function ChatItem({ app, state, entry }: ItemProps): JSX.Element {
   const { chat, excerpt } = entry;
   const active = chat.id === state.current.id;
   return (
-    <>
-      {heading && <h2 class="chat-day">{heading}</h2>}
-      <div class={`chat-item ${active ? 'active' : ''}`} role="listitem">
-        <button type="button" class="chat-open" aria-current={active ? 'true' : undefined} onClick={() => app.openChat(chat.id)}>
-          <span class="chat-title">{chat.title}</span>
-          {excerpt && <span class="chat-excerpt">{excerpt}</span>}
-        </button>
-        {state.streaming.has(chat.id) && <span class="busy" role="img" aria-label="Answering" />}
-        <span class="chat-actions">
-          <IconButton icon="edit" label={`Rename “${chat.title}”`} onClick={() => app.set({ dialog: { kind: 'rename', chatId: chat.id } })} />
-          <IconButton icon="trash" label={`Delete “${chat.title}”`} onClick={() => app.deleteChat(chat.id)} />
-        </span>
-      </div>
-    </>
+    <li class={`chat-item ${active ? 'active' : ''}`}>
+      <button type="button" class="chat-open" title={chat.title} aria-current={active ? 'true' : undefined} onClick={() => app.openChat(chat.id)}>
+        <span class="chat-title">{chat.title}</span>
+        {excerpt && <span class="chat-excerpt">{excerpt}</span>}
+      </button>
+      {state.streaming.has(chat.id) && <span class="busy" role="img" aria-label="Answering" />}
+      <span class="chat-actions">
+        <IconButton icon="edit" label={`Rename “${chat.title}”`} onClick={() => app.set({ dialog: { kind: 'rename', chatId: chat.id } })} />
+        <IconButton icon="trash" label={`Delete “${chat.title}”`} onClick={() => app.deleteChat(chat.id)} />
+      </span>
+    </li>
   );
 }
 
-function headingAt(found: readonly Found[], index: number): string | null {
-  const heading = dayOf(found[index]!.chat.updated);
-  return index > 0 && dayOf(found[index - 1]!.chat.updated) === heading ? null : heading;
+function byDay(found: readonly Found[]): { day: string; entries: Found[] }[] {
+  const days = new Map<string, Found[]>();
+  for (const entry of found) {
+    const day = dayOf(entry.chat.updated);
+    days.set(day, [...(days.get(day) ?? []), entry]);
+  }
+  return [...days].map(([day, entries]) => ({ day, entries }));
 }
 
 function dayOf(time: number): string {

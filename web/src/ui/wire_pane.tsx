@@ -23,7 +23,7 @@ export function WirePane({ app, state }: { app: App; state: State }): JSX.Elemen
         {older && <button type="button" class="chip" onClick={() => app.set({ wireChoice: null })}>Latest reply</button>}
         <button type="button" class="chip" aria-pressed={veiled} disabled={!record} onClick={() => setVeiled(!veiled)}
                 title="Hide the words, to see only what the server has">Veil the words</button>
-        <IconButton icon="close" label="Close what the server sees" keys={wideWindow.matches ? 'Ctrl+.' : 'Esc'} onClick={() => app.togglePane(false)} />
+        <IconButton icon={wideWindow.matches ? 'right' : 'close'} label="Close what the server sees" keys={wideWindow.matches ? 'Ctrl+.' : 'Esc'} onClick={() => app.togglePane(false)} />
       </header>
       {state.status && <Identity status={state.status} room={roomIn(state.current, state.status.n_context)} />}
       {record && reply

@@ -199,6 +199,7 @@ describe('failures', () => {
     assert.deepEqual(mock.chats.at(-1)?.body.messages, mock.chats.at(-2)?.body.messages);
     await say(page, '/refuse');
     await page.locator('.message-error').last().getByRole('button', { name: 'New chat' }).click();
+    await page.locator('.welcome').waitFor();
     assert.equal(await page.locator('.message').count(), 0);
   });
 
@@ -236,7 +237,7 @@ describe('failures', () => {
     mock.options = { nContext: used + 3 };
     await page.reload();
     await page.locator('.room.full').getByRole('button', { name: 'New chat' }).click();
-    assert.equal(await page.locator('.message').count(), 0);
+    await page.locator('.welcome').waitFor();
     assert.equal(await page.locator('.room').count(), 0);
     await page.locator('#compose:focus').waitFor();
   });

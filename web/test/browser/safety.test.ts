@@ -213,7 +213,9 @@ describe('looks', () => {
           .map((value) => value / 255)
           .map((value) => (value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
           .reduce((sum, value, i) => sum + value * [0.2126, 0.7152, 0.0722][i]!, 0);
-        const night = getComputedStyle(document.querySelector('.pane-toggle')!).backgroundColor;
+        const probe = document.body.appendChild(document.createElement('i'));
+        probe.style.background = 'var(--night)';
+        const night = getComputedStyle(probe).backgroundColor;
         const background = (element: Element): number[] => {
           const chain: Element[] = [];
           for (let at: Element | null = element; at; at = at.parentElement) chain.unshift(at);

@@ -75,6 +75,8 @@ test('settings survive the storage, and a broken storage gives the defaults', ()
   const changed = { theme: 'dark' as const, pane: false, defaults: { ...DEFAULT_PARAMS, seed: 4 } };
   saveSettings(storage, changed);
   assert.deepEqual(loadSettings(storage), changed);
+  saveSettings(storage, DEFAULT_SETTINGS);
+  assert.equal(loadSettings(storage).pane, null, 'what was not chosen stays so');
   for (const text of ['{', 'null', '3', '{"defaults":{"seed":"x"}}', '{"theme":"pink","pane":1}']) {
     values.set('isoveil.settings', text);
     assert.deepEqual(loadSettings(storage), DEFAULT_SETTINGS, text);
