@@ -4,9 +4,10 @@ import { getModels, getStatus, hasApiKey, setApiKey, streamChat } from './api.ts
 import { ArchiveError, MAX_ARCHIVE_BYTES, mergeChats, readArchive, writeArchive } from './core/archive.ts';
 import { ApiError } from './core/chunks.ts';
 import { cutBefore, newConversation, requestMessages, settle, withMessage, withTurn } from './core/conversation.ts';
+import { decodeFile, FileError, joinFiles, MAX_FILE_BYTES } from './core/files.ts';
 import { failureOf } from './core/failures.ts';
 import { DEFAULT_SETTINGS, loadSettings, saveSettings, type Settings } from './core/settings.ts';
-import type { Conversation, GatewayStatus, Message, Params, WireRecord } from './core/types.ts';
+import type { Conversation, GatewayStatus, Message, Params, TextFile, WireRecord } from './core/types.ts';
 import { newId, roomyWindow, saveFile, wideWindow } from './platform.ts';
 import { ReplyBuilder } from './reply.ts';
 import type { Store } from './store.ts';
@@ -148,17 +149,18 @@ export class App {
 
   // --- talking
 
-  send(text: string): void {
-    if (!text.trim() || this.state.streaming.has(this.state.current.id)) return;
-    this.start(this.state.current, text);
+  send(text: string, files: readonly TextFile[] = []): void {
+    if ((!text.trim() && files.length === 0) || this.state.streaming.has(this.state.current.id)) return;
+    this.start(this.state.current, text, files);
   }
 
-  // The message with this id and all after it give way to `text` and its answer.
+  // The message with this id and all after it give way to `text`, with the same files, and its answer.
   resend(messageId: string, text: string): void {
     const before = this.settledCurrent();
-    if (!text.trim()) return;
+    const old = before.messages.find((message) => message.id === messageId);
+    if (!old || (!text.trim() && !old.files)) return;
     this.set({ editing: null });
-    this.replaceFrom(before, messageId, text);
+    this.replaceFrom(before, { ...old, content: text });
   }
 
   // Answers anew what the reply with this id answered.
@@ -166,7 +168,20 @@ export class App {
     const before = this.settledCurrent();
     const index = before.messages.findIndex((message) => message.id === replyId);
     const user = before.messages[index - 1];
-    if (user?.role === 'user') this.replaceFrom(before, user.id, user.content);
+    if (user?.role === 'user') this.replaceFrom(before, user);
+  }
+
+  // All of the files, or none and why.
+  async attach(here: readonly TextFile[], chosen: readonly File[]): Promise<readonly TextFile[]> {
+    try {
+      const added: TextFile[] = [];
+      for (const file of chosen) added.push(decodeFile(file.name, new Uint8Array(await file.slice(0, MAX_FILE_BYTES + 1).arrayBuffer())));
+      return joinFiles(here, added);
+    } catch (error) {
+      const problem = error instanceof FileError ? error.message : 'The file cannot be read: is it a folder?';
+      this.toast(`Nothing was attached. ${problem}`, undefined, 'error');
+      return here;
+    }
   }
 
   stop(chatId: string = this.state.current.id): void {
@@ -272,17 +287,18 @@ export class App {
   // --- inside
 
   // Whatever had words and goes can be brought back.
-  private replaceFrom(before: Conversation, messageId: string, text: string): void {
-    const [answer, ...later] = before.messages.slice(before.messages.findIndex((message) => message.id === messageId) + 1);
-    this.start(cutBefore(before, messageId), text);
+  private replaceFrom(before: Conversation, user: Message): void {
+    const [answer, ...later] = before.messages.slice(before.messages.findIndex((message) => message.id === user.id) + 1);
+    this.start(cutBefore(before, user.id), user.content, user.files);
     if (later.length > 0) this.offerUndo(before, 'Later messages were dropped.');
     else if (answer?.content) this.offerUndo(before, 'The former answer was dropped.');
   }
 
-  private start(chat: Conversation, text: string): void {
+  private start(chat: Conversation, text: string, files: readonly TextFile[] = []): void {
     this.stop(chat.id);
     const now = Date.now();
-    const user: Message = { id: newId(), role: 'user', content: text, created: now, status: 'done' };
+    const attached = files.length > 0 ? { files } : {};
+    const user: Message = { id: newId(), role: 'user', content: text, ...attached, created: now, status: 'done' };
     const reply: Message = { id: newId(), role: 'assistant', content: '', created: now, status: 'streaming' };
     const begun = withTurn(chat, user, reply);
     this.set({ wireChoice: null, announcement: 'Sent.' });

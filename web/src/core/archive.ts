@@ -3,7 +3,7 @@
 //   {"format": "isoveil-chats", "version": 1, "exported_at": "...", "defaults": {...}, "conversations": [...]}
 //
 // It holds text only. Encrypted ids are never in it: with their words they would be pieces of the key.
-import type { Conversation, Message, MessageStatus, Params, ReplyError, ReplyStats } from './types.ts';
+import type { Conversation, Message, MessageStatus, Params, ReplyError, ReplyStats, TextFile } from './types.ts';
 
 export const ARCHIVE_FORMAT = 'isoveil-chats';
 export const ARCHIVE_VERSION = 1;
@@ -95,12 +95,18 @@ function message(value: unknown, at: string): Message {
     content: text(source.content, `${at}.content`),
     created: time(source.created, `${at}.created`),
     status: settled(oneOf(source.status, `${at}.status`, ['done', 'streaming', 'stopped', 'error'] as const)),
+    ...optional('files', source.files, (field) => array(field, `${at}.files`).map((entry, i) => file(entry, `${at}.files[${i}]`))),
     ...optional('reasoning', source.reasoning, (field) => text(field, `${at}.reasoning`)),
     ...optional('model', source.model, (field) => text(field, `${at}.model`)),
     ...optional('finish', source.finish, (field) => text(field, `${at}.finish`)),
     ...optional('error', source.error, (field) => replyError(field, `${at}.error`)),
     ...optional('stats', source.stats, (field) => stats(field, `${at}.stats`)),
   };
+}
+
+function file(value: unknown, at: string): TextFile {
+  const source = object(value, at);
+  return { name: text(source.name, `${at}.name`), text: text(source.text, `${at}.text`) };
 }
 
 function settled(status: MessageStatus): MessageStatus {

@@ -1,4 +1,5 @@
 // What can be done with a conversation, as functions from one to the next.
+import { withFiles } from './files.ts';
 import { DEFAULT_PARAMS, type Conversation, type Message, type Params } from './types.ts';
 
 const TITLE_LENGTH = 48;
@@ -10,7 +11,7 @@ export function newConversation(id: string, now: number, model: string, params: 
 
 // Adds what the person said and an empty reply to fill.
 export function withTurn(chat: Conversation, user: Message, reply: Message): Conversation {
-  const title = chat.messages.length === 0 && chat.title === UNTITLED ? titleOf(user.content) : chat.title;
+  const title = chat.messages.length === 0 && chat.title === UNTITLED ? titleOf(user.content || (user.files?.[0]?.name ?? '')) : chat.title;
   return { ...chat, title, updated: user.created, messages: [...chat.messages, user, reply] };
 }
 
@@ -30,7 +31,7 @@ export function cutBefore(chat: Conversation, messageId: string): Conversation {
 export function requestMessages(chat: Conversation, replyId: string): { role: 'user' | 'assistant'; content: string }[] {
   return cutBefore(chat, replyId)
     .messages.filter((message) => message.role === 'user' || message.content !== '')
-    .map(({ role, content }) => ({ role, content }));
+    .map(({ role, content, files }) => ({ role, content: withFiles(content, files) }));
 }
 
 // A reply that was streaming when the page went away cannot go on.
@@ -65,7 +66,7 @@ export function searchChats(chats: readonly Conversation[], query: string): Foun
   return sorted.flatMap((chat) => {
     const title = fold(chat.title);
     if (words.every((word) => title.includes(word))) return [{ chat, excerpt: null }];
-    const texts = chat.messages.map((message) => fold(message.content));
+    const texts = chat.messages.map((message) => fold(withFiles(message.content, message.files)));
     if (!words.every((word) => title.includes(word) || texts.some((text) => text.includes(word)))) return [];
     return [{ chat, excerpt: excerptOf(chat, words) }];
   });

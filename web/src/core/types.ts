@@ -26,10 +26,16 @@ export interface ReplyError {
 // 'stopped' is a reply that the person (or a reload of the page) cut short.
 export type MessageStatus = 'done' | 'streaming' | 'stopped' | 'error';
 
+export interface TextFile {
+  readonly name: string;
+  readonly text: string;
+}
+
 export interface Message {
   readonly id: string;
   readonly role: 'user' | 'assistant';
   readonly content: string;
+  readonly files?: readonly TextFile[];  // what a person attached
   readonly created: number;
   readonly status: MessageStatus;
   readonly reasoning?: string;

@@ -3,12 +3,14 @@ import type { JSX } from 'preact';
 import { memo } from 'preact/compat';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { App } from '../app.ts';
+import { withFiles } from '../core/files.ts';
 import { failureOf } from '../core/failures.ts';
 import { renderBlocks } from '../core/markdown.ts';
 import type { Message, ReplyError } from '../core/types.ts';
 import { sanitize } from '../sanitize.ts';
 import { fitHeight } from './composer.tsx';
 import { Icon, IconButton } from './controls.tsx';
+import { SentFiles } from './files.tsx';
 import { useCopy } from './hooks.ts';
 
 interface MessageProps {
@@ -33,7 +35,7 @@ export const MessageView = memo(function MessageView(props: MessageProps): JSX.E
       {editing
         ? <Editor app={app} message={message} />
         : user
-          ? <div class="said">{message.content}</div>
+          ? <>{message.files && <SentFiles files={message.files} />}{message.content && <div class="said">{message.content}</div>}</>
           : !nothing && <Answer message={message} />}
       {message.error && <FailureView app={app} message={message} error={message.error} />}
       {!editing && !streaming && !nothing && (
@@ -41,7 +43,7 @@ export const MessageView = memo(function MessageView(props: MessageProps): JSX.E
           {!user && <Figures message={message} />}
           <span class="message-actions">
             {user && <IconButton icon="edit" label="Edit and send again" keys="E" action="edit" onClick={() => app.set({ editing: message.id })} />}
-            <IconButton icon={copied ? 'check' : 'copy'} label={copied ? 'Copied' : 'Copy'} keys="C" action="copy" onClick={() => copy(message.content)} />
+            <IconButton icon={copied ? 'check' : 'copy'} label={copied ? 'Copied' : 'Copy'} keys="C" action="copy" onClick={() => copy(message.content || withFiles('', message.files))} />
             {!user && <IconButton icon="again" label="Answer again" keys="R" action="regenerate" onClick={() => app.regenerate(message.id)} />}
             {wireOf && props.hasWire && <IconButton icon="veil" label="What crossed the wire" keys="W" action="wire" onClick={() => app.showWire(wireOf)} />}
           </span>
@@ -150,7 +152,7 @@ function Editor({ app, message }: { app: App; message: Message }): JSX.Element {
                 onKeyDown={onKeyDown} />
       <div class="editor-foot">
         <button type="button" class="quiet" onClick={close}>Cancel</button>
-        <button type="submit" class="primary" disabled={!text.trim()}>Send again</button>
+        <button type="submit" class="primary" disabled={!text.trim() && !message.files}>Send again</button>
       </div>
     </form>
   );

@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { MockGateway } from '../mock/gateway.ts';
-import { launch, open, say, type View } from './browser.ts';
+import { attachTo, launch, open, say, type View } from './browser.ts';
 
 const real = process.env.ISOVEIL_BASE_URL;
 const mockOnly = { skip: real ? 'needs the canned answers of the mock' : false };
@@ -53,6 +53,15 @@ const STATES: readonly State[] = [
   { name: 'empty', reach: async () => undefined },
   { name: 'chat', reach: (page) => say(page, '/code') },
   { name: 'thoughts', reach: (page) => say(page, '/think') },
+  { name: 'attached', reach: async (page) => {
+    await attachTo(page, { 'notes of a very long meeting that went on until nobody could remember how it began.txt': 'one', 'b.md': 'two' });
+    await page.locator('.composer .file').nth(1).waitFor();
+  } },
+  { name: 'with files', reach: async (page) => {
+    await say(page, 'what is in them?');
+    await page.locator('.message .file summary').last().click();
+    await page.locator('.file pre').waitFor();
+  } },
   { name: 'failed', reach: async (page) => {
     await say(page, '/away');
     await page.locator('.message-error summary').click();

@@ -77,6 +77,11 @@ export async function say(page: Page, text: string): Promise<void> {
   await settled(page);
 }
 
+export function attachTo(page: Page, files: Record<string, string | Buffer>): Promise<void> {
+  return page.locator('#attach-files').setInputFiles(Object.entries(files).map(([name, text]) =>
+    ({ name, mimeType: 'application/octet-stream', buffer: Buffer.from(text) })));
+}
+
 export async function settled(page: Page): Promise<void> {
   await page.locator('.send:not(.stop)').waitFor({ timeout: 60_000 });
 }

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { MockGateway } from '../mock/gateway.ts';
-import { lastAnswer, launch, newChat, open, say, settled, violations, type View, type Watched } from './browser.ts';
+import { attachTo, lastAnswer, launch, newChat, open, say, settled, violations, type View, type Watched } from './browser.ts';
 
 const real = process.env.ISOVEIL_BASE_URL;
 const mockOnly = { skip: real ? 'needs the canned answers of the mock' : false };
@@ -168,6 +168,72 @@ describe('talking', () => {
     await page.reload();
     await say(page, 'again');
     assert.equal(mock.chats[1]?.body.seed, 42);
+  });
+});
+
+describe('text files', () => {
+  const chips = (): Promise<string[]> => page.locator('.composer .file-name').allInnerTexts();
+  // As a browser hands them over; the clipboard of a test takes no files.
+  const hand = (type: 'drop' | 'paste', name: string, text: string): Promise<void> => page.locator('#compose').evaluate((box, [event, file, content]) => {
+    const data = new DataTransfer();
+    data.items.add(new File([content!], file!));
+    box.dispatchEvent(event === 'drop' ? new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true })
+                                       : new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }));
+  }, [type, name, text]);
+
+  test('are chosen, dropped or pasted, taken away again, and sent with their names', async () => {
+    await attachTo(page, { 'notes.txt': 'alpha\n' });
+    await page.locator('.composer .file', { hasText: 'notes.txt' }).waitFor();
+    await hand('drop', 'dropped.md', '# beta');
+    await page.locator('.composer .file', { hasText: 'dropped.md' }).waitFor();
+    await hand('paste', 'pasted.csv', 'a,b');
+    await page.locator('.composer .file', { hasText: 'pasted.csv' }).waitFor();
+    await page.getByRole('button', { name: 'Remove “pasted.csv”' }).click();
+    await page.locator('.composer .file', { hasText: 'pasted.csv' }).waitFor({ state: 'detached' });
+    assert.deepEqual(await chips(), ['notes.txt', 'dropped.md']);
+    await say(page, 'What is in them?');
+    assert.deepEqual(await chips(), []);
+    if (!real) {
+      assert.deepEqual(mock.chats.at(-1)?.body.messages, [{ role: 'user', content:
+        'File “notes.txt”:\n```\nalpha\n```\n\nFile “dropped.md”:\n```\n# beta\n```\n\nWhat is in them?' }]);
+    }
+    assert.deepEqual(await page.locator('.message .file-name').allInnerTexts(), ['notes.txt', 'dropped.md']);
+    await page.locator('.message .file summary').first().click();
+    assert.equal(await page.locator('.message .file pre').innerText(), 'alpha\n');
+    await page.reload();
+    await page.locator('.message .file').first().waitFor();
+    assert.deepEqual(await userTexts(), ['What is in them?']);
+    await page.locator('.message.assistant').getByRole('button', { name: 'Answer again' }).click();
+    await settled(page);
+    if (!real) assert.deepEqual(mock.chats.at(-1)?.body.messages, mock.chats.at(-2)?.body.messages);
+  });
+
+  test('what is no text, or too much, is refused by name and changes nothing', async () => {
+    await attachTo(page, { 'good.txt': 'x' });
+    await page.locator('.composer .file').waitFor();
+    for (const [name, content, reason] of [
+      ['photo.png', Buffer.from([0x89, 0x50, 0x4e, 0x47]), /“photo.png” is no text in UTF-8/],
+      ['program.bin', Buffer.from('a\0b'), /“program.bin” is no text: it holds zero bytes/],
+      ['huge.log', Buffer.alloc(1024 * 1024 + 1, 97), /“huge.log” is larger than 1 MiB/],
+    ] as const) {
+      await attachTo(page, { 'other.txt': 'y', [name]: content });
+      assert.match(await page.locator('.toast.error', { hasText: name }).innerText(), reason);
+      assert.deepEqual(await chips(), ['good.txt']);
+    }
+  });
+
+  test('stay with their chat while it is only a draft, and go alone if nothing is said', mockOnly, async () => {
+    await say(page, 'first chat');
+    await attachTo(page, { 'mine.txt': 'x' });
+    await page.locator('.composer .file').waitFor();
+    await newChat(page);
+    await page.locator('.composer .file').waitFor({ state: 'detached' });
+    await page.locator('.chat-open', { hasText: 'first chat' }).click();
+    await page.locator('.composer .file', { hasText: 'mine.txt' }).waitFor();
+    await page.locator('.send').click();
+    await page.locator('.message .file').waitFor();
+    await settled(page);
+    assert.equal(mock.chats.at(-1)?.body.messages.at(-1)?.content, 'File “mine.txt”:\n```\nx\n```');
   });
 });
 
