@@ -28,15 +28,15 @@ struct Options {
 };
 
 struct Completion {
-  std::vector<TokenId> sent;
-  std::vector<TokenId> received;
+  std::vector<WireId> sent;
+  std::vector<WireId> received;
   std::string text;
   GenerateResult result;
 };
 
 Result<GenerateRequest> MakeRequest(const Options& options, const ClientFolder& client) {
   ISOVEIL_ASSIGN_OR_RETURN(
-      const std::vector<TokenId> plain,
+      const std::vector<PlainId> plain,
       client.vocabulary.Tokenize(options.prompt,
                                  {.add_special = true, .parse_special = options.parse_special}));
   GenerateRequest request;
@@ -46,7 +46,7 @@ Result<GenerateRequest> MakeRequest(const Options& options, const ClientFolder& 
   request.sampling.seed = options.seed;
   request.sampling.ignore_eos = options.ignore_eos;
   if (!options.ignore_eos) {
-    ISOVEIL_ASSIGN_OR_RETURN(request.sampling.stop_ids,
+    ISOVEIL_ASSIGN_OR_RETURN(request.stop_ids,
                              client.cipher.Encrypt(client.vocabulary.special_ids().end_of_generation));
   }
   return request;

@@ -25,7 +25,8 @@ std::string ReadStdin() {
 }
 
 // "[1, 2, 3]", or any object with a member "ids" or "tokens" that is such a list.
-Result<std::vector<TokenId>> ParseIds(const std::string& text) {
+template <typename Id>
+Result<std::vector<Id>> ParseIds(const std::string& text) {
   const auto fail = [](std::string problem) {
     return Fail(ErrorCode::kFormat, "stdin", std::move(problem),
                 "expected a JSON list of ids, such as [12, 7]");
@@ -37,12 +38,12 @@ Result<std::vector<TokenId>> ParseIds(const std::string& text) {
     if (json.is_object() && json.contains(name)) list = &json.at(name);
   }
   if (!list->is_array()) return fail("is no list");
-  std::vector<TokenId> ids;
+  std::vector<Id> ids;
   for (const ordered_json& id : *list) {
     if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() >= int64_t{kMaxVocabulary}) {
       return fail(fmt::format("position {} is no token id", ids.size()));
     }
-    ids.push_back(id.get<TokenId>());
+    ids.push_back(id.get<Id>());
   }
   return ids;
 }
@@ -53,13 +54,13 @@ Result<ClientFolder> OpenClient(const Options& options) {
   return ClientFolder::Open(options.client, key);
 }
 
-Result<std::vector<TokenId>> EncryptInput(const Options& options, const ClientFolder& client) {
+Result<std::vector<WireId>> EncryptInput(const Options& options, const ClientFolder& client) {
   const std::string input = ReadStdin();
   if (options.ids) {
-    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> plain, ParseIds(input));
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<PlainId> plain, ParseIds<PlainId>(input));
     return client.cipher.Encrypt(plain);
   }
-  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> plain,
+  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<PlainId> plain,
                            client.vocabulary.Tokenize(input, {.add_special = options.special,
                                                               .parse_special = options.parse_special}));
   return client.cipher.Encrypt(plain);
@@ -74,13 +75,13 @@ int RunEncrypt(const Options& options) {
 }
 
 struct Decrypted {
-  std::vector<TokenId> plain;
+  std::vector<PlainId> plain;
   std::string text;
 };
 
 Result<Decrypted> DecryptInput(const Options& options, const ClientFolder& client) {
-  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> ids, ParseIds(ReadStdin()));
-  ISOVEIL_ASSIGN_OR_RETURN(std::vector<TokenId> plain, client.cipher.Decrypt(ids));
+  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<WireId> ids, ParseIds<WireId>(ReadStdin()));
+  ISOVEIL_ASSIGN_OR_RETURN(std::vector<PlainId> plain, client.cipher.Decrypt(ids));
   const TextStart start = options.special ? TextStart::kWholeText : TextStart::kContinuation;
   ISOVEIL_ASSIGN_OR_RETURN(std::string text, client.vocabulary.Detokenize(
                                                  plain, {.start = start, .special = options.parse_special}));

@@ -62,7 +62,7 @@ Result<Path> AsGguf(const Model& model, const Path& scratch, const std::string& 
   return converted.shards().front().path;
 }
 
-using Texts = std::vector<std::vector<TokenId>>;
+using Texts = std::vector<std::vector<int32_t>>;
 
 Result<std::vector<std::string>> ReadLines(const std::string& path) {
   if (path.empty()) return std::vector<std::string>(std::begin(kPrompts), std::end(kPrompts));
@@ -80,9 +80,9 @@ Result<Texts> ReadPrompts(const std::string& path, const Vocabulary& vocabulary,
   ISOVEIL_ASSIGN_OR_RETURN(const std::vector<std::string> lines, ReadLines(path));
   Texts prompts;
   for (const std::string& line : lines) {
-    ISOVEIL_ASSIGN_OR_RETURN(std::vector<TokenId> ids, vocabulary.Tokenize(line, {.add_special = true}));
+    ISOVEIL_ASSIGN_OR_RETURN(std::vector<PlainId> ids, vocabulary.Tokenize(line, {.add_special = true}));
     if (ids.size() > n_most) ids.resize(n_most);
-    if (!ids.empty()) prompts.push_back(std::move(ids));
+    if (!ids.empty()) prompts.push_back(ToModel<PlainId>(ids));
   }
   if (prompts.empty()) return Fail(ErrorCode::kInvalidArgument, path, "holds no prompt");
   return prompts;
@@ -90,8 +90,8 @@ Result<Texts> ReadPrompts(const std::string& path, const Vocabulary& vocabulary,
 
 // The prompts with what the model answers: texts as they are in use.
 Result<Texts> Continued(Evaluator& plain, Texts texts, int32_t n) {
-  for (std::vector<TokenId>& ids : texts) {
-    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> more, plain.Greedy(ids, n));
+  for (std::vector<int32_t>& ids : texts) {
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<int32_t> more, plain.Greedy(ids, n));
     ids.insert(ids.end(), more.begin(), more.end());
   }
   return texts;

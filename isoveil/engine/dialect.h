@@ -6,8 +6,7 @@
 //   std::unique_ptr<StreamDecoder> decoder = dialect->NewDecoder();
 //   ISOVEIL_ASSIGN_OR_RETURN(StreamDelta delta, decoder->Decode(event));
 //
-// Ids are encrypted ids, as everywhere in this layer; a decoder checks that they are integers, its
-// caller that they lie in the vocabulary.
+// A decoder checks that ids are integers, its caller that they lie in the vocabulary.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +32,7 @@ struct HttpCall {
 struct StreamDelta {
   std::vector<GeneratedToken> tokens;
   std::optional<FinishReason> finish;  // set by the event that tells how it ended
-  std::optional<int32_t> stop_id;      // when the server names the id that ended it
+  std::optional<WireId> stop_id;      // when the server names the id that ended it
   std::optional<uint64_t> prompt_tokens;
   std::optional<uint64_t> completion_tokens;  // of the whole answer
   std::optional<uint64_t> cached_tokens;
@@ -60,13 +59,13 @@ class Dialect {
   virtual std::unique_ptr<StreamDecoder> NewDecoder() const = 0;
 
   // Nothing where this kind of server does not tell the probabilities of a prompt's tokens.
-  virtual std::optional<HttpCall> Score(std::span<const int32_t>, int32_t) const { return std::nullopt; }
+  virtual std::optional<HttpCall> Score(std::span<const WireId>, int32_t) const { return std::nullopt; }
   // The ids that the server has read, the first without a probability.
   virtual Result<std::vector<GeneratedToken>> DecodeScores(const nlohmann::json&) const {
     return Fail(ErrorCode::kUnsupported, "prompt", "this kind of server does not tell its probabilities");
   }
 
-  virtual HttpCall Embed(std::span<const int32_t> ids) const = 0;
+  virtual HttpCall Embed(std::span<const WireId> ids) const = 0;
   virtual Result<std::vector<float>> DecodeEmbedding(const nlohmann::json& answer) const = 0;
 
   // Where the model's facts are told; the first must be there, the others may be missing.

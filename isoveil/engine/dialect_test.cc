@@ -1,4 +1,5 @@
 // The shapes of every server's requests and answers, as in tests/vectors/engine.
+#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/engine/dialect.h"
 
 #include <gtest/gtest.h>
@@ -20,7 +21,7 @@ using nlohmann::json;
 
 GenerateRequest ReadRequest(const json& vector) {
   GenerateRequest request;
-  request.prompt = vector.at("prompt").get<std::vector<int32_t>>();
+  request.prompt = vector.at("prompt").get<std::vector<WireId>>();
   SamplingParams& s = request.sampling;
   s.max_tokens = vector.at("max_tokens");
   s.temperature = vector.value("temperature", 1.0);
@@ -28,10 +29,10 @@ GenerateRequest ReadRequest(const json& vector) {
   s.top_k = vector.value("top_k", 0);
   s.n_probs = vector.value("n_probs", 0);
   s.ignore_eos = vector.value("ignore_eos", false);
-  s.stop_ids = vector.value("stop_ids", std::vector<int32_t>{});
+  request.stop_ids = vector.value("stop_ids", std::vector<WireId>{});
   if (vector.contains("seed")) s.seed = vector.at("seed").get<uint32_t>();
   for (const json& pair : vector.value("logit_bias", json::array())) {
-    s.logit_bias.emplace_back(pair[0].get<int32_t>(), pair[1].is_null() ? -INFINITY : pair[1].get<float>());
+    request.logit_bias.emplace_back(pair[0].get<WireId>(), pair[1].is_null() ? -INFINITY : pair[1].get<float>());
   }
   return request;
 }
@@ -60,7 +61,7 @@ TEST_P(VectorTest, SendsTheRequestAndReadsTheAnswer) {
   options.cache_salt = vector_.value("cache_salt", "");
   const auto upstream = OpenUpstream(options);
   ASSERT_TRUE(upstream) << upstream.error().Message();
-  std::vector<int32_t> ids;
+  std::vector<WireId> ids;
   std::vector<GeneratedToken> tokens;
   const auto result =
       (*upstream)->Generate(ReadRequest(vector_.at("request")), [&](const GeneratedToken& token) {
@@ -73,9 +74,9 @@ TEST_P(VectorTest, SendsTheRequestAndReadsTheAnswer) {
   EXPECT_EQ(line, "POST " + vector_.at("path").get<std::string>() + " HTTP/1.1");
   EXPECT_EQ(json::parse(sent), vector_.at("body"));
   const json& expected = vector_.at("expected");
-  EXPECT_EQ(ids, expected.at("ids").get<std::vector<int32_t>>());
+  EXPECT_EQ(ids, expected.at("ids").get<std::vector<WireId>>());
   EXPECT_EQ(FinishReasonName(result->finish), expected.at("finish").get<std::string>());
-  EXPECT_EQ(result->stop_id.value_or(-1), expected.value("stop_id", -1));
+  EXPECT_EQ(Value(result->stop_id.value_or(WireId{-1})), expected.value("stop_id", -1));
   EXPECT_EQ(result->usage.prompt_tokens, expected.at("prompt_tokens"));
   EXPECT_EQ(result->usage.completion_tokens, ids.size());
   EXPECT_EQ(result->usage.cached_tokens.has_value(), expected.contains("cached_tokens"));
@@ -89,7 +90,7 @@ TEST_P(VectorTest, SendsTheRequestAndReadsTheAnswer) {
   }
   ASSERT_EQ(tokens.at(0).top.size(), top.size());
   for (size_t i = 0; i < top.size(); ++i) {
-    EXPECT_EQ(tokens[0].top[i].id, top[i].first);
+    EXPECT_EQ(Value(tokens[0].top[i].id), top[i].first);
     EXPECT_NEAR(tokens[0].top[i].logprob, top[i].second, 1e-6);
   }
 }
@@ -102,7 +103,7 @@ INSTANTIATE_TEST_SUITE_P(Engine, VectorTest,
 
 // A request at its fullest holds no string but what is the same in every request, and the salt.
 TEST(DialectTest, NothingButIdsAndNumbersIsSent) {
-  GenerateRequest request{.prompt = {1, 2},
+  GenerateRequest request{.prompt = WireIds({1, 2}),
                           .sampling = {.max_tokens = 5,
                                        .temperature = 0.5,
                                        .top_p = 0.5,
@@ -112,10 +113,10 @@ TEST(DialectTest, NothingButIdsAndNumbersIsSent) {
                                        .presence_penalty = 0.1,
                                        .frequency_penalty = 0.2,
                                        .repeat_penalty = 1.1,
-                                       .logit_bias = {{3, 1.5F}, {4, -INFINITY}},
-                                       .stop_ids = {5},
                                        .ignore_eos = true,
-                                       .n_probs = 3}};
+                                       .n_probs = 3},
+                          .logit_bias = {{WireId{3}, 1.5F}, {WireId{4}, -INFINITY}},
+                          .stop_ids = {WireId{5}}};
   const std::function<void(const json&, std::vector<std::string>&)> collect = [&](const json& node,
                                                                                   auto& strings) {
     if (node.is_string()) strings.push_back(node);
@@ -148,7 +149,7 @@ class ScoreTest : public testing::Test {
       peer.Send(fmt::format("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}", body.size(), body));
     });
     const auto upstream = OpenUpstream({.url = server.url(), .kind = UpstreamKind::kVllm, .n_vocab = 4096, .cache_salt = vector_["cache_salt"]});
-    const auto read = (*upstream)->Score(vector_["prompt"].get<std::vector<int32_t>>(), vector_["n_top"]);
+    const auto read = (*upstream)->Score(vector_["prompt"].get<std::vector<WireId>>(), vector_["n_top"]);
     if (!read) return read.error().Message();
     if (tokens != nullptr) *tokens = *read;
     return "";
@@ -195,7 +196,7 @@ TEST_F(ScoreTest, BadAnswersAreNamed) {
 }
 
 TEST(DialectTest, OthersDoNotTellAPromptsProbabilities) {
-  const std::vector<int32_t> ids = {1, 2};
+  const std::vector<WireId> ids = WireIds({1, 2});
   EXPECT_FALSE(LlamaServerDialect()->Score(ids, 1));
   EXPECT_FALSE(SglangDialect()->Score(ids, 1));
 }
@@ -265,23 +266,23 @@ TEST(DialectTest, SglangsBadEventsAreNamed) {
 }
 
 TEST(DialectTest, SglangsLostOrChangedIdsAreFound) {
-  const auto event = [](std::vector<int32_t> ids, int total) {
+  const auto event = [](std::vector<WireId> ids, int total) {
     return json{{"output_ids", ids}, {"meta_info", {{"completion_tokens", total}}}};
   };
   const auto after = [&](const json& second) {
     const auto decoder = SglangDialect()->NewDecoder();
-    const auto first = decoder->Decode(event({1, 2}, 2));
+    const auto first = decoder->Decode(event(WireIds({1, 2}), 2));
     EXPECT_TRUE(first) << first.error().Message();
     return decoder->Decode(second);
   };
-  EXPECT_EQ(after(event({1, 2, 3}, 3))->tokens.at(0).id, 3);  // all so far
-  EXPECT_EQ(after(event({3}, 3))->tokens.at(0).id, 3);        // the new one
-  EXPECT_FALSE(after(event({4}, 4)));                         // the third is missing
-  EXPECT_FALSE(after(event({1, 9, 3}, 3)));                   // the second has changed
+  EXPECT_EQ(after(event(WireIds({1, 2, 3}), 3))->tokens.at(0).id, WireId{3});  // all so far
+  EXPECT_EQ(after(event(WireIds({3}), 3))->tokens.at(0).id, WireId{3});        // the new one
+  EXPECT_FALSE(after(event(WireIds({4}), 4)));                         // the third is missing
+  EXPECT_FALSE(after(event(WireIds({1, 9, 3}), 3)));                   // the second has changed
 }
 
 TEST(DialectTest, EmbeddingsAreReadFromEveryKind) {
-  const std::vector<int32_t> ids = {1, 2};
+  const std::vector<WireId> ids = WireIds({1, 2});
   const auto llama = LlamaServerDialect();
   EXPECT_EQ(llama->Embed(ids).path, "/embedding");
   EXPECT_EQ(json::parse(llama->Embed(ids).body), (json{{"content", ids}, {"embd_normalize", -1}}));

@@ -82,8 +82,8 @@ class Reception {
     return Fail(ErrorCode::kCancelled, "event stream", "ended by the client");
   }
 
-  Status CheckId(int32_t id) const {
-    if (n_vocab_ == 0 || id < n_vocab_) return Ok();
+  Status CheckId(WireId id) const {
+    if (n_vocab_ == 0 || Value(id) < n_vocab_) return Ok();
     return Fail(
         ErrorCode::kFormat, "event stream",
         fmt::format("expected ids below {}, the size of the vocabulary, found a larger one", n_vocab_),
@@ -100,7 +100,7 @@ class Reception {
     for (const TokenLogprob& top : token.top) ISOVEIL_RETURN_IF_ERROR(CheckId(top.id));
     if (result_.usage.completion_tokens++ == 0) result_.timings.first_token_ms = MillisecondsSince(start_);
     if (!on_token_(token)) return EndHere(FinishReason::kCancelled);
-    const auto& stops = request_.sampling.stop_ids;
+    const auto& stops = request_.stop_ids;
     if (std::find(stops.begin(), stops.end(), token.id) == stops.end()) return Ok();
     result_.finish = FinishReason::kStop;
     result_.stop_id = token.id;
@@ -130,7 +130,7 @@ class HttpUpstream : public Upstream {
                   fmt::format("expected a vocabulary of {} ids, found {}", n_vocab_, *info.n_vocab),
                   "the server runs another model than the key is for");
     }
-    const int32_t some_id[] = {0};
+    const WireId some_id[] = {WireId{0}};
     info.can_embed = Embed(some_id, cancel).has_value();
     info.can_score = dialect_->Score(some_id, 1).has_value();
     const Status generates = TryGenerating(cancel, &info);
@@ -172,21 +172,21 @@ class HttpUpstream : public Upstream {
     return reception.Finish();
   }
 
-  Result<std::vector<GeneratedToken>> Score(std::span<const int32_t> ids, int32_t n_top, std::stop_token cancel) override {
+  Result<std::vector<GeneratedToken>> Score(std::span<const WireId> ids, int32_t n_top, std::stop_token cancel) override {
     ISOVEIL_RETURN_IF_ERROR(CheckRequest({.prompt = {ids.begin(), ids.end()}, .sampling = {.n_probs = n_top}}, n_vocab_));
     const std::optional<HttpCall> call = dialect_->Score(ids, n_top);
     if (!call) return Fail(ErrorCode::kUnsupported, "prompt", "this kind of server does not tell its probabilities");
     ISOVEIL_ASSIGN_OR_RETURN(const std::string body, client_.Post(call->path, call->body, cancel));
     ISOVEIL_ASSIGN_OR_RETURN(const json answer, ParseJson(body, call->path));
     ISOVEIL_ASSIGN_OR_RETURN(std::vector<GeneratedToken> tokens, dialect_->DecodeScores(answer));
-    const auto is_sent = [](const GeneratedToken& token, int32_t id) { return token.id == id; };
+    const auto is_sent = [](const GeneratedToken& token, WireId id) { return token.id == id; };
     if (!std::equal(tokens.begin(), tokens.end(), ids.begin(), ids.end(), is_sent)) {
       return Fail(ErrorCode::kMismatch, "prompt", "the server tells the probabilities of other ids than were sent");
     }
     return tokens;
   }
 
-  Result<std::vector<float>> Embed(std::span<const int32_t> ids, std::stop_token cancel) override {
+  Result<std::vector<float>> Embed(std::span<const WireId> ids, std::stop_token cancel) override {
     ISOVEIL_RETURN_IF_ERROR(CheckRequest({.prompt = {ids.begin(), ids.end()}, .sampling = {}}, n_vocab_));
     const HttpCall call = dialect_->Embed(ids);
     ISOVEIL_ASSIGN_OR_RETURN(const std::string body, client_.Post(call.path, call.body, cancel));
@@ -230,7 +230,7 @@ class HttpUpstream : public Upstream {
 
   // Generates one token, with everything asked for that can be.
   Status TryGenerating(const std::stop_token& cancel, UpstreamInfo* info) {
-    const GenerateRequest request{.prompt = {0},
+    const GenerateRequest request{.prompt = {WireId{0}},
                                   .sampling = {.max_tokens = 1, .temperature = 0, .n_probs = 1}};
     std::optional<GeneratedToken> token;
     const auto on_token = [&](const GeneratedToken& t) {

@@ -1,4 +1,5 @@
 // What becomes of a generation when the server or the network does wrong.
+#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/engine/http_upstream.h"
 
 #include <gtest/gtest.h>
@@ -17,7 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-const GenerateRequest kRequest = {.prompt = {1, 2}, .sampling = {.max_tokens = 10}};
+const GenerateRequest kRequest = {.prompt = WireIds({1, 2}), .sampling = {.max_tokens = 10}};
 
 std::string Token(int id) { return fmt::format("data: {{\"tokens\":[{}],\"stop\":false}}\n\n", id); }
 
@@ -35,7 +36,7 @@ std::unique_ptr<Upstream> Open(const FakeServer& server, HttpOptions http = {}) 
 }
 
 struct Answer {
-  std::vector<int32_t> ids;
+  std::vector<WireId> ids;
   Result<GenerateResult> result = Fail(ErrorCode::kIo, "", "");
 };
 
@@ -60,7 +61,7 @@ TEST(HttpUpstreamTest, AnAnswerInManyShapes) {
         std::string("data: {\"tokens\":[5,6],\"stop\":false}\n\n") + End(2)}) {
     const Answer answer = Receive(text);
     ASSERT_TRUE(answer.result) << answer.result.error().Message();
-    EXPECT_EQ(answer.ids, (std::vector<int32_t>{5, 6}));
+    EXPECT_EQ(answer.ids, WireIds({5, 6}));
     EXPECT_EQ(answer.result->finish, FinishReason::kLength);
   }
 }
@@ -144,36 +145,36 @@ TEST(HttpUpstreamTest, AStopIdEndsTheAnswerAndTheServersWork) {
     closed.set_value(peer.WaitForClose());
   });
   GenerateRequest request = kRequest;
-  request.sampling.stop_ids = {6, 9};
-  std::vector<int32_t> ids;
+  request.stop_ids = WireIds({6, 9});
+  std::vector<WireId> ids;
   const auto result = Open(server)->Generate(request, [&](const GeneratedToken& token) {
     ids.push_back(token.id);
     return true;
   });
   ASSERT_TRUE(result) << result.error().Message();
-  EXPECT_EQ(ids, (std::vector<int32_t>{5, 6}));
+  EXPECT_EQ(ids, WireIds({5, 6}));
   EXPECT_EQ(result->finish, FinishReason::kStop);
-  EXPECT_EQ(result->stop_id, 6);
+  EXPECT_EQ(result->stop_id, WireId{6});
   EXPECT_EQ(result->usage.completion_tokens, 2U);
   EXPECT_TRUE(closed.get_future().get());
 }
 
 TEST(HttpUpstreamTest, AStopIdThatIsTheServersOwnKeepsItsNumbers) {
   GenerateRequest request = kRequest;
-  request.sampling.stop_ids = {6};
+  request.stop_ids = WireIds({6});
   const Answer answer =
       Receive(Token(6) +
                   "data: {\"tokens\":[],\"stop\":true,\"stop_type\":\"eos\",\"tokens_predicted\":1,"
                   "\"timings\":{\"predicted_ms\":3.5}}\n\n",
               request);
   ASSERT_TRUE(answer.result) << answer.result.error().Message();
-  EXPECT_EQ(answer.result->stop_id, 6);
+  EXPECT_EQ(answer.result->stop_id, WireId{6});
   EXPECT_EQ(answer.result->timings.predict_ms, 3.5);
 }
 
 TEST(HttpUpstreamTest, AStopIdAtTheLimitIsAStop) {
   GenerateRequest request = kRequest;
-  request.sampling.stop_ids = {6};
+  request.stop_ids = WireIds({6});
   const Answer answer = Receive(Token(6) + End(1, "limit"), request);
   ASSERT_TRUE(answer.result);
   EXPECT_EQ(answer.result->finish, FinishReason::kStop);
@@ -239,23 +240,23 @@ TEST(HttpUpstreamTest, BadRequestsAreNotSent) {
     return !result && result.error().code == ErrorCode::kInvalidArgument;
   };
   EXPECT_TRUE(refused({.prompt = {}, .sampling = {}}));
-  EXPECT_TRUE(refused({.prompt = {300}, .sampling = {}}));
-  EXPECT_TRUE(refused({.prompt = {-1}, .sampling = {}}));
-  EXPECT_TRUE(refused({.prompt = {1}, .sampling = {.max_tokens = 0}}));
-  EXPECT_TRUE(refused({.prompt = {1}, .sampling = {.temperature = NAN}}));
-  EXPECT_TRUE(refused({.prompt = {1}, .sampling = {.temperature = -1}}));
-  EXPECT_TRUE(refused({.prompt = {1}, .sampling = {.top_p = 0}}));
-  EXPECT_TRUE(refused({.prompt = {1}, .sampling = {.top_p = 1.1}}));
-  EXPECT_TRUE(refused({.prompt = {1}, .sampling = {.top_k = -1}}));
-  EXPECT_TRUE(refused({.prompt = {1}, .sampling = {.min_p = 1}}));
-  EXPECT_TRUE(refused({.prompt = {1}, .sampling = {.presence_penalty = INFINITY}}));
-  EXPECT_TRUE(refused({.prompt = {1}, .sampling = {.frequency_penalty = NAN}}));
-  EXPECT_TRUE(refused({.prompt = {1}, .sampling = {.repeat_penalty = 0}}));
-  EXPECT_TRUE(refused({.prompt = {1}, .sampling = {.logit_bias = {{300, 1}}}}));
-  EXPECT_TRUE(refused({.prompt = {1}, .sampling = {.logit_bias = {{3, INFINITY}}}}));
-  EXPECT_TRUE(refused({.prompt = {1}, .sampling = {.logit_bias = {{3, NAN}}}}));
-  EXPECT_TRUE(refused({.prompt = {1}, .sampling = {.stop_ids = {300}}}));
-  EXPECT_TRUE(refused({.prompt = {1}, .sampling = {.n_probs = -1}}));
+  EXPECT_TRUE(refused({.prompt = WireIds({300}), .sampling = {}}));
+  EXPECT_TRUE(refused({.prompt = WireIds({-1}), .sampling = {}}));
+  EXPECT_TRUE(refused({.prompt = WireIds({1}), .sampling = {.max_tokens = 0}}));
+  EXPECT_TRUE(refused({.prompt = WireIds({1}), .sampling = {.temperature = NAN}}));
+  EXPECT_TRUE(refused({.prompt = WireIds({1}), .sampling = {.temperature = -1}}));
+  EXPECT_TRUE(refused({.prompt = WireIds({1}), .sampling = {.top_p = 0}}));
+  EXPECT_TRUE(refused({.prompt = WireIds({1}), .sampling = {.top_p = 1.1}}));
+  EXPECT_TRUE(refused({.prompt = WireIds({1}), .sampling = {.top_k = -1}}));
+  EXPECT_TRUE(refused({.prompt = WireIds({1}), .sampling = {.min_p = 1}}));
+  EXPECT_TRUE(refused({.prompt = WireIds({1}), .sampling = {.presence_penalty = INFINITY}}));
+  EXPECT_TRUE(refused({.prompt = WireIds({1}), .sampling = {.frequency_penalty = NAN}}));
+  EXPECT_TRUE(refused({.prompt = WireIds({1}), .sampling = {.repeat_penalty = 0}}));
+  EXPECT_TRUE(refused({.prompt = WireIds({1}), .sampling = {}, .logit_bias = {{WireId{300}, 1}}}));
+  EXPECT_TRUE(refused({.prompt = WireIds({1}), .sampling = {}, .logit_bias = {{WireId{3}, INFINITY}}}));
+  EXPECT_TRUE(refused({.prompt = WireIds({1}), .sampling = {}, .logit_bias = {{WireId{3}, NAN}}}));
+  EXPECT_TRUE(refused({.prompt = WireIds({1}), .sampling = {}, .stop_ids = {WireId{300}}}));
+  EXPECT_TRUE(refused({.prompt = WireIds({1}), .sampling = {.n_probs = -1}}));
   EXPECT_EQ(upstream->Embed({}).error().code, ErrorCode::kInvalidArgument);
   EXPECT_EQ(server.connections(), 0);
 }

@@ -57,22 +57,22 @@ Result<const json*> ArrayField(const json& object, std::string_view name) {
   return value;
 }
 
-Result<int32_t> ReadTokenId(const json& value, std::string_view field) {
+Result<WireId> ReadWireId(const json& value, std::string_view field) {
   if (!value.is_number_integer())
     return BadField(field, fmt::format("a token id, found {}", value.type_name()));
   const bool huge = value.is_number_unsigned() && value.get<uint64_t>() > kMaxId;
   if (huge || value.get<int64_t>() < 0 || value.get<int64_t>() > kMaxId) {
     return BadField(field, fmt::format("a token id from 0 to {}, found another integer", kMaxId));
   }
-  return value.get<int32_t>();
+  return value.get<WireId>();
 }
 
-Result<std::vector<int32_t>> ReadTokenIds(const json& array, std::string_view field) {
+Result<std::vector<WireId>> ReadWireIds(const json& array, std::string_view field) {
   if (!array.is_array()) return BadField(field, fmt::format("an array, found {}", array.type_name()));
-  std::vector<int32_t> ids;
+  std::vector<WireId> ids;
   ids.reserve(array.size());
   for (const json& value : array) {
-    ISOVEIL_ASSIGN_OR_RETURN(const int32_t id, ReadTokenId(value, field));
+    ISOVEIL_ASSIGN_OR_RETURN(const WireId id, ReadWireId(value, field));
     ids.push_back(id);
   }
   return ids;

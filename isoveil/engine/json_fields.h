@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "isoveil/base/result.h"
+#include "isoveil/base/token_id.h"
 
 namespace isoveil {
 
@@ -29,8 +30,8 @@ std::string TextOrEmpty(const nlohmann::json& object, std::string_view name);
 Result<const nlohmann::json*> ArrayField(const nlohmann::json& object, std::string_view name);
 
 // kFormat unless `value` is an integer in [0, 2^31).
-Result<int32_t> ReadTokenId(const nlohmann::json& value, std::string_view field);
-Result<std::vector<int32_t>> ReadTokenIds(const nlohmann::json& array, std::string_view field);
+Result<WireId> ReadWireId(const nlohmann::json& value, std::string_view field);
+Result<std::vector<WireId>> ReadWireIds(const nlohmann::json& array, std::string_view field);
 // kFormat unless it is a number, or all are, that a float can hold.
 Result<float> ReadFloat(const nlohmann::json& value, std::string_view field);
 Result<std::vector<float>> Floats(const nlohmann::json& array, std::string_view field);

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <set>
 
+#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/base/temp_folder_for_test.h"
 #include "isoveil/reference/llama_evaluator.h"
 #include "isoveil/engine/fake_server_for_test.h"
@@ -24,6 +25,7 @@ using namespace std::chrono_literals;
 const std::vector<std::string> kOneThread = {"-t", "1", "-tb", "1", "--threads-http", "4"};
 constexpr int32_t kEnd = 298;
 const std::vector<int32_t> kPrompt = {1, 2, 3, 299, 150, 42};
+const std::vector<WireId> kSent = FromModel<WireId>(kPrompt);
 
 std::vector<std::string> With(std::vector<std::string> extra) {
   extra.insert(extra.begin(), kOneThread.begin(), kOneThread.end());
@@ -56,19 +58,19 @@ class LlamaServerTest : public testing::Test {
   }
 
   struct Answer {
-    std::vector<int32_t> ids;
+    std::vector<int32_t> ids;  // as the evaluator has them
     std::vector<GeneratedToken> tokens;
     GenerateResult result;
   };
-  static Result<Answer> Generate(const SamplingParams& sampling, std::vector<int32_t> prompt = kPrompt) {
+  static Result<Answer> Generate(GenerateRequest request) {
+    if (request.prompt.empty()) request.prompt = kSent;
     Answer answer;
     const auto on_token = [&](const GeneratedToken& token) {
-      answer.ids.push_back(token.id);
+      answer.ids.push_back(Value(token.id));
       answer.tokens.push_back(token);
       return true;
     };
-    ISOVEIL_ASSIGN_OR_RETURN(
-        answer.result, upstream_->Generate({.prompt = std::move(prompt), .sampling = sampling}, on_token));
+    ISOVEIL_ASSIGN_OR_RETURN(answer.result, upstream_->Generate(request, on_token));
     return answer;
   }
 
@@ -98,7 +100,7 @@ TEST_F(LlamaServerTest, ProbeRefusesAModelOfAnotherSize) {
 }
 
 TEST_F(LlamaServerTest, GreedyIdsAreThoseOfTheModel) {
-  const auto answer = Generate({.max_tokens = 40, .temperature = 0, .ignore_eos = true});
+  const auto answer = Generate({.sampling = {.max_tokens = 40, .temperature = 0, .ignore_eos = true}});
   ASSERT_TRUE(answer) << answer.error().Message();
   const std::vector<int32_t> greedy = *evaluator_->Greedy(kPrompt, 40);
   // llama-server never draws an end id under ignore_eos, the evaluator would.
@@ -115,7 +117,7 @@ TEST_F(LlamaServerTest, GreedyIdsAreThoseOfTheModel) {
 }
 
 TEST_F(LlamaServerTest, LogprobsAreThoseOfTheModel) {
-  const auto answer = Generate({.max_tokens = 3, .temperature = 0, .ignore_eos = true, .n_probs = 4});
+  const auto answer = Generate({.sampling = {.max_tokens = 3, .temperature = 0, .ignore_eos = true, .n_probs = 4}});
   ASSERT_TRUE(answer) << answer.error().Message();
   const std::vector<float> logits = *evaluator_->Logits(kPrompt);
   const std::span<const float> last(logits.end() - 300, logits.end());
@@ -123,19 +125,19 @@ TEST_F(LlamaServerTest, LogprobsAreThoseOfTheModel) {
   for (const float logit : last) sum += std::exp(logit);
   const GeneratedToken& first = answer->tokens.at(0);
   ASSERT_TRUE(first.logprob);
-  EXPECT_NEAR(*first.logprob, last[first.id] - std::log(sum), 1e-3);
+  EXPECT_NEAR(*first.logprob, last[Value(first.id)] - std::log(sum), 1e-3);
   ASSERT_EQ(first.top.size(), 4U);
   EXPECT_EQ(first.top[0].id, first.id);
-  for (const TokenLogprob& top : first.top) EXPECT_NEAR(top.logprob, last[top.id] - std::log(sum), 1e-3);
+  for (const TokenLogprob& top : first.top) EXPECT_NEAR(top.logprob, last[Value(top.id)] - std::log(sum), 1e-3);
   EXPECT_GE(first.top[0].logprob, first.top[1].logprob);
 }
 
 TEST_F(LlamaServerTest, TheCheckpointsEndIdEndsTheAnswer) {
-  const auto answer = Generate({.max_tokens = 40, .temperature = 0, .logit_bias = {{kEnd, 1000.0F}}});
+  const auto answer = Generate({.sampling = {.max_tokens = 40, .temperature = 0}, .logit_bias = {{WireId{kEnd}, 1000.0F}}});
   ASSERT_TRUE(answer) << answer.error().Message();
   EXPECT_EQ(answer->ids, (std::vector<int32_t>{kEnd}));
   EXPECT_EQ(answer->result.finish, FinishReason::kStop);
-  EXPECT_EQ(answer->result.stop_id, kEnd);
+  EXPECT_EQ(answer->result.stop_id, WireId{kEnd});
   EXPECT_TRUE(answer->result.timings.predict_ms);
 }
 
@@ -143,34 +145,35 @@ TEST_F(LlamaServerTest, AStopIdOfTheCallerEndsTheAnswer) {
   const std::vector<int32_t> greedy = *evaluator_->Greedy(kPrompt, 40);
   const int32_t stop = greedy[10];
   const auto end = std::find(greedy.begin(), greedy.end(), stop) + 1;
-  const auto answer = Generate({.max_tokens = 40, .temperature = 0, .stop_ids = {stop}, .ignore_eos = true});
+  const auto answer = Generate(
+      {.sampling = {.max_tokens = 40, .temperature = 0, .ignore_eos = true}, .stop_ids = {WireId{stop}}});
   ASSERT_TRUE(answer) << answer.error().Message();
   EXPECT_EQ(answer->ids, std::vector<int32_t>(greedy.begin(), end));
   EXPECT_EQ(answer->result.finish, FinishReason::kStop);
-  EXPECT_EQ(answer->result.stop_id, stop);
+  EXPECT_EQ(answer->result.stop_id, WireId{stop});
 }
 
 TEST_F(LlamaServerTest, ABannedIdDoesNotCome) {
   const std::vector<int32_t> greedy = *evaluator_->Greedy(kPrompt, 1);
   const auto answer = Generate(
-      {.max_tokens = 1, .temperature = 0, .logit_bias = {{greedy[0], -INFINITY}}, .ignore_eos = true});
+      {.sampling = {.max_tokens = 1, .temperature = 0, .ignore_eos = true}, .logit_bias = {{WireId{greedy[0]}, -INFINITY}}});
   ASSERT_TRUE(answer) << answer.error().Message();
   EXPECT_NE(answer->ids, greedy);
 }
 
 TEST_F(LlamaServerTest, ASeedDrawsTheSameAgain) {
   const SamplingParams sampling{.max_tokens = 30, .temperature = 2, .seed = 0xFFFFFFF0, .ignore_eos = true};
-  const std::vector<int32_t> once = Generate(sampling)->ids;
-  EXPECT_EQ(Generate(sampling)->ids, once);
+  const std::vector<int32_t> once = Generate({.sampling = sampling})->ids;
+  EXPECT_EQ(Generate({.sampling = sampling})->ids, once);
   SamplingParams other = sampling;
   other.seed = 5;
-  EXPECT_NE(Generate(other)->ids, once);
+  EXPECT_NE(Generate({.sampling = other})->ids, once);
 }
 
 TEST_F(LlamaServerTest, TheCallbackEndsTheAnswer) {
   int n = 0;
   const auto result =
-      upstream_->Generate({.prompt = kPrompt, .sampling = {.max_tokens = 200, .ignore_eos = true}},
+      upstream_->Generate({.prompt = kSent, .sampling = {.max_tokens = 200, .ignore_eos = true}},
                           [&](const GeneratedToken&) { return ++n < 5; });
   ASSERT_TRUE(result) << result.error().Message();
   EXPECT_EQ(n, 5);
@@ -180,13 +183,13 @@ TEST_F(LlamaServerTest, TheCallbackEndsTheAnswer) {
 
 TEST_F(LlamaServerTest, APromptThatIsTooLongIsRefused) {
   std::vector<int32_t> prompt(400, 1);
-  const auto answer = Generate({}, prompt);
+  const auto answer = Generate({.prompt = FromModel<WireId>(prompt)});
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code, ErrorCode::kInvalidArgument);
 }
 
 TEST_F(LlamaServerTest, AFullContextEndsTheAnswerByLength) {
-  const auto answer = Generate({.max_tokens = 1000, .temperature = 0, .ignore_eos = true});
+  const auto answer = Generate({.sampling = {.max_tokens = 1000, .temperature = 0, .ignore_eos = true}});
   ASSERT_TRUE(answer) << answer.error().Message();
   EXPECT_EQ(answer->result.finish, FinishReason::kLength);
   EXPECT_LT(answer->ids.size(), 256U);
@@ -198,7 +201,7 @@ TEST_F(LlamaServerTest, ConcurrentAnswersDoNotMix) {
   std::vector<std::future<Result<Answer>>> answers;
   for (int32_t i = 0; i < 6; ++i) {
     answers.push_back(std::async(std::launch::async, [i] {
-      return Generate({.max_tokens = 20, .temperature = 0, .ignore_eos = true}, {i + 10, i});
+      return Generate({.prompt = WireIds({i + 10, i}), .sampling = {.max_tokens = 20, .temperature = 0, .ignore_eos = true}});
     }));
   }
   for (size_t i = 0; i < answers.size(); ++i) {
@@ -226,13 +229,13 @@ TEST_F(ServerProcessTest, EmbedsRawVectors) {
   const auto info = upstream->Probe();
   ASSERT_TRUE(info) << info.error().Message();
   EXPECT_TRUE(info->can_embed);
-  const auto vector = upstream->Embed(kPrompt);
+  const auto vector = upstream->Embed(kSent);
   ASSERT_TRUE(vector) << vector.error().Message();
   ASSERT_EQ(vector->size(), 64U);
   // Not normalised: the final norm leaves a length of about sqrt(width), averaging makes it smaller.
   const float norm = std::sqrt(std::inner_product(vector->begin(), vector->end(), vector->begin(), 0.0F));
   EXPECT_GT(norm, 1.5F);
-  EXPECT_EQ(upstream->Embed(std::vector<int32_t>{300}).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(upstream->Embed(WireIds({300})).error().code, ErrorCode::kInvalidArgument);
 }
 
 TEST_F(ServerProcessTest, RefusesAPortInUse) {
@@ -387,7 +390,7 @@ TEST_F(ServerProcessTest, AKilledServerBreaksTheStream) {
   ASSERT_TRUE(server);
   const auto upstream = *OpenUpstream({.url = server->url()});
   const auto result = upstream->Generate(
-      {.prompt = kPrompt, .sampling = {.max_tokens = 200, .ignore_eos = true}}, [&](const GeneratedToken&) {
+      {.prompt = kSent, .sampling = {.max_tokens = 200, .ignore_eos = true}}, [&](const GeneratedToken&) {
         ::kill(server->pid(), SIGKILL);
         std::this_thread::sleep_for(5ms);
         return true;

@@ -14,7 +14,7 @@ constexpr const char* kEndFields[] = {"tokens",           "stop",   "stop_type",
                                       "tokens_predicted", "timings"};
 
 // [[id, bias], ...]; false bans an id.
-json LogitBias(const std::vector<std::pair<int32_t, float>>& biases) {
+json LogitBias(const std::vector<std::pair<WireId, float>>& biases) {
   json list = json::array();
   for (const auto& [id, bias] : biases) {
     list.push_back(std::isinf(bias) ? json::array({id, false}) : json::array({id, bias}));
@@ -29,7 +29,7 @@ Result<TokenLogprob> ReadLogprob(const json& entry) {
   const std::optional<double> value = NumberOrNull(entry, "logprob");
   if (!value) return BadField("completion_probabilities.logprob", "a number");
   TokenLogprob logprob;
-  ISOVEIL_ASSIGN_OR_RETURN(logprob.id, ReadTokenId(*id, "completion_probabilities.id"));
+  ISOVEIL_ASSIGN_OR_RETURN(logprob.id, ReadWireId(*id, "completion_probabilities.id"));
   logprob.logprob = static_cast<float>(*value);
   return logprob;
 }
@@ -39,8 +39,8 @@ class Decoder : public StreamDecoder {
   Result<StreamDelta> Decode(const json& event) override {
     StreamDelta delta;
     ISOVEIL_ASSIGN_OR_RETURN(const json* tokens, ArrayField(event, "tokens"));
-    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, ReadTokenIds(*tokens, "tokens"));
-    for (const int32_t id : ids) delta.tokens.push_back({id, std::nullopt, {}});
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<WireId> ids, ReadWireIds(*tokens, "tokens"));
+    for (const WireId id : ids) delta.tokens.push_back({id, std::nullopt, {}});
     if (!ids.empty()) last_id_ = ids.back();
     ISOVEIL_RETURN_IF_ERROR(AddProbabilities(event, delta));
     const json* stop = FieldOrNull(event, "stop");
@@ -88,7 +88,7 @@ class Decoder : public StreamDecoder {
     return Ok();
   }
 
-  std::optional<int32_t> last_id_;
+  std::optional<WireId> last_id_;
 };
 
 class LlamaServer : public Dialect {
@@ -113,14 +113,14 @@ class LlamaServer : public Dialect {
                  {"ignore_eos", s.ignore_eos},
                  {"n_probs", s.n_probs}};
     if (s.seed) body["seed"] = *s.seed;
-    if (!s.logit_bias.empty()) body["logit_bias"] = LogitBias(s.logit_bias);
+    if (!request.logit_bias.empty()) body["logit_bias"] = LogitBias(request.logit_bias);
     return {"/completion", body.dump()};
   }
 
   std::unique_ptr<StreamDecoder> NewDecoder() const override { return std::make_unique<Decoder>(); }
 
-  HttpCall Embed(std::span<const int32_t> ids) const override {
-    const json body = {{"content", std::vector<int32_t>(ids.begin(), ids.end())}, {"embd_normalize", -1}};
+  HttpCall Embed(std::span<const WireId> ids) const override {
+    const json body = {{"content", std::vector<WireId>(ids.begin(), ids.end())}, {"embd_normalize", -1}};
     return {"/embedding", body.dump()};
   }
 

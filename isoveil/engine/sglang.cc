@@ -13,9 +13,9 @@ using nlohmann::json;
 constexpr float kBan = -1e9F;
 
 // {"id": bias, ...}
-json LogitBias(const std::vector<std::pair<int32_t, float>>& biases) {
+json LogitBias(const std::vector<std::pair<WireId, float>>& biases) {
   json map = json::object();
-  for (const auto& [id, bias] : biases) map[std::to_string(id)] = std::isinf(bias) ? kBan : bias;
+  for (const auto& [id, bias] : biases) map[std::to_string(Value(id))] = std::isinf(bias) ? kBan : bias;
   return map;
 }
 
@@ -24,7 +24,7 @@ Result<TokenLogprob> ReadLogprob(const json& entry, std::string_view field) {
   if (!entry.is_array() || entry.size() < 2 || !entry[0].is_number()) {
     return BadField(field, "[logprob, id, ...]");
   }
-  ISOVEIL_ASSIGN_OR_RETURN(const int32_t id, ReadTokenId(entry[1], field));
+  ISOVEIL_ASSIGN_OR_RETURN(const WireId id, ReadWireId(entry[1], field));
   return TokenLogprob{id, entry[0].get<float>()};
 }
 
@@ -33,7 +33,7 @@ class Decoder : public StreamDecoder {
   Result<StreamDelta> Decode(const json& event) override {
     StreamDelta delta;
     ISOVEIL_ASSIGN_OR_RETURN(const json* list, ArrayField(event, "output_ids"));
-    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, ReadTokenIds(*list, "output_ids"));
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<WireId> ids, ReadWireIds(*list, "output_ids"));
     const json* meta = FieldOrNull(event, "meta_info");
     if (meta == nullptr) return BadField("meta_info", "an object, found nothing");
     const auto total = CountOrNull(*meta, "completion_tokens");
@@ -56,7 +56,7 @@ class Decoder : public StreamDecoder {
  private:
   // Where the ids begin that have not been delivered. All ids may run ahead of the count, because the
   // server goes on while it writes the event.
-  Result<size_t> FirstNew(const std::vector<int32_t>& ids, uint64_t total) const {
+  Result<size_t> FirstNew(const std::vector<WireId>& ids, uint64_t total) const {
     if (delivered_ > 0 && delivered_ + ids.size() == total) return 0;
     const bool all = ids.size() >= total && ids.size() >= delivered_;
     if (all && (delivered_ == 0 || ids[delivered_ - 1] == last_id_)) return delivered_;
@@ -94,13 +94,13 @@ class Decoder : public StreamDecoder {
     delta.finish = type == "stop" ? FinishReason::kStop : FinishReason::kLength;
     const json* matched = FieldOrNull(*reason, "matched");
     if (matched != nullptr && matched->is_number()) {
-      ISOVEIL_ASSIGN_OR_RETURN(delta.stop_id, ReadTokenId(*matched, "finish_reason.matched"));
+      ISOVEIL_ASSIGN_OR_RETURN(delta.stop_id, ReadWireId(*matched, "finish_reason.matched"));
     }
     return Ok();
   }
 
   size_t delivered_ = 0;
-  int32_t last_id_ = -1;
+  WireId last_id_{-1};
 };
 
 class Sglang : public Dialect {
@@ -120,8 +120,8 @@ class Sglang : public Dialect {
                      {"ignore_eos", s.ignore_eos},
                      {"skip_special_tokens", false}};
     if (s.seed) sampling["sampling_seed"] = *s.seed;
-    if (!s.stop_ids.empty()) sampling["stop_token_ids"] = s.stop_ids;
-    if (!s.logit_bias.empty()) sampling["logit_bias"] = LogitBias(s.logit_bias);
+    if (!request.stop_ids.empty()) sampling["stop_token_ids"] = request.stop_ids;
+    if (!request.logit_bias.empty()) sampling["logit_bias"] = LogitBias(request.logit_bias);
     json body = {{"input_ids", request.prompt}, {"sampling_params", std::move(sampling)}, {"stream", true}};
     if (s.n_probs > 0) {
       body["return_logprob"] = true;
@@ -134,8 +134,8 @@ class Sglang : public Dialect {
 
   std::unique_ptr<StreamDecoder> NewDecoder() const override { return std::make_unique<Decoder>(); }
 
-  HttpCall Embed(std::span<const int32_t> ids) const override {
-    const json body = {{"input_ids", std::vector<int32_t>(ids.begin(), ids.end())}};
+  HttpCall Embed(std::span<const WireId> ids) const override {
+    const json body = {{"input_ids", std::vector<WireId>(ids.begin(), ids.end())}};
     return {"/encode", body.dump()};
   }
 

@@ -51,7 +51,7 @@ void Decode(const Dialect& dialect, const Parsed& parsed) {
     for (const std::string& path : dialect.InfoPaths()) dialect.ReadInfo(path, event, &info);
     const auto delta = decoder->Decode(event);
     if (!delta) return;
-    for (const GeneratedToken& token : delta->tokens) Require(token.id >= 0);
+    for (const GeneratedToken& token : delta->tokens) Require(Value(token.id) >= 0);
   }
 }
 

@@ -5,8 +5,8 @@
 namespace isoveil {
 namespace {
 
-Status CheckId(int32_t id, int64_t n_vocab, std::string_view field) {
-  if (id >= 0 && (n_vocab == 0 || id < n_vocab)) return Ok();
+Status CheckId(WireId id, int64_t n_vocab, std::string_view field) {
+  if (Value(id) >= 0 && (n_vocab == 0 || Value(id) < n_vocab)) return Ok();
   return Fail(ErrorCode::kInvalidArgument, std::string(field), "an id lies outside the vocabulary",
               "the request belongs to another model");
 }
@@ -39,9 +39,9 @@ std::string_view FinishReasonName(FinishReason reason) {
 Status CheckRequest(const GenerateRequest& request, int64_t n_vocab) {
   const SamplingParams& s = request.sampling;
   ISOVEIL_RETURN_IF_ERROR(Require(!request.prompt.empty(), "prompt", "at least one id"));
-  for (const int32_t id : request.prompt) ISOVEIL_RETURN_IF_ERROR(CheckId(id, n_vocab, "prompt"));
-  for (const int32_t id : s.stop_ids) ISOVEIL_RETURN_IF_ERROR(CheckId(id, n_vocab, "stop_ids"));
-  for (const auto& [id, bias] : s.logit_bias) {
+  for (const WireId id : request.prompt) ISOVEIL_RETURN_IF_ERROR(CheckId(id, n_vocab, "prompt"));
+  for (const WireId id : request.stop_ids) ISOVEIL_RETURN_IF_ERROR(CheckId(id, n_vocab, "stop_ids"));
+  for (const auto& [id, bias] : request.logit_bias) {
     ISOVEIL_RETURN_IF_ERROR(CheckId(id, n_vocab, "logit_bias"));
     ISOVEIL_RETURN_IF_ERROR(
         Require(!std::isnan(bias) && bias < INFINITY, "logit_bias", "numbers below infinity"));

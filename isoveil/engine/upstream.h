@@ -8,7 +8,7 @@
 //     return true;  // false ends the generation
 //   }));
 //
-// EVERY ID IN THIS LAYER IS AN ENCRYPTED ID: the caller permutes before and after. Ids, sampling
+// Every id in this layer is an encrypted one: the caller permutes before and after. Ids, sampling
 // numbers and one optional random cache salt are all that a request can hold, so nothing else can
 // cross to the server: no text, no stop strings, no user, no metadata. The text that an engine
 // returns beside the ids is gibberish; it is dropped unread and never logged.
@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "isoveil/base/result.h"
+#include "isoveil/base/token_id.h"
 
 namespace isoveil {
 
@@ -46,30 +47,30 @@ struct SamplingParams {
   double presence_penalty = 0.0;
   double frequency_penalty = 0.0;
   double repeat_penalty = 1.0;  // 1 is off
-  // Added to the logits of these ids. Minus infinity bans an id.
-  std::vector<std::pair<int32_t, float>> logit_bias;
-  // Ids that end the generation, besides those that the checkpoint itself declares.
-  std::vector<int32_t> stop_ids;
   // Go on past the checkpoint's own end ids. llama-server never draws them then; the others may.
   bool ignore_eos = false;
   int32_t n_probs = 0;  // alternatives reported with every token; 0 for none
 };
 
 struct GenerateRequest {
-  std::vector<int32_t> prompt;  // encrypted ids, at least one
+  std::vector<WireId> prompt;  // at least one
   SamplingParams sampling;
+  // Added to the logits of these ids. Minus infinity bans an id.
+  std::vector<std::pair<WireId, float>> logit_bias = {};
+  // Ids that end the generation, besides those that the checkpoint itself declares.
+  std::vector<WireId> stop_ids = {};
   // Lets a llama-server reuse the computation of a prefix that it has seen; the others decide themselves.
   // The prefix's equality with an earlier one is visible to the server either way.
   bool cache_prompt = true;
 };
 
 struct TokenLogprob {
-  int32_t id = 0;
+  WireId id{};
   float logprob = 0;
 };
 
 struct GeneratedToken {
-  int32_t id = 0;
+  WireId id{};
   std::optional<float> logprob;   // only when n_probs > 0
   std::vector<TokenLogprob> top;  // at most n_probs, most probable first
 };
@@ -100,7 +101,7 @@ struct GenerateResult {
   FinishReason finish = FinishReason::kStop;
   // The id that ended the generation, when finish is kStop and the server sent it. It was delivered to
   // the callback like every other id.
-  std::optional<int32_t> stop_id;
+  std::optional<WireId> stop_id;
   Usage usage;
   Timings timings;
 };
@@ -162,11 +163,11 @@ class Upstream {
   // How likely each of `ids` is after those before it: one entry for each, the first without a probability, with
   // `n_top` alternatives (one more where the token itself is none of them). kUnsupported where the kind of server cannot
   // tell, kMismatch if it read other ids than were sent, kCancelled when stopped.
-  virtual Result<std::vector<GeneratedToken>> Score(std::span<const int32_t> ids, int32_t n_top, std::stop_token cancel = {}) = 0;
+  virtual Result<std::vector<GeneratedToken>> Score(std::span<const WireId> ids, int32_t n_top, std::stop_token cancel = {}) = 0;
 
   // The pooled vector of `ids`, in the encrypted basis: as the model gives it from a llama-server, else
   // as the server's pooler is set up, which may normalise. kCancelled when stopped.
-  virtual Result<std::vector<float>> Embed(std::span<const int32_t> ids, std::stop_token cancel = {}) = 0;
+  virtual Result<std::vector<float>> Embed(std::span<const WireId> ids, std::stop_token cancel = {}) = 0;
 };
 
 // kInvalidArgument unless every number has a meaning and every id lies in [0, n_vocab); n_vocab 0

@@ -99,11 +99,11 @@ class LateUpstream : public Upstream {
     ISOVEIL_ASSIGN_OR_RETURN(const auto server, Known(cancel));
     return server->Generate(request, on_token, cancel);
   }
-  Result<std::vector<GeneratedToken>> Score(std::span<const int32_t> ids, int32_t n_top, std::stop_token cancel) override {
+  Result<std::vector<GeneratedToken>> Score(std::span<const WireId> ids, int32_t n_top, std::stop_token cancel) override {
     ISOVEIL_ASSIGN_OR_RETURN(const auto server, Known(cancel));
     return server->Score(ids, n_top, cancel);
   }
-  Result<std::vector<float>> Embed(std::span<const int32_t> ids, std::stop_token cancel) override {
+  Result<std::vector<float>> Embed(std::span<const WireId> ids, std::stop_token cancel) override {
     ISOVEIL_ASSIGN_OR_RETURN(const auto server, Known(cancel));
     return server->Embed(ids, cancel);
   }

@@ -13,16 +13,16 @@ using nlohmann::json;
 constexpr float kMaxBias = 100;
 
 // {"id": bias, ...}
-json LogitBias(const std::vector<std::pair<int32_t, float>>& biases) {
+json LogitBias(const std::vector<std::pair<WireId, float>>& biases) {
   json map = json::object();
-  for (const auto& [id, bias] : biases) map[std::to_string(id)] = std::clamp(bias, -kMaxBias, kMaxBias);
+  for (const auto& [id, bias] : biases) map[std::to_string(Value(id))] = std::clamp(bias, -kMaxBias, kMaxBias);
   return map;
 }
 
-Result<int32_t> ReadNumber(std::string_view text, std::string_view field) {
+Result<WireId> ReadNumber(std::string_view text, std::string_view field) {
   int32_t id = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-  if (error == std::errc() && end == text.data() + text.size() && id >= 0) return id;
+  if (error == std::errc() && end == text.data() + text.size() && id >= 0) return WireId{id};
   return BadField(field, "the number of an id");
 }
 
@@ -32,7 +32,7 @@ void SortByLikelihood(std::vector<TokenLogprob>& top) {
 }
 
 // "token_id:7", as `return_tokens_as_token_ids` writes a token.
-Result<int32_t> ReadNamedId(std::string_view name, std::string_view field) {
+Result<WireId> ReadNamedId(std::string_view name, std::string_view field) {
   constexpr std::string_view kPrefix = "token_id:";
   if (!name.starts_with(kPrefix)) return BadField(field, "'token_id:' and a number");
   return ReadNumber(name.substr(kPrefix.size()), field);
@@ -57,8 +57,8 @@ class Decoder : public StreamDecoder {
  private:
   static Status ReadChoice(const json& choice, StreamDelta& delta) {
     ISOVEIL_ASSIGN_OR_RETURN(const json* list, ArrayField(choice, "token_ids"));
-    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, ReadTokenIds(*list, "token_ids"));
-    for (const int32_t id : ids) delta.tokens.push_back({id, std::nullopt, {}});
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<WireId> ids, ReadWireIds(*list, "token_ids"));
+    for (const WireId id : ids) delta.tokens.push_back({id, std::nullopt, {}});
     if (const json* logprobs = FieldOrNull(choice, "logprobs")) {
       ISOVEIL_RETURN_IF_ERROR(ReadLogprobs(*logprobs, delta.tokens));
     }
@@ -70,7 +70,7 @@ class Decoder : public StreamDecoder {
     delta.finish = reason == "stop" ? FinishReason::kStop : FinishReason::kLength;
     const json* stop = FieldOrNull(choice, "stop_reason");
     if (stop != nullptr && stop->is_number()) {
-      ISOVEIL_ASSIGN_OR_RETURN(delta.stop_id, ReadTokenId(*stop, "stop_reason"));
+      ISOVEIL_ASSIGN_OR_RETURN(delta.stop_id, ReadWireId(*stop, "stop_reason"));
     }
     return Ok();
   }
@@ -86,7 +86,7 @@ class Decoder : public StreamDecoder {
       if (top == nullptr || !top->is_array() || i >= top->size() || !(*top)[i].is_object()) continue;
       for (const auto& [name, value] : (*top)[i].items()) {
         if (!value.is_number()) return BadField("top_logprobs", "numbers");
-        ISOVEIL_ASSIGN_OR_RETURN(const int32_t id, ReadNamedId(name, "top_logprobs"));
+        ISOVEIL_ASSIGN_OR_RETURN(const WireId id, ReadNamedId(name, "top_logprobs"));
         tokens[i].top.push_back({id, value.get<float>()});
       }
       SortByLikelihood(tokens[i].top);
@@ -99,7 +99,7 @@ class Decoder : public StreamDecoder {
 Status ReadPlace(const json& place, GeneratedToken& token) {
   if (!place.is_object()) return BadField("prompt_logprobs", "an object for each id after the first");
   for (const auto& [name, entry] : place.items()) {
-    ISOVEIL_ASSIGN_OR_RETURN(const int32_t id, ReadNumber(name, "prompt_logprobs"));
+    ISOVEIL_ASSIGN_OR_RETURN(const WireId id, ReadNumber(name, "prompt_logprobs"));
     const auto logprob = NumberOrNull(entry, "logprob");
     if (!logprob) return BadField("prompt_logprobs.logprob", "a number");
     token.top.push_back({id, static_cast<float>(*logprob)});
@@ -135,8 +135,8 @@ class Vllm : public Dialect {
                  {"repetition_penalty", s.repeat_penalty},
                  {"ignore_eos", s.ignore_eos}};
     if (s.seed) body["seed"] = *s.seed;
-    if (!s.stop_ids.empty()) body["stop_token_ids"] = s.stop_ids;
-    if (!s.logit_bias.empty()) body["logit_bias"] = LogitBias(s.logit_bias);
+    if (!request.stop_ids.empty()) body["stop_token_ids"] = request.stop_ids;
+    if (!request.logit_bias.empty()) body["logit_bias"] = LogitBias(request.logit_bias);
     if (s.n_probs > 0) {
       body["logprobs"] = s.n_probs;
       body["return_tokens_as_token_ids"] = true;
@@ -147,8 +147,8 @@ class Vllm : public Dialect {
 
   std::unique_ptr<StreamDecoder> NewDecoder() const override { return std::make_unique<Decoder>(); }
 
-  std::optional<HttpCall> Score(std::span<const int32_t> ids, int32_t n_top) const override {
-    json body = {{"prompt", std::vector<int32_t>(ids.begin(), ids.end())},
+  std::optional<HttpCall> Score(std::span<const WireId> ids, int32_t n_top) const override {
+    json body = {{"prompt", std::vector<WireId>(ids.begin(), ids.end())},
                  {"max_tokens", 1},  // fewer are refused
                  {"temperature", 0},
                  {"prompt_logprobs", n_top},
@@ -162,7 +162,7 @@ class Vllm : public Dialect {
     ISOVEIL_ASSIGN_OR_RETURN(const json* choices, ArrayField(answer, "choices"));
     if (choices->size() != 1) return BadField("choices", "one entry");
     ISOVEIL_ASSIGN_OR_RETURN(const json* list, ArrayField(choices->front(), "prompt_token_ids"));
-    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, ReadTokenIds(*list, "prompt_token_ids"));
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<WireId> ids, ReadWireIds(*list, "prompt_token_ids"));
     ISOVEIL_ASSIGN_OR_RETURN(const json* places, ArrayField(choices->front(), "prompt_logprobs"));
     if (places->size() != ids.size()) return BadField("prompt_logprobs", "one entry for each id of the prompt");
     std::vector<GeneratedToken> tokens;
@@ -173,8 +173,8 @@ class Vllm : public Dialect {
     return tokens;
   }
 
-  HttpCall Embed(std::span<const int32_t> ids) const override {
-    const json body = {{"input", std::vector<int32_t>(ids.begin(), ids.end())}, {"encoding_format", "float"}};
+  HttpCall Embed(std::span<const WireId> ids) const override {
+    const json body = {{"input", std::vector<WireId>(ids.begin(), ids.end())}, {"encoding_format", "float"}};
     return {"/v1/embeddings", body.dump()};
   }
 

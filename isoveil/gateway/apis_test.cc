@@ -168,9 +168,9 @@ TEST(ApisTest, AStreamOfAResponseThatBreaksOffEndsWithItsEvent) {
 TEST(ApisTest, ATokenThatIsNamedAsAnEndIsNoPartOfTheText) {
   SmallService small;
   small.upstream.answers = {"Hello"};
-  const std::string ids = fmt::format("{}", ScriptedUpstream::IdOf('l'));
+  const std::string ids = fmt::format("{}", Value(ScriptedUpstream::IdOf('l')));
   ASSERT_EQ(small.Post(ChatCompletions, std::string(kAsk) + R"(, "stop_token_ids": [)" + ids + "]}").status, 200);
-  const auto sent = small.client.cipher.Decrypt(small.upstream.requests[0].sampling.stop_ids).value();
+  const auto sent = small.client.cipher.Decrypt(small.upstream.requests[0].stop_ids).value();
   EXPECT_NE(std::find(sent.begin(), sent.end(), ScriptedUpstream::IdOf('l')), sent.end());
   EXPECT_EQ(small.Post(ChatCompletions, std::string(kAsk) + R"(, "stop_token_ids": [999]})").json()["error"]["param"], "stop_token_ids");
 }

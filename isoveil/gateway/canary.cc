@@ -18,19 +18,19 @@ constexpr float kTolerance = 0.35F;
 constexpr float kMeanTolerance = 0.15F;
 
 // Spread over the vocabulary; the same for everybody.
-std::vector<int32_t> Spread(uint64_t n, std::vector<int32_t> ids) {
+template <typename Id>
+std::vector<Id> Spread(uint64_t n, std::vector<Id> ids) {
   for (uint64_t i = 0; ids.size() < kPromptIds; ++i) {
-    ids.push_back(static_cast<int32_t>((i * 2654435761U + 97 * i * i + 11) % n));
+    ids.push_back(static_cast<Id>((i * 2654435761U + 97 * i * i + 11) % n));
   }
   return ids;
 }
 
-// What is sent: encrypted ids.
-Result<std::vector<int32_t>> PromptOf(const ClientFolder& client, int version) {
+Result<std::vector<WireId>> PromptOf(const ClientFolder& client, int version) {
   const uint64_t n = client.vocabulary.n_tokens();
-  if (version != 1) return Spread(n, {});
+  if (version != 1) return Spread<WireId>(n, {});
   const auto bos = client.vocabulary.special_ids().bos;
-  return client.cipher.Encrypt(Spread(n, bos ? std::vector<TokenId>{*bos} : std::vector<TokenId>{}));
+  return client.cipher.Encrypt(Spread<PlainId>(n, bos ? std::vector<PlainId>{*bos} : std::vector<PlainId>{}));
 }
 
 nlohmann::ordered_json ToJson(const Canary& canary) {
@@ -48,21 +48,28 @@ Result<std::vector<TokenLogprob>> ReadTop(const nlohmann::json& list, const char
   if (!list.is_array()) return BadField(name, "a list");
   for (const nlohmann::json& pair : list) {
     if (!pair.is_array() || pair.size() != 2) return BadField(name, "pairs of a token id and a number");
-    ISOVEIL_ASSIGN_OR_RETURN(const TokenId id, ReadTokenId(pair[0], name));
+    ISOVEIL_ASSIGN_OR_RETURN(const WireId id, ReadWireId(pair[0], name));
     ISOVEIL_ASSIGN_OR_RETURN(const float logprob, ReadFloat(pair[1], name));
     top.push_back({id, logprob});
   }
   return top;
 }
 
-// Version 1: the ids of the answer, and the alternatives of the first.
-Result<Canary> FromOldJson(const nlohmann::json& json) {
+// Version 1: the ids of the answer, and the alternatives of the first, all of them plain.
+Result<Canary> FromOldJson(const nlohmann::json& json, const VocabCipher& cipher) {
   Canary canary{.version = 1, .steps = {}};
   ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::json* next, ArrayField(json, "next"));
-  ISOVEIL_ASSIGN_OR_RETURN(const auto ids, ReadTokenIds(*next, "next"));
+  ISOVEIL_ASSIGN_OR_RETURN(const auto numbers, ReadWireIds(*next, "next"));
   ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::json* first, ArrayField(json, "first"));
   ISOVEIL_ASSIGN_OR_RETURN(auto top, ReadTop(*first, "first"));
-  for (const TokenId id : ids) canary.steps.push_back({id, std::exchange(top, {})});
+  const auto encrypt = [&](WireId number) { return cipher.Encrypt(PlainId{Value(number)}); };
+  for (TokenLogprob& token : top) {
+    ISOVEIL_ASSIGN_OR_RETURN(token.id, encrypt(token.id));
+  }
+  for (const WireId number : numbers) {
+    ISOVEIL_ASSIGN_OR_RETURN(const WireId id, encrypt(number));
+    canary.steps.push_back({id, std::exchange(top, {})});
+  }
   return canary;
 }
 
@@ -82,7 +89,7 @@ Result<Canary> FromJson(const nlohmann::json& json) {
   ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::json* steps, ArrayField(json, "steps"));
   for (const nlohmann::json& pair : *steps) {
     if (!pair.is_array() || pair.size() != 2) return BadField("steps", "pairs of a token id and a list");
-    ISOVEIL_ASSIGN_OR_RETURN(const TokenId id, ReadTokenId(pair[0], "steps"));
+    ISOVEIL_ASSIGN_OR_RETURN(const WireId id, ReadWireId(pair[0], "steps"));
     ISOVEIL_ASSIGN_OR_RETURN(auto top, ReadTop(pair[1], "steps"));
     canary.steps.push_back({id, std::move(top)});
   }
@@ -97,7 +104,7 @@ std::optional<float> Distance(const CanaryStep& known, const CanaryStep& seen) {
   return std::nullopt;
 }
 
-bool WereAboutAsLikely(const CanaryStep& known, int32_t other) {
+bool WereAboutAsLikely(const CanaryStep& known, WireId other) {
   for (const TokenLogprob& token : known.top) {
     if (token.id == other) return known.top.front().logprob - token.logprob < kTolerance;
   }
@@ -136,19 +143,12 @@ Result<Canary> Ask(const ClientFolder& client, Upstream& server, int version, st
   ISOVEIL_ASSIGN_OR_RETURN(const GenerateResult result, server.Generate(request, keep, cancel));
   if (result.finish == FinishReason::kCancelled) return Fail(ErrorCode::kCancelled, "canary", "was stopped");
   if (canary.steps.empty()) return Fail(ErrorCode::kFormat, "upstream", "answered a prompt with no token");
-  if (version != 1) return canary;
-  for (CanaryStep& step : canary.steps) {
-    ISOVEIL_ASSIGN_OR_RETURN(step.id, client.cipher.Decrypt(step.id));
-    for (TokenLogprob& token : step.top) {
-      ISOVEIL_ASSIGN_OR_RETURN(token.id, client.cipher.Decrypt(token.id));
-    }
-  }
   return canary;
 }
 
-Result<Canary> Read(const Path& path) {
+Result<Canary> Read(const Path& path, const VocabCipher& cipher) {
   ISOVEIL_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path, 1 << 20));
-  return ParseCanary(text, path.string());
+  return ParseCanary(text, path.string(), cipher);
 }
 
 // The record is complete, old or new, whenever this is broken off.
@@ -169,7 +169,7 @@ tl::unexpected<Error> Differs(const Path& path) {
 }
 
 Result<CanaryRecord> Compare(const Path& path, const ClientFolder& client, Upstream& server, std::stop_token cancel) {
-  ISOVEIL_ASSIGN_OR_RETURN(const Canary known, Read(path));
+  ISOVEIL_ASSIGN_OR_RETURN(const Canary known, Read(path, client.cipher));
   ISOVEIL_ASSIGN_OR_RETURN(const Canary seen, Ask(client, server, known.version, cancel));
   if (!Agree(known, seen)) return Differs(path);
   if (known.version == 1) {
@@ -182,10 +182,10 @@ Result<CanaryRecord> Compare(const Path& path, const ClientFolder& client, Upstr
 
 }  // namespace
 
-Result<Canary> ParseCanary(std::string_view text, const std::string& name) {
+Result<Canary> ParseCanary(std::string_view text, const std::string& name, const VocabCipher& cipher) {
   ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::json json, ParseStrictJson(text, name));
   ISOVEIL_ASSIGN_OR_RETURN(const int64_t version, VersionOf(json, name));
-  Result<Canary> canary = version == 1 ? FromOldJson(json) : FromJson(json);
+  Result<Canary> canary = version == 1 ? FromOldJson(json, cipher) : FromJson(json);
   if (canary && !canary->steps.empty()) return canary;
   return Fail(ErrorCode::kFormat, name, "is no record of a server's answer",
               "delete it, to trust the server that runs now");

@@ -23,13 +23,13 @@ inline constexpr char kCanaryFile[] = "canary.json";
 
 // One token of the answer, and what else it might have been; nothing where the server gives no probabilities.
 struct CanaryStep {
-  int32_t id = 0;
+  WireId id{};
   std::vector<TokenLogprob> top;
 };
 
 struct Canary {
   int version = 2;
-  std::vector<CanaryStep> steps;  // encrypted ids; in version 1 plain ones
+  std::vector<CanaryStep> steps;
 };
 
 enum class CanaryRecord { kMatches, kNew, kNotWritten };
@@ -45,7 +45,7 @@ struct Admission {
 Result<Admission> AdmitServer(const Path& client_folder, const ClientFolder& client, Upstream& server,
                               std::stop_token cancel = {});
 
-// The file's text as a record, `name` for errors. kFormat.
-Result<Canary> ParseCanary(std::string_view text, const std::string& name);
+// The file's text as a record, `name` for errors; the plain ids of version 1 become encrypted ones. kFormat.
+Result<Canary> ParseCanary(std::string_view text, const std::string& name, const VocabCipher& cipher);
 
 }  // namespace isoveil

@@ -69,7 +69,7 @@ TEST_F(CanaryTest, TheQuestionIsTheSameForEveryKey) {
   SmallService other;
   (void)AdmitServer(folder_ / "other", other.client, other.upstream);
   EXPECT_EQ(other.upstream.requests.at(0).prompt, asked);
-  EXPECT_NE(*other.client.cipher.Encrypt(7), *small_.client.cipher.Encrypt(7)) << "two keys";
+  EXPECT_NE(*other.client.cipher.Encrypt(PlainId{7}), *small_.client.cipher.Encrypt(PlainId{7})) << "two keys";
 }
 
 // Records of the first version open; their question, made of plain ids, is asked no more than once.
@@ -100,7 +100,8 @@ TEST_F(CanaryTest, ABrokenRecordIsAnErrorThatNamesTheFile) {
 
 TEST_F(CanaryTest, ARecordOfAnotherVersionIsRefusedByName) {
   for (const char* version : {"0", "3", "-1", "2.0", "\"2\"", "null", "18446744073709551617"}) {
-    const auto canary = ParseCanary(fmt::format(R"({{"version": {}, "steps": [[1, []]]}})", version), "canary.json");
+    const auto canary = ParseCanary(fmt::format(R"({{"version": {}, "steps": [[1, []]]}})", version), "canary.json",
+                                    *VocabCipher::FromPermutation({0, 1}));
     ASSERT_FALSE(canary) << version;
     EXPECT_EQ(canary.error().code, ErrorCode::kUnsupported) << version;
     EXPECT_NE(canary.error().Message().find("canary.json: expected version 1 or 2, found"), std::string::npos) << version;

@@ -138,8 +138,8 @@ Status ReadContinuation(const Json& body, ChatRequest& request) {
   return Ok();
 }
 
-Result<std::vector<TokenId>> KeptIds(const Vocabulary& vocabulary, const std::vector<std::string>& names) {
-  std::vector<TokenId> ids;
+Result<std::vector<PlainId>> KeptIds(const Vocabulary& vocabulary, const std::vector<std::string>& names) {
+  std::vector<PlainId> ids;
   for (const std::string& name : names) {
     ISOVEIL_ASSIGN_OR_RETURN(const auto found, vocabulary.Tokenize(name, {.parse_special = true}));
     if (found.size() == 1) ids.push_back(found.front());
@@ -165,7 +165,8 @@ Result<Answer> RunOnce(const ModelService& service, const ChatTask& task, const 
     if (!spoke) answer.reasoning_tokens += piece.tokens.size();
     return on_part({std::move(delta), piece.tokens});
   };
-  Generation generation{task.ids, sampling, task.options.stops, task.kept};
+  const GenerationOptions& options = task.options;
+  const Generation generation{task.ids, sampling, options.logit_bias, options.stop_ids, options.stops, task.kept};
   ISOVEIL_ASSIGN_OR_RETURN(const Outcome outcome, generator.Run(generation, on_piece, cancel));
   if (outcome.finish == FinishReason::kCancelled) return Fail(ErrorCode::kCancelled, "answer", "was cancelled");
   const MessageDelta last = builder.Finish();

@@ -19,8 +19,8 @@ struct ChatTask {
   RenderedPrompt prompt;
   GenerationOptions options;
   AnswerCheck check;
-  std::vector<TokenId> ids;   // plain
-  std::vector<TokenId> kept;
+  std::vector<PlainId> ids;
+  std::vector<PlainId> kept;
 };
 
 // One step of a stream.

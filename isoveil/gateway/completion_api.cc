@@ -18,7 +18,7 @@ constexpr size_t kMaxPrompts = 64;
 struct Completion {
   const ModelService& service;
   const ApiRequest& request;
-  std::vector<std::vector<TokenId>> prompts;
+  std::vector<std::vector<PlainId>> prompts;
   GenerationOptions options;
   bool echo = false;
   std::string id = RandomId("cmpl-");
@@ -39,29 +39,29 @@ struct Text {
 
 bool IsIds(const Json& value) { return value.is_array() && !value.empty() && value.front().is_number(); }
 
-Result<std::vector<TokenId>> ReadPrompt(const ModelService& service, const Json& prompt) {
+Result<std::vector<PlainId>> ReadPrompt(const ModelService& service, const Json& prompt) {
   if (prompt.is_string()) {
     ISOVEIL_ASSIGN_OR_RETURN(auto ids, service.client.vocabulary.Tokenize(prompt.get_ref<const std::string&>(),
                                                                          {.add_special = true, .parse_special = service.parse_special}));
     if (ids.empty()) return BadMember("prompt", "at least one token of text");
     return ids;
   }
-  std::vector<TokenId> ids;
+  std::vector<PlainId> ids;
   for (const Json& id : prompt) {
     if (!id.is_number_integer() || id < 0 || id >= static_cast<int64_t>(service.client.vocabulary.n_tokens())) {
       return BadMember("prompt", "token ids of the model's vocabulary");
     }
-    ids.push_back(id.get<TokenId>());
+    ids.push_back(id.get<PlainId>());
   }
   return ids;
 }
 
 // A text, ids, a list of texts, or a list of lists of ids.
-Result<std::vector<std::vector<TokenId>>> ReadPrompts(const ModelService& service, const Json& prompt) {
+Result<std::vector<std::vector<PlainId>>> ReadPrompts(const ModelService& service, const Json& prompt) {
   Json list = Json::array({prompt});
   if (prompt.is_array() && !prompt.empty() && !IsIds(prompt)) list = prompt;
   if (list.size() > kMaxPrompts) return BadMember("prompt", fmt::format("at most {} prompts", kMaxPrompts));
-  std::vector<std::vector<TokenId>> prompts;
+  std::vector<std::vector<PlainId>> prompts;
   for (const Json& entry : list) {
     if (!entry.is_string() && !IsIds(entry)) return BadMember("prompt", "a string, token ids, or a list of those");
     ISOVEIL_ASSIGN_OR_RETURN(auto ids, ReadPrompt(service, entry));
@@ -89,7 +89,7 @@ Result<Completion> ReadCompletion(const ModelService& service, const ApiRequest&
   return completion;
 }
 
-Result<std::vector<PlainToken>> Score(const Generator& generator, const std::vector<TokenId>& prompt, const Completion& completion) {
+Result<std::vector<PlainToken>> Score(const Generator& generator, const std::vector<PlainId>& prompt, const Completion& completion) {
   auto tokens = generator.Score(prompt, completion.options.sampling.n_probs, completion.request.cancel);
   if (tokens || tokens.error().code != ErrorCode::kUnsupported) return tokens;
   return Fail(ErrorCode::kUnsupported, "echo", "the server does not tell the log probabilities of a prompt",
@@ -99,7 +99,8 @@ Result<std::vector<PlainToken>> Score(const Generator& generator, const std::vec
 Result<Text> RunChoice(const Completion& completion, int index, const PieceCallback& on_piece) {
   Text text;
   const auto& prompt = completion.prompts[static_cast<size_t>(index / completion.options.n)];
-  Generation generation{prompt, completion.options.sampling, completion.options.stops};
+  const GenerationOptions& options = completion.options;
+  Generation generation{prompt, options.sampling, options.logit_bias, options.stop_ids, options.stops};
   if (generation.sampling.seed) *generation.sampling.seed += static_cast<uint32_t>(index % completion.options.n);
   const Generator generator(completion.service.client, *completion.service.upstream);
   if (completion.echo) {

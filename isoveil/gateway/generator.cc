@@ -11,10 +11,10 @@ namespace {
 // Tokens to text, with control tokens shown where a parser needs them.
 class Text {
  public:
-  Text(const Vocabulary& vocabulary, const std::vector<TokenId>& kept)
+  Text(const Vocabulary& vocabulary, const std::vector<PlainId>& kept)
       : vocabulary_(vocabulary), kept_(kept), detokenizer_(vocabulary, {.start = TextStart::kContinuation}) {}
 
-  Result<std::string> Append(TokenId id) {
+  Result<std::string> Append(PlainId id) {
     if (std::find(kept_.begin(), kept_.end(), id) == kept_.end()) return detokenizer_.Append(id);
     ISOVEIL_ASSIGN_OR_RETURN(const std::string_view name, vocabulary_.Piece(id, /*special=*/true));
     return detokenizer_.Finish() + std::string(name);
@@ -23,13 +23,13 @@ class Text {
 
  private:
   const Vocabulary& vocabulary_;
-  const std::vector<TokenId>& kept_;
+  const std::vector<PlainId>& kept_;
   IncrementalDetokenizer detokenizer_;
 };
 
 // A server whose own end ids were changed cuts answers short.
 Status CheckEnd(const GenerateResult& result, const GenerateRequest& request) {
-  const auto& ends = request.sampling.stop_ids;
+  const auto& ends = request.stop_ids;
   if (result.finish != FinishReason::kStop || !result.stop_id || request.sampling.ignore_eos) return Ok();
   if (std::find(ends.begin(), ends.end(), *result.stop_id) != ends.end()) return Ok();
   return Fail(ErrorCode::kMismatch, "upstream", "ended the answer at a token that ends none",
@@ -41,18 +41,19 @@ Status CheckEnd(const GenerateResult& result, const GenerateRequest& request) {
 Result<GenerateRequest> Generator::Encrypt(const Generation& generation) const {
   GenerateRequest request{.prompt = {}, .sampling = generation.sampling};
   ISOVEIL_ASSIGN_OR_RETURN(request.prompt, client_.cipher.Encrypt(generation.prompt));
-  for (auto& [id, bias] : request.sampling.logit_bias) {
-    const Result<TokenId> wire = client_.cipher.Encrypt(id);
+  for (const auto& [id, bias] : generation.logit_bias) {
+    const Result<WireId> wire = client_.cipher.Encrypt(id);
     if (!wire) return Fail(wire.error().code, "logit_bias", wire.error().problem, wire.error().hint);
-    id = *wire;
+    request.logit_bias.emplace_back(*wire, bias);
   }
-  if (!request.sampling.ignore_eos) {
+  std::vector<PlainId> stops = generation.stop_ids;
+  if (!generation.sampling.ignore_eos) {
     const auto& ends = client_.vocabulary.special_ids().end_of_generation;
-    request.sampling.stop_ids.insert(request.sampling.stop_ids.end(), ends.begin(), ends.end());
+    stops.insert(stops.end(), ends.begin(), ends.end());
   }
-  auto stop_ids = client_.cipher.Encrypt(request.sampling.stop_ids);
+  auto stop_ids = client_.cipher.Encrypt(stops);
   if (!stop_ids) return Fail(stop_ids.error().code, "stop_token_ids", stop_ids.error().problem, stop_ids.error().hint);
-  request.sampling.stop_ids = std::move(*stop_ids);
+  request.stop_ids = std::move(*stop_ids);
   return request;
 }
 
@@ -60,13 +61,13 @@ Result<PlainToken> Generator::Decrypt(const GeneratedToken& token) const {
   PlainToken plain{.wire = token.id, .logprob = token.logprob};
   ISOVEIL_ASSIGN_OR_RETURN(plain.id, client_.cipher.Decrypt(token.id));
   for (const TokenLogprob& other : token.top) {
-    ISOVEIL_ASSIGN_OR_RETURN(const TokenId id, client_.cipher.Decrypt(other.id));
+    ISOVEIL_ASSIGN_OR_RETURN(const PlainId id, client_.cipher.Decrypt(other.id));
     plain.top.push_back({id, other.logprob});
   }
   return plain;
 }
 
-Result<std::vector<PlainToken>> Generator::Score(std::span<const TokenId> prompt, int n_top, std::stop_token cancel) const {
+Result<std::vector<PlainToken>> Generator::Score(std::span<const PlainId> prompt, int n_top, std::stop_token cancel) const {
   ISOVEIL_ASSIGN_OR_RETURN(const auto wire, client_.cipher.Encrypt(prompt));
   ISOVEIL_ASSIGN_OR_RETURN(const auto scored, upstream_.Score(wire, n_top, std::move(cancel)));
   std::vector<PlainToken> tokens;
@@ -88,7 +89,7 @@ Result<Outcome> Generator::Run(const Generation& generation, const PieceCallback
     const auto plain = Decrypt(token);
     if (!plain) return failed = tl::unexpected(plain.error()), false;
     // A token that was named as an end is no part of the text.
-    const auto& ends = generation.sampling.stop_ids;
+    const auto& ends = generation.stop_ids;
     const bool ends_here = std::find(ends.begin(), ends.end(), plain->id) != ends.end();
     const Result<std::string> characters = ends_here ? Result<std::string>("") : text.Append(plain->id);
     if (!characters) return failed = tl::unexpected(characters.error()), false;

@@ -19,21 +19,23 @@
 namespace isoveil {
 
 struct Generation {
-  std::vector<TokenId> prompt;      // plain ids
-  SamplingParams sampling;          // plain ids in logit_bias and stop_ids
-  std::vector<std::string> stops;   // matched on the text
-  std::vector<TokenId> kept = {};   // control tokens that are shown by name
+  std::vector<PlainId> prompt;
+  SamplingParams sampling;
+  std::vector<std::pair<PlainId, float>> logit_bias = {};
+  std::vector<PlainId> stop_ids = {};
+  std::vector<std::string> stops = {};  // matched on the text
+  std::vector<PlainId> kept = {};       // control tokens that are shown by name
 };
 
 struct PlainLogprob {
-  TokenId id = 0;
+  PlainId id{};
   float logprob = 0;
 };
 
 // One token, in both forms.
 struct PlainToken {
-  TokenId id = 0;
-  TokenId wire = 0;
+  PlainId id{};
+  WireId wire{};
   std::optional<float> logprob;
   std::vector<PlainLogprob> top;
 };
@@ -63,7 +65,7 @@ class Generator {
                       std::stop_token cancel = {}) const;
 
   // How likely the prompt's tokens are: one for each, the first without a probability. Errors are those of Upstream::Score.
-  Result<std::vector<PlainToken>> Score(std::span<const TokenId> prompt, int n_top, std::stop_token cancel = {}) const;
+  Result<std::vector<PlainToken>> Score(std::span<const PlainId> prompt, int n_top, std::stop_token cancel = {}) const;
 
  private:
   Result<GenerateRequest> Encrypt(const Generation& generation) const;

@@ -1,3 +1,4 @@
+#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/gateway/generator.h"
 
 #include <gtest/gtest.h>
@@ -7,8 +8,8 @@
 namespace isoveil {
 namespace {
 
-std::vector<TokenId> Ids(std::string_view text) {
-  std::vector<TokenId> ids;
+std::vector<PlainId> Ids(std::string_view text) {
+  std::vector<PlainId> ids;
   for (const char byte : text) ids.push_back(ScriptedUpstream::IdOf(byte));
   return ids;
 }
@@ -60,15 +61,19 @@ TEST(GeneratorTest, AnAnswerThatEndsWithinACharacterShowsThatSomethingIsMissing)
 TEST(GeneratorTest, OnlyEncryptedIdsAreSent) {
   SmallService small;
   const Generation generation{.prompt = Ids("secret"),
-                              .sampling = {.max_tokens = 4, .logit_bias = {{104, 2.0F}}, .stop_ids = {33}},
+                              .sampling = {.max_tokens = 4},
+                              .logit_bias = {{PlainId{104}, 2.0F}},
+                              .stop_ids = {PlainId{33}},
                               .stops = {"\n"}};
   ASSERT_TRUE(RunAll(small, generation).outcome);
   const GenerateRequest& sent = small.upstream.requests.at(0);
   EXPECT_EQ(small.client.cipher.Decrypt(sent.prompt).value(), Ids("secret"));
-  EXPECT_NE(sent.prompt, Ids("secret"));
-  EXPECT_EQ(sent.sampling.logit_bias.at(0).first, small.client.cipher.Encrypt(104).value());
+  std::vector<WireId> in_clear;
+  for (const PlainId id : Ids("secret")) in_clear.push_back(WireId{Value(id)});
+  EXPECT_NE(sent.prompt, in_clear);
+  EXPECT_EQ(sent.logit_bias.at(0).first, small.client.cipher.Encrypt(PlainId{104}).value());
   // The end of the vocabulary is an end here, too: the server cannot know it.
-  EXPECT_EQ(sent.sampling.stop_ids, small.client.cipher.Encrypt(std::vector<TokenId>{33, kSmallEnd}).value());
+  EXPECT_EQ(sent.stop_ids, small.client.cipher.Encrypt(std::vector{PlainId{33}, kSmallEnd}).value());
 }
 
 TEST(GeneratorTest, NothingOfAStopStringIsGivenOut) {
@@ -94,14 +99,14 @@ TEST(GeneratorTest, AReaderThatLeavesEndsTheGeneration) {
 
 TEST(GeneratorTest, IdsOutsideTheVocabularyFailOnEitherSide) {
   SmallService small;
-  EXPECT_EQ(RunAll(small, {.prompt = {261}, .sampling = {}, .stops = {}}).outcome.error().code,
+  EXPECT_EQ(RunAll(small, {.prompt = PlainIds({261}), .sampling = {}, .stops = {}}).outcome.error().code,
             ErrorCode::kInvalidArgument);
   EXPECT_TRUE(small.upstream.requests.empty());
   const Generated biased =
-      RunAll(small, {.prompt = Ids("?"), .sampling = {.logit_bias = {{-1, 1.0F}}}, .stops = {}});
+      RunAll(small, {.prompt = Ids("?"), .sampling = {}, .logit_bias = {{PlainId{-1}, 1.0F}}, .stops = {}});
   EXPECT_EQ(biased.outcome.error().where, "logit_bias");
   EXPECT_TRUE(small.upstream.requests.empty());
-  small.upstream.lie = 261;
+  small.upstream.lie = WireId{261};
   const Generated lied = RunAll(small, {.prompt = Ids("?"), .sampling = {.max_tokens = 4}, .stops = {}});
   ASSERT_FALSE(lied.outcome);
   EXPECT_EQ(lied.text, "");
@@ -127,11 +132,11 @@ TEST(GeneratorTest, LogprobsAreThoseOfThePlainTokens) {
     return true;
   }));
   ASSERT_EQ(tokens.size(), 2U);
-  EXPECT_EQ(tokens[0].id, 'A');
-  EXPECT_EQ(tokens[0].wire, small.client.cipher.Encrypt('A').value());
+  EXPECT_EQ(tokens[0].id, PlainId{'A'});
+  EXPECT_EQ(tokens[0].wire, small.client.cipher.Encrypt(PlainId{'A'}).value());
   EXPECT_EQ(tokens[0].logprob, -0.25F);
   ASSERT_EQ(tokens[0].top.size(), 3U);
-  EXPECT_EQ(tokens[0].top[2].id, 'C');
+  EXPECT_EQ(tokens[0].top[2].id, PlainId{'C'});
   EXPECT_EQ(tokens[1].id, kSmallEnd);
 }
 

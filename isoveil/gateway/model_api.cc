@@ -27,12 +27,12 @@ Result<Json> DetokenizeBody(const ModelService& service, const ApiRequest& reque
   ISOVEIL_ASSIGN_OR_RETURN(const Json body, ParseBody(request, service.limits.max_depth));
   const Json& tokens = Member(body, "tokens");
   if (!tokens.is_array()) return BadMember("tokens", "a list of token ids");
-  std::vector<TokenId> ids;
+  std::vector<PlainId> ids;
   for (const Json& id : tokens) {
     if (!id.is_number_integer() || id < 0 || id >= static_cast<int64_t>(service.client.vocabulary.n_tokens())) {
       return BadMember("tokens", "token ids of the model's vocabulary");
     }
-    ids.push_back(id.get<TokenId>());
+    ids.push_back(id.get<PlainId>());
   }
   ISOVEIL_ASSIGN_OR_RETURN(const std::string text, service.client.vocabulary.Detokenize(ids, {.special = true}));
   return Json{{"content", text}};

@@ -40,7 +40,7 @@ Status ReadStops(const Json& body, const RequestLimits& limits, GenerationOption
   return Ok();
 }
 
-Status ReadLogitBias(const Json& body, SamplingParams& sampling) {
+Status ReadLogitBias(const Json& body, GenerationOptions& options) {
   const Json& bias = Member(body, "logit_bias");
   if (bias.is_null()) return Ok();
   if (!bias.is_object()) return BadMember("logit_bias", "an object of token ids and numbers");
@@ -55,8 +55,8 @@ Status ReadLogitBias(const Json& body, SamplingParams& sampling) {
     }
     // OpenAI: -100 bans the token.
     const double number = value.get<double>();
-    sampling.logit_bias.emplace_back(
-        id, number == -100 ? -std::numeric_limits<float>::infinity() : static_cast<float>(number));
+    options.logit_bias.emplace_back(
+        PlainId{id}, number == -100 ? -std::numeric_limits<float>::infinity() : static_cast<float>(number));
   }
   return Ok();
 }
@@ -64,8 +64,7 @@ Status ReadLogitBias(const Json& body, SamplingParams& sampling) {
 // The most probable token alone, which 0 asks for and no server takes.
 constexpr double kLeastTopP = 1e-6;
 
-// Plain ids that end the answer.
-Status ReadStopIds(const Json& body, const RequestLimits& limits, SamplingParams& sampling) {
+Status ReadStopIds(const Json& body, const RequestLimits& limits, GenerationOptions& options) {
   const Json& ids = Member(body, "stop_token_ids");
   if (ids.is_null()) return Ok();
   if (!ids.is_array() || ids.size() > limits.max_stop_ids) {
@@ -73,7 +72,7 @@ Status ReadStopIds(const Json& body, const RequestLimits& limits, SamplingParams
   }
   for (const Json& id : ids) {
     if (!id.is_number_integer() || id < 0 || id > INT32_MAX) return BadMember("stop_token_ids", "token ids");
-    sampling.stop_ids.push_back(id.get<int32_t>());
+    options.stop_ids.push_back(id.get<PlainId>());
   }
   return Ok();
 }
@@ -141,8 +140,8 @@ Result<GenerationOptions> ReadOptions(const Json& body, ApiKind kind, const Requ
   ISOVEIL_RETURN_IF_ERROR(ReadNumbers(body, options.sampling));
   ISOVEIL_RETURN_IF_ERROR(ReadMaxTokens(body, kind, limits, options));
   ISOVEIL_RETURN_IF_ERROR(ReadStops(body, limits, options));
-  ISOVEIL_RETURN_IF_ERROR(ReadStopIds(body, limits, options.sampling));
-  ISOVEIL_RETURN_IF_ERROR(ReadLogitBias(body, options.sampling));
+  ISOVEIL_RETURN_IF_ERROR(ReadStopIds(body, limits, options));
+  ISOVEIL_RETURN_IF_ERROR(ReadLogitBias(body, options));
   ISOVEIL_RETURN_IF_ERROR(ReadLogprobs(body, kind, limits, options));
   ISOVEIL_ASSIGN_OR_RETURN(const auto n, ReadInteger(body, "n", 1, limits.max_choices));
   options.n = static_cast<int>(n.value_or(1));

@@ -24,7 +24,9 @@ struct RequestLimits {
 };
 
 struct GenerationOptions {
-  SamplingParams sampling;  // plain ids
+  SamplingParams sampling;
+  std::vector<std::pair<PlainId, float>> logit_bias;
+  std::vector<PlainId> stop_ids;
   bool has_max_tokens = false;
   std::vector<std::string> stops;
   int n = 1;

@@ -1,3 +1,4 @@
+#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/gateway/options.h"
 
 #include <gtest/gtest.h>
@@ -83,7 +84,7 @@ TEST(Options, AcceptsWhatAsksForNothing) {
 }
 
 TEST(Options, HonoursWhatCanBe) {
-  EXPECT_EQ(Read({{"stop_token_ids", {3, 5}}})->sampling.stop_ids, (std::vector<int32_t>{3, 5}));
+  EXPECT_EQ(Read({{"stop_token_ids", {3, 5}}})->stop_ids, PlainIds({3, 5}));
   EXPECT_FALSE(Read({{"stop_token_ids", {-1}}}));
   EXPECT_FALSE(Read({{"stop_token_ids", {"a"}}}));
   EXPECT_EQ(Read({{"n_predict", 7}})->sampling.max_tokens, 7);
@@ -107,9 +108,9 @@ TEST(Options, BothNamesOfTheLengthMustAgree) {
 TEST(Options, BansWithMinusHundred) {
   const auto options = Read({{"logit_bias", {{"5", -100}, {"6", 2.5}}}});
   ASSERT_TRUE(options);
-  ASSERT_EQ(options->sampling.logit_bias.size(), 2U);
-  EXPECT_TRUE(std::isinf(options->sampling.logit_bias[0].second));
-  EXPECT_EQ(options->sampling.logit_bias[1], (std::pair<int32_t, float>(6, 2.5F)));
+  ASSERT_EQ(options->logit_bias.size(), 2U);
+  EXPECT_TRUE(std::isinf(options->logit_bias[0].second));
+  EXPECT_EQ(options->logit_bias[1], (std::pair(PlainId{6}, 2.5F)));
 }
 
 TEST(Options, LogprobsAreAFlagOrANumber) {

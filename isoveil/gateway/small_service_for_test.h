@@ -12,7 +12,7 @@
 
 namespace isoveil {
 
-inline constexpr TokenId kSmallEnd = 256;
+inline constexpr PlainId kSmallEnd{256};
 
 // Gives the ids of a text, and keeps what it was asked. Each byte is a token of its own, so that every
 // character of more than one byte is split.
@@ -55,32 +55,32 @@ class ScriptedUpstream final : public Upstream {
     return result;
   }
 
-  Result<std::vector<GeneratedToken>> Score(std::span<const int32_t> ids, int32_t n_top, std::stop_token = {}) override {
+  Result<std::vector<GeneratedToken>> Score(std::span<const WireId> ids, int32_t n_top, std::stop_token = {}) override {
     if (failure) return tl::unexpected(*failure);
     std::vector<GeneratedToken> tokens;
-    for (const int32_t id : ids) tokens.push_back(Token(*cipher_.Decrypt(id), tokens.empty() ? 0 : n_top));
+    for (const WireId id : ids) tokens.push_back(Token(*cipher_.Decrypt(id), tokens.empty() ? 0 : n_top));
     return tokens;
   }
-  Result<std::vector<float>> Embed(std::span<const int32_t>, std::stop_token = {}) override {
+  Result<std::vector<float>> Embed(std::span<const WireId>, std::stop_token = {}) override {
     return Fail(ErrorCode::kUnsupported, "upstream", "has no embeddings");
   }
 
-  static TokenId IdOf(char byte) { return static_cast<TokenId>(static_cast<unsigned char>(byte)); }
+  static PlainId IdOf(char byte) { return static_cast<PlainId>(static_cast<unsigned char>(byte)); }
 
   std::vector<std::string> answers = {"Hello"};
   std::optional<Error> failure;
   uint64_t failure_after = 0;  // tokens
-  std::optional<int32_t> lie;  // an id that is sent instead of every other
+  std::optional<WireId> lie;  // an id that is sent instead of every other
   int64_t n_vocab = 261;
   std::vector<GenerateRequest> requests;
 
  private:
-  GeneratedToken Token(TokenId plain, int n_probs) const {
+  GeneratedToken Token(PlainId plain, int n_probs) const {
     GeneratedToken token{.id = lie.value_or(*cipher_.Encrypt(plain))};
     if (n_probs > 0) {
       token.logprob = -0.25F;
       for (int i = 0; i < n_probs; ++i) {
-        token.top.push_back({*cipher_.Encrypt((plain + i) % 261), -0.25F - static_cast<float>(i)});
+        token.top.push_back({*cipher_.Encrypt(PlainId{(Value(plain) + i) % 261}), -0.25F - static_cast<float>(i)});
       }
     }
     return token;

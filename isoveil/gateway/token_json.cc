@@ -3,12 +3,12 @@
 namespace isoveil {
 namespace {
 
-std::string_view BytesOf(const Vocabulary& vocabulary, TokenId id) {
+std::string_view BytesOf(const Vocabulary& vocabulary, PlainId id) {
   const auto piece = vocabulary.Piece(id, /*special=*/true);
   return piece ? *piece : std::string_view{};
 }
 
-Json OneLogprob(const Vocabulary& vocabulary, TokenId id, float logprob) {
+Json OneLogprob(const Vocabulary& vocabulary, PlainId id, float logprob) {
   Json bytes = Json::array();
   for (const char c : BytesOf(vocabulary, id)) bytes.push_back(static_cast<uint8_t>(c));
   return {{"token", TokenText(vocabulary, id)}, {"logprob", logprob}, {"bytes", std::move(bytes)}};
@@ -16,7 +16,7 @@ Json OneLogprob(const Vocabulary& vocabulary, TokenId id, float logprob) {
 
 }  // namespace
 
-std::string TokenText(const Vocabulary& vocabulary, TokenId id) {
+std::string TokenText(const Vocabulary& vocabulary, PlainId id) {
   return RepairUtf8(BytesOf(vocabulary, id));
 }
 
@@ -30,9 +30,9 @@ Json LogprobEntry(const Vocabulary& vocabulary, const PlainToken& token, int n_t
   return entry;
 }
 
-Json WirePairs(const Vocabulary& vocabulary, const VocabCipher& cipher, std::span<const TokenId> plain) {
+Json WirePairs(const Vocabulary& vocabulary, const VocabCipher& cipher, std::span<const PlainId> plain) {
   Json pairs = Json::array();
-  for (const TokenId id : plain) {
+  for (const PlainId id : plain) {
     const auto wire = cipher.Encrypt(id);
     if (wire) pairs.push_back(Json::array({TokenText(vocabulary, id), *wire}));
   }

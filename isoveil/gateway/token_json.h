@@ -12,10 +12,10 @@ namespace isoveil {
 Json LogprobEntry(const Vocabulary& vocabulary, const PlainToken& token, int n_top);
 
 // The text of one token; what is no whole character is U+FFFD.
-std::string TokenText(const Vocabulary& vocabulary, TokenId id);
+std::string TokenText(const Vocabulary& vocabulary, PlainId id);
 
 // [[text, encrypted id], ...]: what crossed the wire, for the page of the person who holds the key.
-Json WirePairs(const Vocabulary& vocabulary, const VocabCipher& cipher, std::span<const TokenId> plain);
+Json WirePairs(const Vocabulary& vocabulary, const VocabCipher& cipher, std::span<const PlainId> plain);
 Json WirePairs(const Vocabulary& vocabulary, std::span<const PlainToken> tokens);
 
 // {"prompt_tokens", "completion_tokens", "total_tokens", ...}; `reasoning_tokens` are those of the completion that were

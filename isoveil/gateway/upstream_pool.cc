@@ -311,14 +311,14 @@ Result<GenerateResult> UpstreamPool::GenerateOn(const GenerateRequest& request, 
     const std::stop_callback by_silence(member.Breaker(), [&] { stop.request_stop(); });
     bool is_first = true;
     bool exchanged = false;
-    std::optional<int32_t> end;
+    std::optional<WireId> end;
     const auto deliver = [&](const GeneratedToken& token) {
       member.Heard();
       if (std::exchange(is_first, false) && !member.IsReady()) return exchanged = true, false;
       ++delivered;
       rest.prompt.push_back(token.id);
       --rest.sampling.max_tokens;
-      const auto& ends = request.sampling.stop_ids;
+      const auto& ends = request.stop_ids;
       if (std::find(ends.begin(), ends.end(), token.id) != ends.end()) end = token.id;
       return on_token(token);
     };
@@ -355,11 +355,11 @@ std::optional<bool> UpstreamPool::CanScore() const {
   return can;
 }
 
-Result<std::vector<GeneratedToken>> UpstreamPool::Score(std::span<const int32_t> ids, int32_t n_top, std::stop_token cancel) {
+Result<std::vector<GeneratedToken>> UpstreamPool::Score(std::span<const WireId> ids, int32_t n_top, std::stop_token cancel) {
   return ScoreOn(ids, n_top, [](size_t) {}, std::move(cancel));
 }
 
-Result<std::vector<GeneratedToken>> UpstreamPool::ScoreOn(std::span<const int32_t> ids, int32_t n_top,
+Result<std::vector<GeneratedToken>> UpstreamPool::ScoreOn(std::span<const WireId> ids, int32_t n_top,
                                                           const std::function<void(size_t server)>& on_server,
                                                           std::stop_token cancel) {
   using Tokens = std::vector<GeneratedToken>;
@@ -385,7 +385,7 @@ Result<std::vector<GeneratedToken>> UpstreamPool::ScoreOn(std::span<const int32_
   return OnSome<Tokens>(on_one, cancel);
 }
 
-Result<std::vector<float>> UpstreamPool::Embed(std::span<const int32_t> ids, std::stop_token cancel) {
+Result<std::vector<float>> UpstreamPool::Embed(std::span<const WireId> ids, std::stop_token cancel) {
   return OnSome<std::vector<float>>([&](Member& member, Attempt&) { return member.server->Embed(ids, cancel); }, cancel);
 }
 

@@ -1,3 +1,4 @@
+#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/gateway/upstream_pool.h"
 
 #include <gtest/gtest.h>
@@ -43,15 +44,15 @@ class Named final : public Upstream {
         return Fail(ErrorCode::kUnavailable, "upstream", "the stream ends early");
       }
       ++result.usage.completion_tokens;
-      if (!on_token({.id = name_})) return result.finish = FinishReason::kCancelled, result;
+      if (!on_token({.id = WireId{name_}})) return result.finish = FinishReason::kCancelled, result;
     }
     return result;
   }
-  Result<std::vector<GeneratedToken>> Score(std::span<const int32_t> ids, int32_t, std::stop_token = {}) override {
+  Result<std::vector<GeneratedToken>> Score(std::span<const WireId> ids, int32_t, std::stop_token = {}) override {
     if (away) return Fail(ErrorCode::kUnavailable, "upstream", "is away");
-    return std::vector<GeneratedToken>(ids.size(), {.id = name_});
+    return std::vector<GeneratedToken>(ids.size(), {.id = WireId{name_}});
   }
-  Result<std::vector<float>> Embed(std::span<const int32_t>, std::stop_token = {}) override {
+  Result<std::vector<float>> Embed(std::span<const WireId>, std::stop_token = {}) override {
     return std::vector<float>{static_cast<float>(name_)};
   }
 
@@ -96,8 +97,8 @@ struct Pool {
   std::vector<int32_t> Ask(int32_t n = 1, SamplingParams sampling = {}) {
     std::vector<int32_t> names;
     sampling.max_tokens = n;
-    last = pool->Generate({.prompt = {5}, .sampling = sampling},
-                          [&](const GeneratedToken& token) { return names.push_back(token.id), true; });
+    last = pool->Generate({.prompt = WireIds({5}), .sampling = sampling},
+                          [&](const GeneratedToken& token) { return names.push_back(Value(token.id)), true; });
     return names;
   }
   bool Eventually(const std::function<bool()>& holds) {
@@ -114,12 +115,12 @@ struct Pool {
 };
 
 TEST(UpstreamPoolTest, ScoresAreAskedOfAServerThatCan) {
-  const std::vector<int32_t> ids = {1, 2};
+  const std::vector<WireId> ids = WireIds({1, 2});
   Pool pool(3);
   pool.server[0]->can_score = pool.server[2]->can_score = false;
   ASSERT_TRUE(pool.pool->Start());
   ASSERT_TRUE(pool.Eventually([&] { return pool.pool->n_ready() == 3; }));
-  for (int i = 0; i < 6; ++i) EXPECT_EQ(pool.pool->Score(ids, 1)->front().id, 1);
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(pool.pool->Score(ids, 1)->front().id, WireId{1});
   // Those that cannot are not at fault.
   EXPECT_EQ(pool.pool->n_ready(), 3U);
   pool.server[1]->away = true;
@@ -132,7 +133,7 @@ TEST(UpstreamPoolTest, ScoresAreAskedOfAServerThatCan) {
 }
 
 TEST(RequestMeterTest, AScoredPromptIsCounted) {
-  const std::vector<int32_t> ids = {1, 2, 3};
+  const std::vector<WireId> ids = WireIds({1, 2, 3});
   Pool pool(2);
   ASSERT_TRUE(pool.pool->Start());
   ASSERT_TRUE(pool.Eventually([&] { return pool.pool->n_ready() == 2; }));
@@ -157,8 +158,8 @@ TEST(UpstreamPoolTest, TheLeastBusyServerAnswersAndEqualsTakeTurns) {
   std::latch gate(2);
   pool.server[0]->gate = pool.server[1]->gate = &gate;
   std::vector<int32_t> first, second;
-  std::thread other([&] { (void)pool.pool->Generate({.prompt = {5}}, [&](const GeneratedToken& token) { return first.push_back(token.id), true; }); });
-  (void)pool.pool->Generate({.prompt = {5}}, [&](const GeneratedToken& token) { return second.push_back(token.id), true; });
+  std::thread other([&] { (void)pool.pool->Generate({.prompt = WireIds({5})}, [&](const GeneratedToken& token) { return first.push_back(Value(token.id)), true; }); });
+  (void)pool.pool->Generate({.prompt = WireIds({5})}, [&](const GeneratedToken& token) { return second.push_back(Value(token.id)), true; });
   other.join();
   EXPECT_NE(first, second) << "both wait at the gate, which opens for two servers";
 }
@@ -279,7 +280,7 @@ TEST(UpstreamPoolTest, AnAnswerGoesOnAtAnotherServer) {
   do names = pool.Ask(5);
   while (pool.server[0]->asked == 0);
   EXPECT_EQ(names, (std::vector<int32_t>{0, 0, 0, 1, 1}));
-  EXPECT_EQ(pool.server[1]->last.prompt, (std::vector<int32_t>{5, 0, 0, 0}));
+  EXPECT_EQ(pool.server[1]->last.prompt, WireIds({5, 0, 0, 0}));
   EXPECT_EQ(pool.server[1]->last.sampling.max_tokens, 2);
   EXPECT_EQ(pool.last->usage.prompt_tokens, 1U);
   EXPECT_EQ(pool.last->usage.completion_tokens, 5U);
@@ -350,7 +351,7 @@ TEST(UpstreamPoolTest, AnAdmissionThatHangsHoldsNobodyUp) {
     Pool pool(1, hang, options);
     EXPECT_TRUE(pool.pool->Start());
     std::stop_source stop;
-    std::jthread client([&] { EXPECT_FALSE(pool.pool->Generate({.prompt = {5}}, [](auto&) { return true; }, stop.get_token())); });
+    std::jthread client([&] { EXPECT_FALSE(pool.pool->Generate({.prompt = WireIds({5})}, [](auto&) { return true; }, stop.get_token())); });
     std::this_thread::sleep_for(50ms);
     stop.request_stop();
   }

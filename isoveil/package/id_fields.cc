@@ -76,7 +76,7 @@ class Rewriter {
         ISOVEIL_RETURN_IF_ERROR(Rewrite(it.value(), field->shape, name));
       } else if (LooksLikeIds(it.key())) {
         return Fail(ErrorCode::kUnsupported, fmt::format("{}: {}", where_, name),
-                    "looks like token ids, but is in no table", "add it to isoveil/tokenizer/id_fields.cc");
+                    "looks like token ids, but is in no table", "add it to isoveil/package/id_fields.cc");
       } else if (it.value().is_object()) {
         ISOVEIL_RETURN_IF_ERROR(Walk(it.value(), name));
       }
@@ -100,7 +100,7 @@ class Rewriter {
     if (!value.is_number_integer() || IsBeyond(value)) return Malformed(name, "token ids");
     const auto id = value.template get<int64_t>();
     if (id == -1) return Ok();
-    const auto encrypted = cipher_.Encrypt(id);
+    const auto encrypted = cipher_.Encrypt(IdOf<PlainId>(id));
     if (!encrypted) return Malformed(name, "token ids");
     value = *encrypted;
     return Ok();
@@ -171,20 +171,20 @@ Status EncryptIdFields(const VocabCipher& cipher, GgufMetadata& metadata, std::s
     const std::string place = fmt::format("{}: {}", where, key);
     if (Find(kGgufFields, key) == nullptr) {
       return Fail(ErrorCode::kUnsupported, place, "looks like token ids, but is in no table",
-                  "add it to isoveil/tokenizer/id_fields.cc");
+                  "add it to isoveil/package/id_fields.cc");
     }
     if (const auto list = metadata.GetIntegers(key)) {
       std::vector<int32_t> encrypted;
       for (const int64_t id : *list) {
-        const auto found = cipher.Encrypt(id);
+        const auto found = cipher.Encrypt(IdOf<PlainId>(id));
         if (!found) return Fail(ErrorCode::kFormat, place, found.error().problem);
-        encrypted.push_back(*found);
+        encrypted.push_back(Value(*found));
       }
       copy.Set(key, std::move(encrypted));
       continue;
     }
     ISOVEIL_ASSIGN_OR_RETURN(const int64_t id, metadata.GetSigned(key));
-    const auto found = cipher.Encrypt(id);
+    const auto found = cipher.Encrypt(IdOf<PlainId>(id));
     if (!found) return Fail(ErrorCode::kFormat, place, found.error().problem);
     copy.Set(key, static_cast<uint32_t>(*found));
   }

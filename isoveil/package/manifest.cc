@@ -68,13 +68,13 @@ Result<T> OneOf(const ordered_json& json, const char* field, std::initializer_li
   return Fail(ErrorCode::kUnsupported, field, fmt::format("{} is unknown here", Quoted(text)), "use the version that wrote it");
 }
 
-Result<std::vector<TokenId>> ReadEnds(const ordered_json& list, uint64_t n_vocab) {
-  std::vector<TokenId> ids;
+Result<std::vector<PlainId>> ReadEnds(const ordered_json& list, uint64_t n_vocab) {
+  std::vector<PlainId> ids;
   for (const auto& value : list) {
     if (Whole(value) >= n_vocab) {
       return Fail(ErrorCode::kFormat, "end_of_generation", fmt::format("expected ids below {}, found {}", n_vocab, Whole(value)));
     }
-    ids.push_back(static_cast<TokenId>(Whole(value)));
+    ids.push_back(static_cast<PlainId>(Whole(value)));
   }
   return ids;
 }

@@ -15,7 +15,7 @@
 #include "isoveil/base/file.h"
 #include "isoveil/format/checkpoint.h"
 #include "isoveil/key/model_key.h"
-#include "isoveil/tokenizer/token_id.h"
+#include "isoveil/base/token_id.h"
 
 namespace isoveil {
 
@@ -57,7 +57,7 @@ struct Manifest {
   std::string architecture;
   FormatKind target = FormatKind::kGguf;
   uint64_t n_vocab = 0;
-  std::vector<TokenId> end_of_generation;  // plain ids
+  std::vector<PlainId> end_of_generation;  // plain ids
   std::vector<SourceFile> source_files;
   std::vector<FileHash> server_files;  // all of the server's folder
   std::vector<TensorTreatment> tensors;

@@ -9,7 +9,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Require(!manifest.error().where.empty() && !manifest.error().problem.empty(), "errors say where and what");
     return 0;
   }
-  for (const TokenId id : manifest->end_of_generation) {
+  for (const PlainId id : manifest->end_of_generation) {
     Require(id >= 0 && static_cast<uint64_t>(id) < manifest->n_vocab, "ends are ids of the vocabulary");
   }
   const std::string written = manifest->ToJson();

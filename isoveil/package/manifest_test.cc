@@ -1,3 +1,4 @@
+#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/package/manifest.h"
 
 #include <gtest/gtest.h>
@@ -6,7 +7,7 @@ namespace isoveil {
 namespace {
 
 Manifest Whole() {
-  Manifest manifest{.key_id = "0011", .architecture = "llama", .n_vocab = 100, .end_of_generation = {2, 99}};
+  Manifest manifest{.key_id = "0011", .architecture = "llama", .n_vocab = 100, .end_of_generation = PlainIds({2, 99})};
   manifest.source_files = {{"model.gguf", 10}};
   manifest.server_files = {{"model.gguf", 11, std::string(64, 'a')}};
   manifest.tensors = {{"w", "F32", {2, 3}, {"perm"}}};
@@ -31,7 +32,7 @@ TEST(Manifest, WhatIsWrittenIsReadAgain) {
   const auto manifest = Manifest::Parse(text, "m");
   ASSERT_TRUE(manifest) << manifest.error().Message();
   EXPECT_EQ(manifest->ToJson(), text);
-  EXPECT_EQ(manifest->end_of_generation, (std::vector<TokenId>{2, 99}));
+  EXPECT_EQ(manifest->end_of_generation, PlainIds({2, 99}));
 }
 
 TEST(Manifest, EndsAreIdsOfTheVocabulary) {

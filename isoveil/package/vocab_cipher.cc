@@ -10,19 +10,21 @@ namespace {
 
 constexpr uint32_t kUnset = ~uint32_t{0};
 
-Result<TokenId> LookUp(std::span<const uint32_t> table, int64_t id) {
-  if (id < 0 || static_cast<uint64_t>(id) >= table.size()) {
+template <typename To, typename From>
+Result<To> LookUp(std::span<const uint32_t> table, From id) {
+  if (Value(id) < 0 || static_cast<size_t>(id) >= table.size()) {
     return Fail(ErrorCode::kInvalidArgument, "token id", fmt::format("expected 0 to {}", table.size() - 1),
                 "the ids belong to another model");
   }
-  return static_cast<TokenId>(table[static_cast<size_t>(id)]);
+  return static_cast<To>(table[static_cast<size_t>(id)]);
 }
 
-Result<std::vector<TokenId>> LookUpAll(std::span<const uint32_t> table, std::span<const TokenId> ids) {
-  std::vector<TokenId> out;
+template <typename To, typename From>
+Result<std::vector<To>> LookUpAll(std::span<const uint32_t> table, std::span<const From> ids) {
+  std::vector<To> out;
   out.reserve(ids.size());
-  for (const TokenId id : ids) {
-    const auto found = LookUp(table, id);
+  for (const From id : ids) {
+    const auto found = LookUp<To>(table, id);
     if (!found) {
       Error error = found.error();
       error.where = fmt::format("token id at position {}", out.size());
@@ -73,15 +75,15 @@ void VocabCipher::Wipe() {
   isoveil::Wipe(std::as_writable_bytes(std::span(inverse_)));
 }
 
-Result<TokenId> VocabCipher::Encrypt(int64_t plain) const { return LookUp(inverse_, plain); }
-Result<TokenId> VocabCipher::Decrypt(int64_t encrypted) const { return LookUp(source_, encrypted); }
+Result<WireId> VocabCipher::Encrypt(PlainId plain) const { return LookUp<WireId>(inverse_, plain); }
+Result<PlainId> VocabCipher::Decrypt(WireId encrypted) const { return LookUp<PlainId>(source_, encrypted); }
 
-Result<std::vector<TokenId>> VocabCipher::Encrypt(std::span<const TokenId> plain) const {
-  return LookUpAll(inverse_, plain);
+Result<std::vector<WireId>> VocabCipher::Encrypt(std::span<const PlainId> plain) const {
+  return LookUpAll<WireId>(inverse_, plain);
 }
 
-Result<std::vector<TokenId>> VocabCipher::Decrypt(std::span<const TokenId> encrypted) const {
-  return LookUpAll(source_, encrypted);
+Result<std::vector<PlainId>> VocabCipher::Decrypt(std::span<const WireId> encrypted) const {
+  return LookUpAll<PlainId>(source_, encrypted);
 }
 
 }  // namespace isoveil

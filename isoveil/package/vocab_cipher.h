@@ -1,8 +1,8 @@
 // Plain ids to encrypted ids and back: the action of a key on the space `vocab`.
 //
 //   ISOVEIL_ASSIGN_OR_RETURN(auto cipher, VocabCipher::Derive(model_key, n_vocab));
-//   ISOVEIL_ASSIGN_OR_RETURN(TokenId sent, cipher.Encrypt(plain));
-//   ISOVEIL_ASSIGN_OR_RETURN(TokenId text, cipher.Decrypt(received));     // text == plain
+//   ISOVEIL_ASSIGN_OR_RETURN(WireId sent, cipher.Encrypt(plain));
+//   ISOVEIL_ASSIGN_OR_RETURN(PlainId text, cipher.Decrypt(received));     // text == plain
 //
 // The permutation moves all ids, special and unused ones too. It follows Action::Permutation: row i of
 // the encrypted embedding is row source[i] of the plain one, so that
@@ -19,7 +19,7 @@
 
 #include "isoveil/base/result.h"
 #include "isoveil/key/model_key.h"
-#include "isoveil/tokenizer/token_id.h"
+#include "isoveil/base/token_id.h"
 
 namespace isoveil {
 
@@ -43,14 +43,13 @@ class VocabCipher {
 
   uint64_t n_vocab() const { return source_.size(); }
 
-  // kInvalidArgument for negative ids and those of n_vocab or more. The arguments are wide so that a
-  // number of a request or an answer is checked before it is cut.
-  Result<TokenId> Encrypt(int64_t plain) const;
-  Result<TokenId> Decrypt(int64_t encrypted) const;
+  // kInvalidArgument for negative ids and those of n_vocab or more.
+  Result<WireId> Encrypt(PlainId plain) const;
+  Result<PlainId> Decrypt(WireId encrypted) const;
 
   // The same for many; the error names the position of the first bad id.
-  Result<std::vector<TokenId>> Encrypt(std::span<const TokenId> plain) const;
-  Result<std::vector<TokenId>> Decrypt(std::span<const TokenId> encrypted) const;
+  Result<std::vector<WireId>> Encrypt(std::span<const PlainId> plain) const;
+  Result<std::vector<PlainId>> Decrypt(std::span<const WireId> encrypted) const;
 
   // The secret permutation: encrypted id i stands for plain id source()[i].
   std::span<const uint32_t> source() const { return source_; }

@@ -1,3 +1,4 @@
+#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/package/vocab_cipher.h"
 
 #include <gtest/gtest.h>
@@ -21,8 +22,9 @@ TEST(VocabCipher, IsABijectionAndDecryptItsInverse) {
   for (const uint64_t n : {1, 2, 3, 256, 1000, 32000}) {
     const VocabCipher cipher = *VocabCipher::Derive(Key(std::byte{7}), n);
     std::vector<bool> seen(n);
-    for (TokenId plain = 0; plain < static_cast<TokenId>(n); ++plain) {
-      const TokenId sent = *cipher.Encrypt(plain);
+    for (uint64_t number = 0; number < n; ++number) {
+      const auto plain = static_cast<PlainId>(number);
+      const WireId sent = *cipher.Encrypt(plain);
       ASSERT_FALSE(seen.at(static_cast<size_t>(sent))) << n;
       seen[static_cast<size_t>(sent)] = true;
       ASSERT_EQ(*cipher.Decrypt(sent), plain);
@@ -55,18 +57,18 @@ TEST(VocabCipher, KeepsRunsTogether) {
 
 TEST(VocabCipher, RefusesIdsOutsideOfTheVocabulary) {
   const VocabCipher cipher = *VocabCipher::Derive(Key(std::byte{7}), 100);
-  for (const int64_t id : {int64_t{-1}, int64_t{100}, int64_t{1} << 32, std::numeric_limits<int64_t>::min(),
-                           std::numeric_limits<int64_t>::max()}) {
-    EXPECT_EQ(cipher.Encrypt(id).error().code, ErrorCode::kInvalidArgument) << id;
-    EXPECT_EQ(cipher.Decrypt(id).error().code, ErrorCode::kInvalidArgument) << id;
+  for (const int64_t number : {int64_t{-1}, int64_t{100}, int64_t{1} << 32, std::numeric_limits<int64_t>::min(),
+                               std::numeric_limits<int64_t>::max()}) {
+    EXPECT_EQ(cipher.Encrypt(IdOf<PlainId>(number)).error().code, ErrorCode::kInvalidArgument) << number;
+    EXPECT_EQ(cipher.Decrypt(IdOf<WireId>(number)).error().code, ErrorCode::kInvalidArgument) << number;
   }
-  const std::vector<TokenId> ids = {1, 2, 1234, 3};
+  const std::vector<PlainId> ids = PlainIds({1, 2, 1234, 3});
   const auto many = cipher.Encrypt(ids);
   ASSERT_FALSE(many);
   EXPECT_EQ(many.error().where, "token id at position 2");
   // An id of a text is not for a log.
   EXPECT_EQ(many.error().Message().find("1234"), std::string::npos);
-  EXPECT_FALSE(cipher.Decrypt(ids));
+  EXPECT_FALSE(cipher.Decrypt(WireIds({1, 1234})));
 }
 
 TEST(VocabCipher, RefusesWhatIsNoPermutation) {
@@ -84,7 +86,7 @@ TEST(VocabCipher, MovesWithoutLosingTheTable) {
   VocabCipher other = *VocabCipher::FromPermutation({0});
   other = std::move(cipher);
   EXPECT_EQ(other.n_vocab(), 3u);
-  EXPECT_EQ(*other.Encrypt(2), 0);
+  EXPECT_EQ(*other.Encrypt(PlainId{2}), WireId{0});
 }
 
 }  // namespace

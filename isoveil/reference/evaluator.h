@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "isoveil/base/result.h"
+#include "isoveil/base/token_id.h"
 
 namespace isoveil {
 
@@ -29,5 +30,19 @@ class Evaluator {
   // ids. kInvalidArgument if prompt and continuation exceed the context.
   virtual Result<std::vector<int32_t>> Greedy(std::span<const int32_t> prompt, int32_t n) = 0;
 };
+
+// A list of ids for a model that knows one kind alone, and back.
+template <typename Id>
+std::vector<int32_t> ToModel(std::span<const Id> ids) {
+  std::vector<int32_t> numbers;
+  for (const Id id : ids) numbers.push_back(Value(id));
+  return numbers;
+}
+template <typename Id>
+std::vector<Id> FromModel(std::span<const int32_t> numbers) {
+  std::vector<Id> ids;
+  for (const int32_t number : numbers) ids.push_back(Id{number});
+  return ids;
+}
 
 }  // namespace isoveil

@@ -137,7 +137,7 @@ Result<TemplateSource> ChatTemplate::SourceOf(const Vocabulary& vocabulary) {
   if (vocabulary.chat_template().empty()) {
     return Fail(ErrorCode::kNotFound, "chat template", "the model has none", "use plain completions");
   }
-  const auto name = [&](std::optional<TokenId> id) -> std::string {
+  const auto name = [&](std::optional<PlainId> id) -> std::string {
     if (!id) return "";
     const auto piece = vocabulary.Piece(*id, /*special=*/true);
     return piece ? std::string(*piece) : "";

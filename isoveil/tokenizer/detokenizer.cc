@@ -7,7 +7,7 @@ namespace isoveil {
 IncrementalDetokenizer::IncrementalDetokenizer(Vocabulary vocabulary, DetokenizeOptions options)
     : vocabulary_(std::move(vocabulary)), options_(options) {}
 
-Result<std::string> IncrementalDetokenizer::Append(TokenId id) {
+Result<std::string> IncrementalDetokenizer::Append(PlainId id) {
   ISOVEIL_ASSIGN_OR_RETURN(std::string_view piece, vocabulary_.Piece(id, options_.special));
   if (at_start_) {
     const bool empty = piece.empty();

@@ -1,7 +1,7 @@
 // Ids to text as they arrive.
 //
 //   IncrementalDetokenizer detokenizer(vocabulary, {.start = TextStart::kContinuation});
-//   for (TokenId id : stream) {
+//   for (PlainId id : stream) {
 //     ISOVEIL_ASSIGN_OR_RETURN(std::string text, detokenizer.Append(id));
 //     if (!text.empty()) Send(text);          // whole characters only
 //   }
@@ -27,7 +27,7 @@ class IncrementalDetokenizer {
 
   // The characters that `id` completes; often empty. kInvalidArgument for an id outside the
   // vocabulary, which leaves the stream as it was.
-  Result<std::string> Append(TokenId id);
+  Result<std::string> Append(PlainId id);
 
   // What is held back, as U+FFFD, and then a fresh start.
   std::string Finish();

@@ -1,3 +1,4 @@
+#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/tokenizer/detokenizer.h"
 
 #include <gtest/gtest.h>
@@ -13,10 +14,10 @@ namespace {
 constexpr const char* kReplacement = "\xef\xbf\xbd";
 
 // What a client sees piece by piece, all of it joined. Every piece must be whole characters.
-std::string Streamed(const Vocabulary& vocabulary, std::span<const TokenId> ids, DetokenizeOptions options) {
+std::string Streamed(const Vocabulary& vocabulary, std::span<const PlainId> ids, DetokenizeOptions options) {
   IncrementalDetokenizer detokenizer(vocabulary, options);
   std::string all;
-  for (const TokenId id : ids) {
+  for (const PlainId id : ids) {
     const std::string piece = detokenizer.Append(id).value();
     EXPECT_TRUE(IsUtf8(piece));
     all += piece;
@@ -26,7 +27,7 @@ std::string Streamed(const Vocabulary& vocabulary, std::span<const TokenId> ids,
   return all + rest;
 }
 
-void ExpectStreamIsWhole(const Vocabulary& vocabulary, std::span<const TokenId> ids) {
+void ExpectStreamIsWhole(const Vocabulary& vocabulary, std::span<const PlainId> ids) {
   for (const TextStart start : {TextStart::kWholeText, TextStart::kContinuation}) {
     for (const bool special : {false, true}) {
       const DetokenizeOptions options = {.start = start, .special = special};
@@ -40,7 +41,7 @@ void ExpectStreamIsWhole(const Vocabulary& vocabulary, std::span<const TokenId> 
 // The texts of llama.cpp's own test vectors, and the ids that it gives them.
 struct Golden {
   std::vector<std::string> texts;
-  std::vector<std::vector<TokenId>> ids;
+  std::vector<std::vector<PlainId>> ids;
 };
 
 Golden ReadGolden(const Path& path) {
@@ -55,7 +56,9 @@ Golden ReadGolden(const Path& path) {
   std::istringstream out(ReadBytes(path.string() + ".out"));
   for (std::string line; std::getline(out, line);) {
     std::istringstream numbers(line);
-    golden.ids.emplace_back(std::istream_iterator<TokenId>(numbers), std::istream_iterator<TokenId>());
+    std::vector<PlainId> ids;
+    for (int32_t id = 0; numbers >> id;) ids.push_back(PlainId{id});
+    golden.ids.push_back(std::move(ids));
   }
   return golden;
 }
@@ -66,8 +69,8 @@ TEST_P(EveryVocabulary, GivesTheIdsOfItsVectorsAndStreamsTheirText) {
   const auto vocabulary = Vocabulary::Load(GetParam());
   ASSERT_TRUE(vocabulary) << vocabulary.error().Message();
   std::mt19937 random(1);
-  std::vector<TokenId> anything(2000);
-  for (TokenId& id : anything) id = static_cast<TokenId>(random() % vocabulary->n_tokens());
+  std::vector<PlainId> anything(2000);
+  for (PlainId& id : anything) id = static_cast<PlainId>(random() % vocabulary->n_tokens());
   ExpectStreamIsWhole(*vocabulary, anything);
 
   Golden golden = ReadGolden(GetParam());
@@ -102,9 +105,9 @@ class Bytes : public testing::TestWithParam<bool> {
   // A vocabulary, and the token of a byte in it.
   Vocabulary vocabulary_ =
       Vocabulary::FromMetadata(GetParam() ? SmallSentencePiece() : SmallByteLevel(), "test").value();
-  TokenId Byte(unsigned byte) const { return static_cast<TokenId>(byte) + (GetParam() ? kFirstByte : 0); }
-  std::vector<TokenId> Ids(std::string_view bytes) const {
-    std::vector<TokenId> ids;
+  PlainId Byte(unsigned byte) const { return PlainId{static_cast<int32_t>(byte) + (GetParam() ? kFirstByte : 0)}; }
+  std::vector<PlainId> Ids(std::string_view bytes) const {
+    std::vector<PlainId> ids;
     for (const char c : bytes) ids.push_back(Byte(static_cast<unsigned char>(c)));
     return ids;
   }
@@ -134,8 +137,8 @@ TEST_P(Bytes, WhatNeverBecomesACharacterIsReplaced) {
 TEST_P(Bytes, AnIdOutsideLeavesTheStreamAsItWas) {
   IncrementalDetokenizer detokenizer(vocabulary_, {.start = TextStart::kContinuation});
   EXPECT_EQ(*detokenizer.Append(Byte(0xc3)), "");
-  for (const TokenId bad :
-       {-1, static_cast<TokenId>(vocabulary_.n_tokens()), std::numeric_limits<TokenId>::max()}) {
+  for (const PlainId bad :
+       {PlainId{-1}, static_cast<PlainId>(vocabulary_.n_tokens()), PlainId{std::numeric_limits<int32_t>::max()}}) {
     EXPECT_EQ(detokenizer.Append(bad).error().code, ErrorCode::kInvalidArgument);
   }
   EXPECT_EQ(*detokenizer.Append(Byte(0xa9)), "\xc3\xa9");
@@ -148,7 +151,7 @@ TEST_P(Bytes, HostileOrdersNeverGiveIllFormedText) {
   for (int round = 0; round < 300; ++round) {
     std::string bytes;
     for (int i = 0; i < 40; ++i) bytes += awkward[random() % awkward.size()];
-    const std::vector<TokenId> ids = Ids(bytes);
+    const std::vector<PlainId> ids = Ids(bytes);
     ExpectStreamIsWhole(vocabulary_, ids);
     EXPECT_EQ(*vocabulary_.Detokenize(ids), RepairUtf8(bytes));
   }
@@ -158,8 +161,8 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Bytes, testing::Bool());
 
 TEST(Detokenizer, TheFirstSpaceOfSentencePiece) {
   const Vocabulary vocabulary = Vocabulary::FromMetadata(SmallSentencePiece(), "test").value();
-  const TokenId space_a = kFirstWord + 3;
-  const std::vector<TokenId> ids = {1, space_a, space_a};
+  const int32_t space_a = kFirstWord + 3;
+  const std::vector<PlainId> ids = PlainIds({1, space_a, space_a});
   EXPECT_EQ(*vocabulary.Tokenize("a a", {.add_special = true}), ids);
   EXPECT_EQ(*vocabulary.Detokenize(ids), "a a");
   EXPECT_EQ(*vocabulary.Detokenize(ids, {.start = TextStart::kContinuation}), " a a");

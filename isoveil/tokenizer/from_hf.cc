@@ -8,7 +8,7 @@
 #include "isoveil/tokenizer/hf_tokenizer_files.h"
 #include "isoveil/tokenizer/own_keys.h"
 #include "isoveil/tokenizer/pre_tokenizers.h"
-#include "isoveil/tokenizer/token_id.h"
+#include "isoveil/base/token_id.h"
 #include "isoveil/tokenizer/vocabulary_check.h"
 
 namespace isoveil {

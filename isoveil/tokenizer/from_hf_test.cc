@@ -1,3 +1,4 @@
+#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/tokenizer/from_hf.h"
 
 #include <gtest/gtest.h>
@@ -90,32 +91,31 @@ TEST_F(FromHf, ReadsByteLevel) {
   ASSERT_TRUE(vocabulary) << vocabulary.error().Message();
   EXPECT_EQ(vocabulary->n_tokens(), 300u);
   EXPECT_EQ(*vocabulary->Tokenize("hello<|im_end|>", {.parse_special = true}),
-            (std::vector<TokenId>{259, 260}));
-  EXPECT_EQ(*vocabulary->Tokenize("<tool>e\xcc\x81"), (std::vector<TokenId>{261, 0xc3, 0xa9}));
-  EXPECT_EQ(vocabulary->special_ids().eos, 260);
-  EXPECT_EQ(vocabulary->special_ids().end_of_generation, (std::vector<TokenId>{5, 6, 7, 260}));
-  EXPECT_EQ(*vocabulary->Kind(299), TokenKind::kUnused);
-  EXPECT_EQ(*vocabulary->Detokenize(std::vector<TokenId>{299}), "");
+            PlainIds({259, 260}));
+  EXPECT_EQ(*vocabulary->Tokenize("<tool>e\xcc\x81"), PlainIds({261, 0xc3, 0xa9}));
+  EXPECT_EQ(vocabulary->special_ids().eos, PlainId{260});
+  EXPECT_EQ(vocabulary->special_ids().end_of_generation, PlainIds({5, 6, 7, 260}));
+  EXPECT_EQ(*vocabulary->Kind(PlainId{299}), TokenKind::kUnused);
+  EXPECT_EQ(*vocabulary->Detokenize(PlainIds({299})), "");
 }
 
 TEST_F(FromHf, ReadsByteFallbackWithEveryPrefix) {
-  const TokenId space = 259, a = 260, space_a = 265;
+  const int32_t space = 259, a = 260, space_a = 265;
   const auto ids = [&](const char* scheme, const char* text) {
     ordered_json tokenizer = ByteFallback();
     tokenizer["pre_tokenizer"]["prepend_scheme"] = scheme;
     return Load(tokenizer).value().Tokenize(text, {.parse_special = true}).value();
   };
-  using Ids = std::vector<TokenId>;
-  EXPECT_EQ(ids("first", "a</s>a"), (Ids{space_a, 2, a}));
-  EXPECT_EQ(ids("always", "a</s>a"), (Ids{space_a, 2, space_a}));
-  EXPECT_EQ(ids("never", "a</s>a"), (Ids{a, 2, a}));
-  EXPECT_EQ(ids("always", " a"), Ids{space_a});
+  EXPECT_EQ(ids("first", "a</s>a"), PlainIds({space_a, 2, a}));
+  EXPECT_EQ(ids("always", "a</s>a"), PlainIds({space_a, 2, space_a}));
+  EXPECT_EQ(ids("never", "a</s>a"), PlainIds({a, 2, a}));
+  EXPECT_EQ(ids("always", " a"), PlainIds({space_a}));
   ordered_json legacy = ByteFallback();
   legacy["pre_tokenizer"] = nullptr;
   legacy["normalizer"] = ordered_json::parse(R"({"type": "Sequence", "normalizers": [
     {"type": "Prepend", "prepend": "\u2581"}, {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}]})");
-  EXPECT_EQ(*Load(legacy).value().Tokenize(" a"), (Ids{space, space_a}));
-  EXPECT_EQ(*Load(legacy).value().Tokenize("a</s>a", {.parse_special = true}), (Ids{space_a, 2, space_a}));
+  EXPECT_EQ(*Load(legacy).value().Tokenize(" a"), PlainIds({space, space_a}));
+  EXPECT_EQ(*Load(legacy).value().Tokenize("a</s>a", {.parse_special = true}), PlainIds({space_a, 2, space_a}));
 }
 
 TEST_F(FromHf, AddsWhatThePostProcessorAdds) {
@@ -124,11 +124,10 @@ TEST_F(FromHf, AddsWhatThePostProcessorAdds) {
     tokenizer["post_processor"] = {{"type", "TemplateProcessing"}, {"single", ordered_json::parse(single)}};
     return Load(tokenizer).value().Tokenize("a", {.add_special = true}).value();
   };
-  using Ids = std::vector<TokenId>;
   // No file names a BOS token; llama.cpp alone would take token 11.
-  EXPECT_EQ(ids(R"([{"SpecialToken": {"id": "<|im_end|>"}}, {"Sequence": {"id": "A"}}])"), (Ids{260, 'a'}));
-  EXPECT_EQ(ids(R"([{"Sequence": {"id": "A"}}, {"SpecialToken": {"id": "<|im_end|>"}}])"), (Ids{'a', 260}));
-  EXPECT_EQ(ids(R"([{"Sequence": {"id": "A"}}])"), Ids{'a'});
+  EXPECT_EQ(ids(R"([{"SpecialToken": {"id": "<|im_end|>"}}, {"Sequence": {"id": "A"}}])"), PlainIds({260, 'a'}));
+  EXPECT_EQ(ids(R"([{"Sequence": {"id": "A"}}, {"SpecialToken": {"id": "<|im_end|>"}}])"), PlainIds({'a', 260}));
+  EXPECT_EQ(ids(R"([{"Sequence": {"id": "A"}}])"), PlainIds({'a'}));
   ordered_json two = ByteLevel();
   two["post_processor"] = ordered_json::parse(R"({"type": "TemplateProcessing", "single": [
     {"SpecialToken": {"id": "<|im_end|>"}}, {"SpecialToken": {"id": "<tool>"}}, {"Sequence": {"id": "A"}}]})");
@@ -143,8 +142,7 @@ TEST_F(FromHf, AddsWhatThePostProcessorAdds) {
 }
 
 TEST_F(FromHf, MergesByRankInAnyOrder) {
-  using Ids = std::vector<TokenId>;
-  const TokenId a = 260, c = 262, ab = 263, bc = 264, abc = 266, abcb = 267, b = 261;
+  const int32_t a = 260, c = 262, ab = 263, bc = 264, abc = 266, abcb = 267, b = 261;
   const auto ids = [&](const char* merges, const char* text) {
     ordered_json tokenizer = ByteFallback();
     tokenizer["pre_tokenizer"]["prepend_scheme"] = "never";
@@ -152,28 +150,27 @@ TEST_F(FromHf, MergesByRankInAnyOrder) {
     tokenizer["model"]["vocab"]["abcb"] = abcb;
     tokenizer["model"]["merges"] = ordered_json::parse(merges);
     const auto vocabulary = Load(tokenizer);
-    return vocabulary ? vocabulary->Tokenize(text).value() : Ids{};
+    return vocabulary ? vocabulary->Tokenize(text).value() : std::vector<PlainId>{};
   };
   // Only one of the two ways to make "abc".
-  EXPECT_EQ(ids(R"(["b c", "a b", "ab c"])", "abc"), (Ids{a, bc}));
-  EXPECT_EQ(ids(R"([["b", "c"], ["a", "b"], ["a", "bc"]])", "abc"), Ids{abc});
+  EXPECT_EQ(ids(R"(["b c", "a b", "ab c"])", "abc"), PlainIds({a, bc}));
+  EXPECT_EQ(ids(R"([["b", "c"], ["a", "b"], ["a", "bc"]])", "abc"), PlainIds({abc}));
   // The merges of "abc" with another between them.
-  EXPECT_EQ(ids(R"(["a b", "ab c", "c b", "b c", "abc b", "a bc"])", "abcb"), (Ids{}));
-  EXPECT_EQ(ids(R"(["a b", "ab c", "b c", "abc b", "a bc"])", "abcb"), Ids{abcb});
-  EXPECT_EQ(ids(R"(["b c", "a b", "abc b", "ab c"])", "abcb"), (Ids{a, bc, b}));
-  EXPECT_EQ(ids(R"(["a b"])", "abab c"), (Ids{ab, ab, 259, c}));
+  EXPECT_EQ(ids(R"(["a b", "ab c", "c b", "b c", "abc b", "a bc"])", "abcb"), PlainIds({}));
+  EXPECT_EQ(ids(R"(["a b", "ab c", "b c", "abc b", "a bc"])", "abcb"), PlainIds({abcb}));
+  EXPECT_EQ(ids(R"(["b c", "a b", "abc b", "ab c"])", "abcb"), PlainIds({a, bc, b}));
+  EXPECT_EQ(ids(R"(["a b"])", "abab c"), PlainIds({ab, ab, 259, c}));
 }
 
 TEST_F(FromHf, StripsBesideAddedTokens) {
-  using Ids = std::vector<TokenId>;
   ordered_json tokenizer = ByteLevel();
   tokenizer["added_tokens"][0]["rstrip"] = true;
   tokenizer["added_tokens"][1]["lstrip"] = true;
   const auto vocabulary = Load(tokenizer);
   ASSERT_TRUE(vocabulary) << vocabulary.error().Message();
   EXPECT_EQ(*vocabulary->Tokenize("a <|im_end|>\n\u00a0\u3000 b  <tool> ", {.parse_special = true}),
-            (Ids{'a', ' ', 260, 'b', 261, ' '}));
-  EXPECT_EQ(*vocabulary->Tokenize("<|im_end|> \n<tool>", {.parse_special = true}), (Ids{260, 261}));
+            PlainIds({'a', ' ', 260, 'b', 261, ' '}));
+  EXPECT_EQ(*vocabulary->Tokenize("<|im_end|> \n<tool>", {.parse_special = true}), PlainIds({260, 261}));
 }
 
 TEST_F(FromHf, NamesWhatItDoesNotKnow) {

@@ -45,7 +45,7 @@ Result<std::optional<ListedTokens>> ListedTokens::Read(const GgufMetadata& metad
         return Fail(ErrorCode::kFormat, fmt::format("{}: {}", where, kEndsKey),
                     fmt::format("expected ids below {}, found {}", listed.texts.size(), id));
       }
-      listed.ends.push_back(static_cast<TokenId>(id));
+      listed.ends.push_back(static_cast<PlainId>(id));
     }
     std::sort(listed.ends.begin(), listed.ends.end());
     listed.ends.erase(std::unique(listed.ends.begin(), listed.ends.end()), listed.ends.end());

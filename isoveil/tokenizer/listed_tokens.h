@@ -15,7 +15,7 @@
 
 #include "isoveil/base/result.h"
 #include "isoveil/format/gguf.h"
-#include "isoveil/tokenizer/token_id.h"
+#include "isoveil/base/token_id.h"
 #include "isoveil/tokenizer/vocabulary.h"
 
 namespace isoveil {
@@ -23,7 +23,7 @@ namespace isoveil {
 struct ListedTokens {
   std::vector<std::string> texts;
   std::vector<TokenKind> kinds;
-  std::vector<TokenId> ends;  // of a generation, ascending
+  std::vector<PlainId> ends;  // of a generation, ascending
 
   // Nothing if the vocabulary is llama.cpp's own. The metadata has passed CheckVocabularyMetadata. kFormat
   // for missing types and ids out of range, kUnsupported for a value of the key that is not known.

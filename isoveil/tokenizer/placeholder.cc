@@ -29,27 +29,27 @@ unsigned HexDigits(uint64_t n) {
 
 }  // namespace
 
-PlaceholderVocabulary::PlaceholderVocabulary(uint64_t n_vocab, unsigned width, std::vector<TokenId> stops,
-                                             std::vector<TokenId> left_to_client)
+PlaceholderVocabulary::PlaceholderVocabulary(uint64_t n_vocab, unsigned width, std::vector<WireId> stops,
+                                             std::vector<WireId> left_to_client)
     : n_vocab_(n_vocab),
       width_(width),
       stops_(std::move(stops)),
       left_to_client_(std::move(left_to_client)) {}
 
 Result<PlaceholderVocabulary> PlaceholderVocabulary::Make(uint64_t n_vocab,
-                                                          std::vector<TokenId> end_of_generation) {
+                                                          std::vector<WireId> end_of_generation) {
   if (n_vocab == 0 || n_vocab > kMaxVocabulary) {
     return Fail(ErrorCode::kInvalidArgument, "vocabulary",
                 fmt::format("expected 1 to {} tokens, found {}", kMaxVocabulary, n_vocab));
   }
-  std::set<TokenId> seen;
-  for (const TokenId id : end_of_generation) {
-    if (id < 0 || static_cast<uint64_t>(id) >= n_vocab || !seen.insert(id).second) {
+  std::set<WireId> seen;
+  for (const WireId id : end_of_generation) {
+    if (Value(id) < 0 || static_cast<uint64_t>(id) >= n_vocab || !seen.insert(id).second) {
       return Fail(ErrorCode::kInvalidArgument, "vocabulary",
                   "an end-of-generation id is out of range or given twice");
     }
   }
-  std::vector<TokenId> left;
+  std::vector<WireId> left;
   if (end_of_generation.size() > kStopKeys.size()) {
     left.assign(end_of_generation.begin() + kStopKeys.size(), end_of_generation.end());
     end_of_generation.resize(kStopKeys.size());
@@ -58,15 +58,15 @@ Result<PlaceholderVocabulary> PlaceholderVocabulary::Make(uint64_t n_vocab,
   return PlaceholderVocabulary(n_vocab, width, std::move(end_of_generation), std::move(left));
 }
 
-std::string PlaceholderVocabulary::Name(TokenId id) const { return fmt::format("t{:0{}x}", id, width_); }
+std::string PlaceholderVocabulary::Name(WireId id) const { return fmt::format("t{:0{}x}", Value(id), width_); }
 
-Result<TokenId> PlaceholderVocabulary::Id(std::string_view name) const {
-  TokenId id = 0;
+Result<WireId> PlaceholderVocabulary::Id(std::string_view name) const {
+  int32_t number = 0;
   if (name.size() == width_ + 1 && name.front() == 't') {
-    const auto [end, error] = std::from_chars(name.data() + 1, name.data() + name.size(), id, 16);
-    if (error == std::errc() && end == name.data() + name.size() && id >= 0 &&
-        static_cast<uint64_t>(id) < n_vocab_ && Name(id) == name) {
-      return id;
+    const auto [end, error] = std::from_chars(name.data() + 1, name.data() + name.size(), number, 16);
+    if (error == std::errc() && end == name.data() + name.size() && number >= 0 &&
+        static_cast<uint64_t>(number) < n_vocab_ && Name(WireId{number}) == name) {
+      return WireId{number};
     }
   }
   return Fail(ErrorCode::kInvalidArgument, "token name", fmt::format("{} names no token", Quoted(name)));
@@ -81,8 +81,8 @@ Status PlaceholderVocabulary::AddTo(GgufMetadata& metadata) const {
   }
   std::vector<std::string> tokens;
   std::vector<int32_t> types(n_vocab_, kNormal);
-  for (uint64_t id = 0; id < n_vocab_; ++id) tokens.push_back(Name(static_cast<TokenId>(id)));
-  for (const TokenId id : stops_) types[static_cast<size_t>(id)] = kControl;
+  for (uint64_t id = 0; id < n_vocab_; ++id) tokens.push_back(Name(static_cast<WireId>(id)));
+  for (const WireId id : stops_) types[static_cast<size_t>(id)] = kControl;
   // llama.cpp wants at least one merge; two names never stand together in a text, so it is never used.
   std::vector<std::string> merges = {tokens.front() + " " + tokens.back()};
   metadata.Set("tokenizer.ggml.model", std::string("gpt2"));
@@ -99,9 +99,9 @@ Status PlaceholderVocabulary::AddTo(GgufMetadata& metadata) const {
 std::vector<TextFile> PlaceholderVocabulary::HfFiles() const {
   // Sorted names are in the order of their ids; an ordered_json would search all earlier ones for each.
   json vocab = json::object();
-  for (uint64_t id = 0; id < n_vocab_; ++id) vocab[Name(static_cast<TokenId>(id))] = id;
+  for (uint64_t id = 0; id < n_vocab_; ++id) vocab[Name(static_cast<WireId>(id))] = id;
   // Every id is in the vocabulary, so the unknown token is never used; WordLevel wants one.
-  const std::string unknown = Name(0);
+  const std::string unknown = Name(WireId{0});
   const json tokenizer = {
       {"version", "1.0"},
       {"truncation", nullptr},

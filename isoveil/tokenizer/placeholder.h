@@ -20,7 +20,7 @@
 
 #include "isoveil/base/result.h"
 #include "isoveil/format/gguf.h"
-#include "isoveil/tokenizer/token_id.h"
+#include "isoveil/base/token_id.h"
 
 namespace isoveil {
 
@@ -33,12 +33,12 @@ class PlaceholderVocabulary {
  public:
   // `end_of_generation` are encrypted ids, most important first (EOS). kInvalidArgument for an empty or
   // too large vocabulary, an id outside of it, or one that is given twice.
-  static Result<PlaceholderVocabulary> Make(uint64_t n_vocab, std::vector<TokenId> end_of_generation);
+  static Result<PlaceholderVocabulary> Make(uint64_t n_vocab, std::vector<WireId> end_of_generation);
 
   // The name of an encrypted id; `id` must be in the vocabulary.
-  std::string Name(TokenId id) const;
+  std::string Name(WireId id) const;
   // The id of a name, or kInvalidArgument.
-  Result<TokenId> Id(std::string_view name) const;
+  Result<WireId> Id(std::string_view name) const;
 
   // Adds the "tokenizer.*" keys. kExists if there are any already: they would be plain ones.
   Status AddTo(GgufMetadata& metadata) const;
@@ -48,16 +48,16 @@ class PlaceholderVocabulary {
   std::vector<TextFile> HfFiles() const;
 
   // End-of-generation ids for which GGUF has no key.
-  const std::vector<TokenId>& left_to_client() const { return left_to_client_; }
+  const std::vector<WireId>& left_to_client() const { return left_to_client_; }
 
  private:
-  PlaceholderVocabulary(uint64_t n_vocab, unsigned width, std::vector<TokenId> stops,
-                        std::vector<TokenId> left_to_client);
+  PlaceholderVocabulary(uint64_t n_vocab, unsigned width, std::vector<WireId> stops,
+                        std::vector<WireId> left_to_client);
 
   uint64_t n_vocab_;
   unsigned width_;  // hex digits of a name
-  std::vector<TokenId> stops_;
-  std::vector<TokenId> left_to_client_;
+  std::vector<WireId> stops_;
+  std::vector<WireId> left_to_client_;
 };
 
 }  // namespace isoveil

@@ -1,3 +1,4 @@
+#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/tokenizer/placeholder.h"
 
 #include <gtest/gtest.h>
@@ -14,17 +15,18 @@ namespace {
 
 TEST(Placeholder, NamesAreAllAlikeAndNoneIsAPartOfAnother) {
   for (const uint64_t n : {1, 17, 65536, 65537}) {
-    const auto placeholder = *PlaceholderVocabulary::Make(n, {0});
+    const auto placeholder = *PlaceholderVocabulary::Make(n, WireIds({0}));
     std::set<std::string> names;
-    for (TokenId id = 0; id<static_cast<TokenId>(n); id += n> 100 ? 97 : 1) {
+    for (uint64_t number = 0; number < n; number += n > 100 ? 97 : 1) {
+      const auto id = static_cast<WireId>(number);
       const std::string name = placeholder.Name(id);
-      EXPECT_EQ(name.size(), placeholder.Name(0).size());
+      EXPECT_EQ(name.size(), placeholder.Name(WireId{0}).size());
       EXPECT_TRUE(names.insert(name).second);
       EXPECT_EQ(*placeholder.Id(name), id);
     }
   }
   const auto placeholder = *PlaceholderVocabulary::Make(100, {});
-  EXPECT_EQ(placeholder.Name(18), "t0012");
+  EXPECT_EQ(placeholder.Name(WireId{18}), "t0012");
   for (const char* no :
        {"", "t", "t012", "t00012", "T0012", "t001G", "t+012", "t0064", "t-001", "t001A", "x0012"}) {
     EXPECT_FALSE(placeholder.Id(no)) << no;
@@ -33,7 +35,7 @@ TEST(Placeholder, NamesAreAllAlikeAndNoneIsAPartOfAnother) {
 
 TEST(Placeholder, HoldsNothingButNamesAndStops) {
   GgufMetadata metadata;
-  ASSERT_TRUE(PlaceholderVocabulary::Make(300, {9, 4})->AddTo(metadata));
+  ASSERT_TRUE(PlaceholderVocabulary::Make(300, WireIds({9, 4}))->AddTo(metadata));
   const std::set<std::string> allowed = {
       "tokenizer.ggml.model",        "tokenizer.ggml.pre",           "tokenizer.ggml.tokens",
       "tokenizer.ggml.token_type",   "tokenizer.ggml.merges",        "tokenizer.ggml.eos_token_id",
@@ -51,35 +53,37 @@ TEST(Placeholder, HoldsNothingButNamesAndStops) {
 
 TEST(Placeholder, HoldsNoPieceOfAPlainVocabulary) {
   const Vocabulary plain = *Vocabulary::Load(Path(ISOVEIL_LLAMA_PREFIX) / "models/ggml-vocab-llama-bpe.gguf");
-  const auto placeholder = *PlaceholderVocabulary::Make(plain.n_tokens(), {7});
+  const auto placeholder = *PlaceholderVocabulary::Make(plain.n_tokens(), WireIds({7}));
   GgufMetadata metadata;
   ASSERT_TRUE(placeholder.AddTo(metadata));
   const auto tokens = *metadata.GetStrings("tokenizer.ggml.tokens");
   const std::set<std::string_view> names(tokens.begin(), tokens.end());
-  for (TokenId id = 0; id < static_cast<TokenId>(plain.n_tokens()); ++id) {
-    EXPECT_FALSE(names.contains(*plain.Piece(id, true))) << id;
+  for (int32_t id = 0; id < static_cast<int32_t>(plain.n_tokens()); ++id) {
+    EXPECT_FALSE(names.contains(*plain.Piece(PlainId{id}, true))) << id;
   }
 }
 
 TEST(Placeholder, LlamaOpensItAndStopsWhereItShould) {
   GgufMetadata metadata;
-  const auto placeholder = *PlaceholderVocabulary::Make(300, {9, 4, 299, 0, 8, 7, 6, 5});
-  EXPECT_EQ(placeholder.left_to_client(), (std::vector<TokenId>{6, 5}));
+  const auto placeholder = *PlaceholderVocabulary::Make(300, WireIds({9, 4, 299, 0, 8, 7, 6, 5}));
+  EXPECT_EQ(placeholder.left_to_client(), WireIds({6, 5}));
   ASSERT_TRUE(placeholder.AddTo(metadata));
   const auto vocabulary = Vocabulary::FromMetadata(metadata, "placeholder");
   ASSERT_TRUE(vocabulary) << vocabulary.error().Message();
   EXPECT_EQ(vocabulary->n_tokens(), 300u);
-  EXPECT_EQ(vocabulary->special_ids().end_of_generation, (std::vector<TokenId>{0, 4, 7, 8, 9, 299}));
+  EXPECT_EQ(vocabulary->special_ids().end_of_generation, PlainIds({0, 4, 7, 8, 9, 299}));
   EXPECT_FALSE(vocabulary->adds_bos());
-  for (TokenId id = 0; id < 300; ++id) {
-    EXPECT_EQ(*vocabulary->Piece(id, true), placeholder.Name(id));
-    EXPECT_EQ(vocabulary->Piece(id)->empty(), vocabulary->IsEndOfGeneration(id)) << id;
+  for (int32_t number = 0; number < 300; ++number) {
+    // To llama.cpp they are a vocabulary like any other.
+    const PlainId id{number};
+    EXPECT_EQ(*vocabulary->Piece(id, true), placeholder.Name(WireId{number}));
+    EXPECT_EQ(vocabulary->Piece(id)->empty(), vocabulary->IsEndOfGeneration(id)) << number;
   }
 }
 
 TEST(Placeholder, HfFilesNameEveryId) {
   std::map<std::string, nlohmann::json> files;
-  for (const TextFile& file : PlaceholderVocabulary::Make(70000, {3})->HfFiles())
+  for (const TextFile& file : PlaceholderVocabulary::Make(70000, WireIds({3}))->HfFiles())
     files[file.name] = nlohmann::json::parse(file.text);
   ASSERT_EQ(files.size(), 3u);
   const nlohmann::json& tokenizer = files.at("tokenizer.json");
@@ -93,12 +97,12 @@ TEST(Placeholder, HfFilesNameEveryId) {
 TEST(Placeholder, RefusesWhatIsOutOfRangeOrThereAlready) {
   EXPECT_FALSE(PlaceholderVocabulary::Make(0, {}));
   EXPECT_FALSE(PlaceholderVocabulary::Make(kMaxVocabulary + 1, {}));
-  EXPECT_FALSE(PlaceholderVocabulary::Make(10, {10}));
-  EXPECT_FALSE(PlaceholderVocabulary::Make(10, {-1}));
-  EXPECT_FALSE(PlaceholderVocabulary::Make(10, {1, 1}));
+  EXPECT_FALSE(PlaceholderVocabulary::Make(10, WireIds({10})));
+  EXPECT_FALSE(PlaceholderVocabulary::Make(10, WireIds({-1})));
+  EXPECT_FALSE(PlaceholderVocabulary::Make(10, WireIds({1, 1})));
   GgufMetadata metadata;
   metadata.Set("tokenizer.chat_template", std::string("plain"));
-  EXPECT_EQ(PlaceholderVocabulary::Make(10, {1})->AddTo(metadata).error().code, ErrorCode::kExists);
+  EXPECT_EQ(PlaceholderVocabulary::Make(10, WireIds({1}))->AddTo(metadata).error().code, ErrorCode::kExists);
 }
 
 }  // namespace

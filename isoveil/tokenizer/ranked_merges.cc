@@ -31,7 +31,7 @@ Status RankedMerges::ReadTokens(const GgufMetadata& metadata, const std::string&
   ISOVEIL_ASSIGN_OR_RETURN(const auto types, metadata.GetIntegers("tokenizer.ggml.token_type"));
   for (size_t id = 0; id < texts.size(); ++id) {
     if (types[id] == kUnknownType || types[id] == kControlType || types[id] == kUnusedType) continue;
-    ids_.emplace(texts[id], static_cast<TokenId>(id));
+    ids_.emplace(texts[id], static_cast<int32_t>(id));
   }
   for (int byte = 0; byte < 256; ++byte) {
     const auto it = ids_.find(fmt::format("<0x{:02X}>", byte));
@@ -78,7 +78,7 @@ void RankedMerges::AppendCharacter(std::string_view text, size_t at, size_t leng
     AppendSymbol(symbols, bytes_[static_cast<unsigned char>(text[i])], i, 1);
 }
 
-void RankedMerges::Append(std::string_view text, std::vector<TokenId>& ids) const {
+void RankedMerges::Append(std::string_view text, std::vector<PlainId>& ids) const {
   std::vector<Symbol> symbols;
   symbols.reserve(text.size());
   for (size_t at = 0; at < text.size();) {
@@ -91,7 +91,7 @@ void RankedMerges::Append(std::string_view text, std::vector<TokenId>& ids) cons
     if (it == merges_.end()) return std::nullopt;
     return it->second;
   });
-  ForEachSymbol(symbols, [&](const Symbol& symbol) { ids.push_back(symbol.id); });
+  ForEachSymbol(symbols, [&](const Symbol& symbol) { ids.push_back(PlainId{symbol.id}); });
 }
 
 }  // namespace isoveil

@@ -21,7 +21,7 @@
 #include "isoveil/base/result.h"
 #include "isoveil/format/gguf.h"
 #include "isoveil/tokenizer/pair_merging.h"
-#include "isoveil/tokenizer/token_id.h"
+#include "isoveil/base/token_id.h"
 
 namespace isoveil {
 
@@ -33,7 +33,7 @@ class RankedMerges {
 
   // Appends the ids of a text that is well-formed UTF-8 and has U+2581 for spaces. It never becomes a control
   // token.
-  void Append(std::string_view text, std::vector<TokenId>& ids) const;
+  void Append(std::string_view text, std::vector<PlainId>& ids) const;
 
  private:
   struct Hash : std::hash<std::string_view> {
@@ -44,8 +44,8 @@ class RankedMerges {
   void AppendCharacter(std::string_view text, size_t at, size_t length, std::vector<Symbol>& symbols) const;
 
   // Those that text may become.
-  std::unordered_map<std::string, TokenId, Hash, std::equal_to<>> ids_;
-  std::array<TokenId, 256> bytes_{};
+  std::unordered_map<std::string, int32_t, Hash, std::equal_to<>> ids_;
+  std::array<int32_t, 256> bytes_{};
   std::unordered_map<uint64_t, Merged> merges_;  // by both ids
 };
 

@@ -9,7 +9,7 @@ namespace isoveil {
 namespace {
 
 constexpr std::string_view kSpaceMark = "\xe2\x96\x81";  // U+2581
-constexpr TokenId kNone = -1;
+constexpr int32_t kNone = -1;
 
 bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
@@ -54,7 +54,7 @@ SentencePiece::SentencePiece(const llama_vocab* vocab)
       adds_bos_(llama_vocab_get_add_bos(vocab)),
       adds_eos_(llama_vocab_get_add_eos(vocab)) {
   std::vector<float> scores;
-  for (TokenId id = 0; id < llama_vocab_n_tokens(vocab); ++id) {
+  for (int32_t id = 0; id < llama_vocab_n_tokens(vocab); ++id) {
     const std::string text = llama_vocab_get_text(vocab, id);
     const auto attr = static_cast<unsigned>(llama_vocab_get_attr(vocab, id));
     const auto has = [attr](llama_token_attr flag) { return (attr & static_cast<unsigned>(flag)) != 0; };
@@ -91,7 +91,7 @@ void SentencePiece::Split(const Special& special, const Fragment& fragment,
   if (!rest.empty()) out.push_back({kNone, rest});
 }
 
-Status SentencePiece::AppendText(std::string_view text, std::vector<TokenId>& ids) const {
+Status SentencePiece::AppendText(std::string_view text, std::vector<PlainId>& ids) const {
   std::vector<Symbol> symbols;
   symbols.reserve(text.size());
   const auto id_of = [&](size_t begin, size_t size) {
@@ -104,26 +104,27 @@ Status SentencePiece::AppendText(std::string_view text, std::vector<TokenId>& id
     at += length;
   }
   MergePairs(symbols, [&](const Symbol& left, const Symbol& right) -> std::optional<Merged> {
-    const TokenId id = id_of(left.begin, left.size + right.size);
+    const int32_t id = id_of(left.begin, left.size + right.size);
     if (id == kNone) return std::nullopt;
     return Merged{ranks_[static_cast<size_t>(id)], id};
   });
   bool complete = true;
   ForEachSymbol(symbols, [&](const Symbol& symbol) {
     if (symbol.id != kNone) {
-      ids.push_back(symbol.id);
+      ids.push_back(PlainId{symbol.id});
       return;
     }
     for (const char byte : text.substr(symbol.begin, symbol.size)) {
-      ids.push_back(bytes_[static_cast<unsigned char>(byte)]);
-      complete = complete && ids.back() != kNone;
+      const int32_t id = bytes_[static_cast<unsigned char>(byte)];
+      ids.push_back(PlainId{id});
+      complete = complete && id != kNone;
     }
   });
   if (!complete) return Fail(ErrorCode::kFormat, "vocabulary", "has no token for a part of the text");
   return Ok();
 }
 
-Result<std::vector<TokenId>> SentencePiece::Tokenize(std::string_view text, TokenizeOptions options,
+Result<std::vector<PlainId>> SentencePiece::Tokenize(std::string_view text, TokenizeOptions options,
                                                      bool space_prefix) const {
   std::vector<Fragment> fragments;
   if (!text.empty()) fragments.push_back({kNone, text});
@@ -140,12 +141,12 @@ Result<std::vector<TokenId>> SentencePiece::Tokenize(std::string_view text, Toke
     }
     fragments = std::move(split);
   }
-  std::vector<TokenId> ids;
-  if (options.add_special && adds_bos_) ids.push_back(bos_);
+  std::vector<PlainId> ids;
+  if (options.add_special && adds_bos_) ids.push_back(PlainId{bos_});
   bool after_special = true;
   for (const Fragment& fragment : fragments) {
     if (fragment.token != kNone) {
-      ids.push_back(fragment.token);
+      ids.push_back(PlainId{fragment.token});
     } else {
       std::string marked = WithSpaceMarks(fragment.text);
       if (space_prefix && after_special) marked.insert(0, kSpaceMark);
@@ -153,7 +154,7 @@ Result<std::vector<TokenId>> SentencePiece::Tokenize(std::string_view text, Toke
     }
     after_special = fragment.token != kNone;
   }
-  if (options.add_special && adds_eos_) ids.push_back(eos_);
+  if (options.add_special && adds_eos_) ids.push_back(PlainId{eos_});
   return ids;
 }
 

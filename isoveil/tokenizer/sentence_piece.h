@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "isoveil/base/result.h"
-#include "isoveil/tokenizer/token_id.h"
+#include "isoveil/base/token_id.h"
 #include "isoveil/tokenizer/vocabulary.h"
 
 namespace isoveil {
@@ -30,13 +30,13 @@ class SentencePiece {
   explicit SentencePiece(const llama_vocab* vocab);
 
   // `text` is well-formed UTF-8. kFormat if the vocabulary lacks the token of a byte.
-  Result<std::vector<TokenId>> Tokenize(std::string_view text, TokenizeOptions options,
+  Result<std::vector<PlainId>> Tokenize(std::string_view text, TokenizeOptions options,
                                         bool space_prefix) const;
 
  private:
   struct Special {
     std::string text;
-    TokenId id;
+    int32_t id;
     bool always;  // also where special tokens are not parsed
     bool strips_left, strips_right;
   };
@@ -45,18 +45,18 @@ class SentencePiece {
   };
   // A special token, or text.
   struct Fragment {
-    TokenId token;  // -1 for text
+    int32_t token;  // -1 for text
     std::string_view text;
   };
 
   void Split(const Special& special, const Fragment& fragment, std::vector<Fragment>& out) const;
-  Status AppendText(std::string_view text, std::vector<TokenId>& ids) const;
+  Status AppendText(std::string_view text, std::vector<PlainId>& ids) const;
 
-  std::unordered_map<std::string, TokenId, Hash, std::equal_to<>> ids_;
+  std::unordered_map<std::string, int32_t, Hash, std::equal_to<>> ids_;
   std::vector<uint32_t> ranks_;  // by id; 0 has the highest score
-  std::array<TokenId, 256> bytes_{};
+  std::array<int32_t, 256> bytes_{};
   std::vector<Special> specials_;  // in the order in which they are looked for
-  TokenId bos_, eos_;
+  int32_t bos_, eos_;
   bool adds_bos_, adds_eos_;
 };
 

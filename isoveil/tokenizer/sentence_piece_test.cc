@@ -20,12 +20,14 @@ ModelPtr LoadLlama(const Path& path) {
   return {llama_model_load_from_file(path.c_str(), params), &llama_model_free};
 }
 
-std::vector<TokenId> LlamaIds(const llama_vocab* vocab, const std::string& text, TokenizeOptions options) {
-  std::vector<TokenId> ids(text.size() * 4 + 16);
+std::vector<PlainId> LlamaIds(const llama_vocab* vocab, const std::string& text, TokenizeOptions options) {
+  std::vector<llama_token> ids(text.size() * 4 + 16);
   const int n = llama_tokenize(vocab, text.data(), static_cast<int>(text.size()), ids.data(),
                                static_cast<int>(ids.size()), options.add_special, options.parse_special);
   ids.resize(static_cast<size_t>(std::max(n, 0)));
-  return ids;
+  std::vector<PlainId> plain;
+  for (const llama_token id : ids) plain.push_back(PlainId{id});
+  return plain;
 }
 
 // Texts of what tokenizers stumble over: spaces, special tokens, marks, characters without a token.
@@ -33,7 +35,7 @@ std::vector<std::string> Texts(const llama_vocab* vocab) {
   std::vector<std::string> parts = {
       " ",      "  ",     "\n",         "\n\n", "\t",  "a", "the", " the", "ing",  "\u2581", "\u2581\u2581",
       "\u0e01", "\u00e9", "\U0001f600", "1234", "...", "<", ">",   "</s",  "0x0A", "<0x0A>"};
-  for (TokenId id = 0; id < llama_vocab_n_tokens(vocab); ++id) {
+  for (llama_token id = 0; id < llama_vocab_n_tokens(vocab); ++id) {
     const auto attr = static_cast<unsigned>(llama_vocab_get_attr(vocab, id));
     if ((attr & (LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_USER_DEFINED | LLAMA_TOKEN_ATTR_UNKNOWN)) != 0 ||
         id % 997 == 0)

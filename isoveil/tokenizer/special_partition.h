@@ -12,12 +12,12 @@
 #include <string_view>
 #include <vector>
 
-#include "isoveil/tokenizer/token_id.h"
+#include "isoveil/base/token_id.h"
 
 namespace isoveil {
 
 struct SpecialToken {
-  TokenId id = 0;
+  PlainId id{};
   std::string text;
   bool strips_left = false;  // takes the white space before it
   bool strips_right = false;
@@ -25,7 +25,7 @@ struct SpecialToken {
 
 // A special token, or the text between two.
 struct TextSpan {
-  std::optional<TokenId> token;
+  std::optional<PlainId> token;
   size_t begin = 0;
   size_t length = 0;
 };

@@ -139,7 +139,8 @@ bool IsWritten(std::string_view text, std::string_view source) {
 }  // namespace
 
 SpelledTokens::SpelledTokens(const Vocabulary& vocabulary, std::string_view template_source) : by_first_(256) {
-  for (TokenId id = 0; id < static_cast<TokenId>(vocabulary.n_tokens()); ++id) {
+  for (uint64_t number = 0; number < vocabulary.n_tokens(); ++number) {
+    const auto id = static_cast<PlainId>(number);
     const auto kind = vocabulary.Kind(id);
     const auto piece = vocabulary.Piece(id, /*special=*/true);
     if (!kind || !piece || piece->empty()) continue;

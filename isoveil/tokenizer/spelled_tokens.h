@@ -36,7 +36,7 @@ class SpelledTokens {
 
 struct PromptIds {
   RenderedPrompt prompt;
-  std::vector<TokenId> ids;
+  std::vector<PlainId> ids;
 };
 
 // Without `spelled` a control token that a content spells becomes one, as with llama-server. Errors are those of

@@ -27,8 +27,8 @@ inline std::string ReadBytes(const Path& path) {
 }
 
 // SentencePiece: 0 "<unk>", 1 "<s>", 2 "</s>", 3 to 258 the bytes, then a few words.
-inline constexpr TokenId kFirstByte = 3;
-inline constexpr TokenId kFirstWord = 259;
+inline constexpr int32_t kFirstByte = 3;
+inline constexpr int32_t kFirstWord = 259;
 
 inline GgufMetadata SmallSentencePiece() {
   std::vector<std::string> tokens = {"<unk>", "<s>", "</s>"};

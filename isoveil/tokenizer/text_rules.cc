@@ -42,7 +42,7 @@ std::string_view WithoutSpaceAtEnd(std::string_view text) {
 
 }  // namespace
 
-void TextRules::AddSpecial(std::string text, TokenId id, bool always) {
+void TextRules::AddSpecial(std::string text, PlainId id, bool always) {
   if (text.empty()) return;
   std::vector<size_t>& lengths = lengths_[static_cast<unsigned char>(text[0])];
   const auto place = std::lower_bound(lengths.begin(), lengths.end(), text.size(), std::greater<>());
@@ -52,7 +52,7 @@ void TextRules::AddSpecial(std::string text, TokenId id, bool always) {
 
 bool TextRules::Strip(int64_t id, bool left) {
   const auto it = std::find_if(specials_.begin(), specials_.end(),
-                               [&](const auto& entry) { return entry.second.id == id; });
+                               [&](const auto& entry) { return entry.second.id == IdOf<PlainId>(id); });
   if (it == specials_.end()) return false;
   (left ? it->second.strips_left : it->second.strips_right) = true;
   return true;

@@ -20,13 +20,13 @@
 #include <vector>
 
 #include "isoveil/base/result.h"
-#include "isoveil/tokenizer/token_id.h"
+#include "isoveil/base/token_id.h"
 
 namespace isoveil {
 
 // A special token, or text without any.
 struct TextSection {
-  std::optional<TokenId> token;
+  std::optional<PlainId> token;
   std::string text;
 };
 
@@ -40,7 +40,7 @@ class TextRules {
 
   // `always`: the token is found in every text, not only where special tokens are parsed. Empty texts and
   // second tokens of the same text are left out.
-  void AddSpecial(std::string text, TokenId id, bool always);
+  void AddSpecial(std::string text, PlainId id, bool always);
 
   // The special token takes the white space before it (`left`) or behind it with it. False for ids that are no
   // special token.
@@ -53,7 +53,7 @@ class TextRules {
 
  private:
   struct Special {
-    TokenId id;
+    PlainId id;
     bool always;
     bool strips_left = false;
     bool strips_right = false;

@@ -14,7 +14,7 @@ std::string Show(const Result<std::vector<TextSection>>& sections) {
   std::string out;
   for (const TextSection& section : *sections) {
     if (!out.empty()) out += "|";
-    out += section.token ? fmt::format("#{}", *section.token) : section.text;
+    out += section.token ? fmt::format("#{}", Value(*section.token)) : section.text;
   }
   return out;
 }
@@ -22,11 +22,11 @@ std::string Show(const Result<std::vector<TextSection>>& sections) {
 TEST(TextRules, TheLongestSpecialAtTheLeftWins) {
   TextRules rules;
   // In an order that no sorting helps with.
-  rules.AddSpecial("<a", 1, false);
-  rules.AddSpecial("<abc>", 3, false);
-  rules.AddSpecial("<ab", 2, false);
-  rules.AddSpecial("bcd", 4, true);
-  rules.AddSpecial("", 5, true);
+  rules.AddSpecial("<a", PlainId{1}, false);
+  rules.AddSpecial("<abc>", PlainId{3}, false);
+  rules.AddSpecial("<ab", PlainId{2}, false);
+  rules.AddSpecial("bcd", PlainId{4}, true);
+  rules.AddSpecial("", PlainId{5}, true);
   EXPECT_EQ(Show(rules.Apply("<abc><ab<a", true)), "#3|#2|#1");
   EXPECT_EQ(Show(rules.Apply("x<abx", true)), "x|#2|x");
   // llama.cpp would take the longer "bcd" first.
@@ -40,8 +40,8 @@ TEST(TextRules, TheLongestSpecialAtTheLeftWins) {
 TEST(TextRules, NormalFormStopsAtSpecials) {
   TextRules rules;
   rules.nfc = true;
-  rules.AddSpecial("<s>", 1, false);
-  rules.AddSpecial("e\xcc\x81!", 2, true);
+  rules.AddSpecial("<s>", PlainId{1}, false);
+  rules.AddSpecial("e\xcc\x81!", PlainId{2}, true);
   EXPECT_EQ(Show(rules.Apply("e\xcc\x81", true)), "\xc3\xa9");
   // The accent after a special token joins nothing.
   EXPECT_EQ(Show(rules.Apply("<s>\xcc\x81", true)), "#1|\xcc\x81");
@@ -53,7 +53,7 @@ TEST(TextRules, NormalFormStopsAtSpecials) {
 
 TEST(TextRules, SpacesBeforeText) {
   TextRules rules;
-  rules.AddSpecial("<s>", 1, false);
+  rules.AddSpecial("<s>", PlainId{1}, false);
   rules.space_prefix = SpacePrefix::kFirst;
   EXPECT_EQ(Show(rules.Apply("a<s>b", true)), " a|#1|b");
   EXPECT_EQ(Show(rules.Apply("<s>b", true)), "#1|b");
@@ -73,7 +73,7 @@ TEST(TextRules, SpacesBeforeText) {
 
 TEST(TextRules, ManySpecialsCostLittle) {
   TextRules rules;
-  for (TokenId id = 0; id < 50000; ++id) rules.AddSpecial(fmt::format("<unused{}>", id), id, false);
+  for (int32_t id = 0; id < 50000; ++id) rules.AddSpecial(fmt::format("<unused{}>", id), PlainId{id}, false);
   const std::string text(2 << 20, '<');
   EXPECT_EQ(Show(rules.Apply(text, true)), text);
 }

@@ -27,13 +27,13 @@ Result<Vocabulary> Open(const Path& path, uint64_t n_vocab) {
 
 Result<json> Answer(const Vocabulary& vocabulary, const json& request) {
   if (request.contains("text")) {
-    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> ids,
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<PlainId> ids,
                              vocabulary.Tokenize(request["text"].get<std::string>(),
                                                  {.add_special = request.value("add_special", false),
                                                   .parse_special = request.value("parse_special", false)}));
     return json(ids);
   }
-  const auto ids = request["ids"].get<std::vector<TokenId>>();
+  const auto ids = request["ids"].get<std::vector<PlainId>>();
   ISOVEIL_ASSIGN_OR_RETURN(const std::string text,
                            vocabulary.Detokenize(ids, {.special = request.value("special", false)}));
   return json(text);

@@ -34,9 +34,9 @@ llama_model_params VocabularyOnly() {
   return params;
 }
 
-std::optional<TokenId> Present(llama_token id) {
+std::optional<PlainId> Present(llama_token id) {
   if (id < 0) return std::nullopt;
-  return id;
+  return PlainId{id};
 }
 
 TokenKind KindOf(llama_token_attr attr) {
@@ -58,7 +58,7 @@ VocabularyKind KindOf(enum llama_vocab_type type) {
   }
 }
 
-std::string PieceOf(const llama_vocab* vocab, TokenId id, bool special) {
+std::string PieceOf(const llama_vocab* vocab, llama_token id, bool special) {
   std::string piece(32, '\0');
   int32_t size =
       llama_token_to_piece(vocab, id, piece.data(), static_cast<int32_t>(piece.size()), 0, special);
@@ -137,19 +137,19 @@ struct Vocabulary::Impl {
   void TakeListed(const ListedTokens& listed);
   Status ReadTextRules(const GgufMetadata& metadata, const std::string& where);
   Status ReadStripping(const GgufMetadata& metadata, const std::string& where);
-  Result<std::vector<TokenId>> TokenizeText(std::string_view text, TokenizeOptions options) const;
+  Result<std::vector<PlainId>> TokenizeText(std::string_view text, TokenizeOptions options) const;
   Status AppendSpan(std::string_view text, const TextSpan& span, std::span<const size_t> barriers,
-                    std::vector<TokenId>& ids) const;
+                    std::vector<PlainId>& ids) const;
   Status CheckSpecialIds(const GgufMetadata& metadata, const std::string& where) const;
 };
 
 // Where a key is missing, llama.cpp takes token 11 for both ends of a text: a comma in GPT-2's vocabulary.
 void Vocabulary::Impl::ReadSpecialIds(const GgufMetadata& metadata) {
   const auto given = [&](const char* key) { return metadata.Find(key) != nullptr; };
-  const auto configured = [&](const char* key) -> std::optional<TokenId> {
+  const auto configured = [&](const char* key) -> std::optional<PlainId> {
     const auto id = metadata.GetUnsigned(key);
     if (!id || *id >= pieces.size()) return std::nullopt;
-    return static_cast<TokenId>(*id);
+    return static_cast<PlainId>(*id);
   };
   const bool guesses = kind == VocabularyKind::kBytePair;
   if (!guesses || given("tokenizer.ggml.bos_token_id")) special.bos = Present(llama_vocab_bos(vocab));
@@ -166,23 +166,23 @@ void Vocabulary::Impl::ReadSpecialIds(const GgufMetadata& metadata) {
   special.fim_pad = Present(llama_vocab_fim_pad(vocab));
   special.fim_repo = Present(llama_vocab_fim_rep(vocab));
   special.fim_separator = Present(llama_vocab_fim_sep(vocab));
-  for (TokenId id = 0; id < static_cast<TokenId>(pieces.size()); ++id) {
+  for (llama_token id = 0; id < static_cast<llama_token>(pieces.size()); ++id) {
     if (!llama_vocab_is_eog(vocab, id)) continue;
     const bool guessed = !special.eos && id == llama_vocab_eos(vocab) &&
                          (llama_vocab_get_attr(vocab, id) & LLAMA_TOKEN_ATTR_CONTROL) == 0;
-    if (!guessed) special.end_of_generation.push_back(id);
+    if (!guessed) special.end_of_generation.push_back(PlainId{id});
   }
 }
 
 void Vocabulary::Impl::ReadPieces() {
-  for (TokenId id = 0; id < llama_vocab_n_tokens(vocab); ++id) {
+  for (llama_token id = 0; id < llama_vocab_n_tokens(vocab); ++id) {
     kinds.push_back(KindOf(llama_vocab_get_attr(vocab, id)));
     pieces.push_back(PieceOf(vocab, id, false));
     special_pieces.push_back(PieceOf(vocab, id, true));
     const int attributes = llama_vocab_get_attr(vocab, id);
     constexpr int kSpecial = LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_USER_DEFINED | LLAMA_TOKEN_ATTR_UNKNOWN;
     if ((attributes & kSpecial) == 0) continue;
-    specials.push_back({id, llama_vocab_get_text(vocab, id), (attributes & LLAMA_TOKEN_ATTR_LSTRIP) != 0,
+    specials.push_back({PlainId{id}, llama_vocab_get_text(vocab, id), (attributes & LLAMA_TOKEN_ATTR_LSTRIP) != 0,
                         (attributes & LLAMA_TOKEN_ATTR_RSTRIP) != 0});
   }
   std::stable_sort(specials.begin(), specials.end(),
@@ -201,11 +201,11 @@ void Vocabulary::Impl::TakeListed(const ListedTokens& listed) {
     pieces[id] = is_control ? "" : text;
     special_pieces[id] = std::move(text);
   }
-  for (TokenId id = 0; id < static_cast<TokenId>(kinds.size()); ++id) {
-    const TokenKind k = kinds[static_cast<size_t>(id)];
+  for (size_t id = 0; id < kinds.size(); ++id) {
+    const TokenKind k = kinds[id];
     const bool always = k == TokenKind::kUserDefined;
     if (always || k == TokenKind::kControl || k == TokenKind::kUnknown)
-      rules.AddSpecial(listed.texts[static_cast<size_t>(id)], id, always);
+      rules.AddSpecial(listed.texts[id], static_cast<PlainId>(id), always);
   }
   special.end_of_generation = listed.ends;
 }
@@ -306,8 +306,8 @@ Result<Vocabulary> Vocabulary::FromMetadata(const GgufMetadata& metadata, std::s
 uint64_t Vocabulary::n_tokens() const { return impl_->pieces.size(); }
 VocabularyKind Vocabulary::kind() const { return impl_->kind; }
 const SpecialIds& Vocabulary::special_ids() const { return impl_->special; }
-bool Vocabulary::IsEndOfGeneration(TokenId id) const {
-  const std::vector<TokenId>& ends = impl_->special.end_of_generation;
+bool Vocabulary::IsEndOfGeneration(PlainId id) const {
+  const std::vector<PlainId>& ends = impl_->special.end_of_generation;
   return std::binary_search(ends.begin(), ends.end(), id);
 }
 bool Vocabulary::adds_bos() const { return llama_vocab_get_add_bos(impl_->vocab); }
@@ -329,9 +329,9 @@ constexpr size_t kStackPerByte = 1024;
 constexpr size_t kShortText = 2048;
 
 // One call of llama.cpp; a missing byte token is an exception there.
-Result<std::vector<TokenId>> CallTokenize(const llama_vocab* vocab, std::string_view text,
+Result<std::vector<PlainId>> CallTokenize(const llama_vocab* vocab, std::string_view text,
                                           TokenizeOptions options) {
-  std::vector<TokenId> ids(text.size() / 2 + 16);
+  std::vector<llama_token> ids(text.size() / 2 + 16);
   const auto tokenize = [&] {
     return llama_tokenize(vocab, text.data(), static_cast<int32_t>(text.size()), ids.data(),
                           static_cast<int32_t>(ids.size()), options.add_special, options.parse_special);
@@ -347,18 +347,21 @@ Result<std::vector<TokenId>> CallTokenize(const llama_vocab* vocab, std::string_
     return Fail(ErrorCode::kFormat, "vocabulary", "has no token for a part of the text");
   }
   const auto n_tokens = llama_vocab_n_tokens(vocab);
-  if (std::any_of(ids.begin(), ids.end(), [&](TokenId id) { return id < 0 || id >= n_tokens; })) {
+  if (std::any_of(ids.begin(), ids.end(), [&](llama_token id) { return id < 0 || id >= n_tokens; })) {
     return Fail(ErrorCode::kFormat, "vocabulary", "has no token for a part of the text");
   }
-  return ids;
+  std::vector<PlainId> plain;
+  plain.reserve(ids.size());
+  for (const llama_token id : ids) plain.push_back(PlainId{id});
+  return plain;
 }
 
 }  // namespace
 
-Result<std::vector<TokenId>> Vocabulary::Impl::TokenizeText(std::string_view text,
+Result<std::vector<PlainId>> Vocabulary::Impl::TokenizeText(std::string_view text,
                                                             TokenizeOptions options) const {
   if (merges) {
-    std::vector<TokenId> ids;
+    std::vector<PlainId> ids;
     merges->Append(WithSpaceMarks((adds_space_prefix ? " " : "") + std::string(text)), ids);
     return ids;
   }
@@ -366,7 +369,7 @@ Result<std::vector<TokenId>> Vocabulary::Impl::TokenizeText(std::string_view tex
   if (kind != VocabularyKind::kBytePair || text.size() <= kShortText) {
     return CallTokenize(vocab, text, options);
   }
-  Result<std::vector<TokenId>> ids;
+  Result<std::vector<PlainId>> ids;
   ISOVEIL_RETURN_IF_ERROR(RunOnStack(text.size() * kStackPerByte + (size_t{1} << 20),
                                      [&] { ids = CallTokenize(vocab, text, options); }));
   return ids;
@@ -375,7 +378,7 @@ Result<std::vector<TokenId>> Vocabulary::Impl::TokenizeText(std::string_view tex
 // The text between two special tokens. llama.cpp finds tokens of the kind "user-defined" in every text; one that begins
 // at a barrier is cut behind its first character.
 Status Vocabulary::Impl::AppendSpan(std::string_view text, const TextSpan& span, std::span<const size_t> barriers,
-                                    std::vector<TokenId>& ids) const {
+                                    std::vector<PlainId>& ids) const {
   const size_t end = span.begin + span.length;
   for (size_t begin = span.begin; begin < end;) {
     size_t cut = NextBarrier(barriers, begin, end);
@@ -388,18 +391,18 @@ Status Vocabulary::Impl::AppendSpan(std::string_view text, const TextSpan& span,
       if (found) break;
       cut = NextBarrier(barriers, barrier + 1, end);
     }
-    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> part, TokenizeText(text.substr(begin, cut - begin), {}));
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<PlainId> part, TokenizeText(text.substr(begin, cut - begin), {}));
     ids.insert(ids.end(), part.begin(), part.end());
     begin = cut;
   }
   return Ok();
 }
 
-Result<std::vector<TokenId>> Vocabulary::Tokenize(std::string_view text, TokenizeOptions options) const {
+Result<std::vector<PlainId>> Vocabulary::Tokenize(std::string_view text, TokenizeOptions options) const {
   return Tokenize(text, options, {});
 }
 
-Result<std::vector<TokenId>> Vocabulary::Tokenize(std::string_view text, TokenizeOptions options,
+Result<std::vector<PlainId>> Vocabulary::Tokenize(std::string_view text, TokenizeOptions options,
                                                   std::span<const size_t> barriers) const {
   if (text.size() > kMaxTextBytes || !IsUtf8(text)) {
     return Fail(ErrorCode::kInvalidArgument, "text",
@@ -409,8 +412,8 @@ Result<std::vector<TokenId>> Vocabulary::Tokenize(std::string_view text, Tokeniz
   if (!listed && (barriers.empty() || !options.parse_special)) return impl_->TokenizeText(text, options);
   // llama.cpp frames every text of this kind.
   const bool frames = impl_->kind == VocabularyKind::kWordPiece && !listed;
-  std::vector<TokenId> ids;
-  if (options.add_special && (adds_bos() || frames)) ids.push_back(llama_vocab_bos(impl_->vocab));
+  std::vector<PlainId> ids;
+  if (options.add_special && (adds_bos() || frames)) ids.push_back(PlainId{llama_vocab_bos(impl_->vocab)});
   if (listed) {
     ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TextSection> sections,
                              impl_->rules.Apply(text, options.parse_special, barriers));
@@ -419,7 +422,7 @@ Result<std::vector<TokenId>> Vocabulary::Tokenize(std::string_view text, Tokeniz
         ids.push_back(*section.token);
         continue;
       }
-      ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TokenId> part, impl_->TokenizeText(section.text, {}));
+      ISOVEIL_ASSIGN_OR_RETURN(const std::vector<PlainId> part, impl_->TokenizeText(section.text, {}));
       ids.insert(ids.end(), part.begin(), part.end());
     }
   } else {
@@ -431,14 +434,14 @@ Result<std::vector<TokenId>> Vocabulary::Tokenize(std::string_view text, Tokeniz
       }
     }
   }
-  if (options.add_special && frames) ids.push_back(llama_vocab_sep(impl_->vocab));
-  if (options.add_special && adds_eos() && !frames) ids.push_back(llama_vocab_eos(impl_->vocab));
+  if (options.add_special && frames) ids.push_back(PlainId{llama_vocab_sep(impl_->vocab)});
+  if (options.add_special && adds_eos() && !frames) ids.push_back(PlainId{llama_vocab_eos(impl_->vocab)});
   return ids;
 }
 
-Result<std::string_view> Vocabulary::Piece(TokenId id, bool special) const {
+Result<std::string_view> Vocabulary::Piece(PlainId id, bool special) const {
   const auto& pieces = special ? impl_->special_pieces : impl_->pieces;
-  if (id < 0 || static_cast<size_t>(id) >= pieces.size()) {
+  if (Value(id) < 0 || static_cast<size_t>(id) >= pieces.size()) {
     return Fail(ErrorCode::kInvalidArgument, "token id", fmt::format("expected 0 to {}", pieces.size() - 1));
   }
   return std::string_view(pieces[static_cast<size_t>(id)]);
@@ -449,18 +452,18 @@ std::string_view Vocabulary::StripStart(std::string_view piece, TextStart start)
   return strip ? piece.substr(1) : piece;
 }
 
-Result<TokenKind> Vocabulary::Kind(TokenId id) const {
-  if (id < 0 || static_cast<size_t>(id) >= impl_->pieces.size()) {
+Result<TokenKind> Vocabulary::Kind(PlainId id) const {
+  if (Value(id) < 0 || static_cast<size_t>(id) >= impl_->pieces.size()) {
     return Fail(ErrorCode::kInvalidArgument, "token id",
                 fmt::format("expected 0 to {}", impl_->pieces.size() - 1));
   }
   return impl_->kinds[static_cast<size_t>(id)];
 }
 
-Result<std::string> Vocabulary::Detokenize(std::span<const TokenId> ids, DetokenizeOptions options) const {
+Result<std::string> Vocabulary::Detokenize(std::span<const PlainId> ids, DetokenizeOptions options) const {
   std::string bytes;
   bool at_start = true;
-  for (const TokenId id : ids) {
+  for (const PlainId id : ids) {
     ISOVEIL_ASSIGN_OR_RETURN(std::string_view piece, Piece(id, options.special));
     if (at_start) {
       const bool empty = piece.empty();

@@ -28,7 +28,7 @@
 #include "isoveil/base/file.h"
 #include "isoveil/base/result.h"
 #include "isoveil/format/gguf.h"
-#include "isoveil/tokenizer/token_id.h"
+#include "isoveil/base/token_id.h"
 
 namespace isoveil {
 
@@ -57,11 +57,11 @@ enum class VocabularyKind { kSentencePiece, kBytePair, kWordPiece, kUnigram, kOt
 
 // The ids with a meaning of their own; those that the model lacks are empty.
 struct SpecialIds {
-  std::optional<TokenId> bos, eos, eot, eom, unk, sep, pad, mask;
-  std::optional<TokenId> fim_prefix, fim_suffix, fim_middle, fim_pad, fim_repo, fim_separator;
+  std::optional<PlainId> bos, eos, eot, eom, unk, sep, pad, mask;
+  std::optional<PlainId> fim_prefix, fim_suffix, fim_middle, fim_pad, fim_repo, fim_separator;
   // Every id that ends a generation, ascending: eos, eot, eom and whatever else llama.cpp recognises by its
   // name; of a vocabulary from Hugging Face, those that it lists. There the fim_* are empty.
-  std::vector<TokenId> end_of_generation;
+  std::vector<PlainId> end_of_generation;
 };
 
 class Vocabulary {
@@ -78,7 +78,7 @@ class Vocabulary {
   uint64_t n_tokens() const;
   VocabularyKind kind() const;
   const SpecialIds& special_ids() const;
-  bool IsEndOfGeneration(TokenId id) const;
+  bool IsEndOfGeneration(PlainId id) const;
 
   // What TokenizeOptions::add_special adds.
   bool adds_bos() const;
@@ -94,19 +94,19 @@ class Vocabulary {
 
   // kInvalidArgument unless `text` is well-formed UTF-8 of at most kMaxTextBytes; kFormat if the vocabulary
   // lacks a token for a part of it; kNoMemory. Errors never quote the text.
-  Result<std::vector<TokenId>> Tokenize(std::string_view text, TokenizeOptions options = {}) const;
+  Result<std::vector<PlainId>> Tokenize(std::string_view text, TokenizeOptions options = {}) const;
   // The same, with places (ascending) that no special token may lie over, such as where a content spells one.
-  Result<std::vector<TokenId>> Tokenize(std::string_view text, TokenizeOptions options,
+  Result<std::vector<PlainId>> Tokenize(std::string_view text, TokenizeOptions options,
                                         std::span<const size_t> barriers) const;
 
   // The bytes of one id, possibly a part of a character; they live as long as the vocabulary.
   // kInvalidArgument for ids outside [0, n_tokens).
-  Result<std::string_view> Piece(TokenId id, bool special = false) const;
+  Result<std::string_view> Piece(PlainId id, bool special = false) const;
   // The first non-empty piece of a text as Detokenize shows it: without SentencePiece's space.
   std::string_view StripStart(std::string_view piece, TextStart start) const;
-  Result<TokenKind> Kind(TokenId id) const;
+  Result<TokenKind> Kind(PlainId id) const;
 
-  Result<std::string> Detokenize(std::span<const TokenId> ids, DetokenizeOptions options = {}) const;
+  Result<std::string> Detokenize(std::span<const PlainId> ids, DetokenizeOptions options = {}) const;
 
  private:
   struct Impl;

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <unordered_map>
 
-#include "isoveil/tokenizer/token_id.h"
+#include "isoveil/base/token_id.h"
 
 namespace isoveil {
 namespace {

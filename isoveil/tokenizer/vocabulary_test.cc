@@ -1,3 +1,4 @@
+#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/tokenizer/vocabulary.h"
 
 #include <gtest/gtest.h>
@@ -182,9 +183,9 @@ TEST(Vocabulary, ControlTokensAreTextUnlessAskedFor) {
     const Vocabulary vocabulary = Load(metadata).value();
     EXPECT_EQ(vocabulary.Tokenize("a<|end|>b")->size(), 9u);
     EXPECT_EQ(*vocabulary.Tokenize("a<|end|>b", {.parse_special = true}),
-              (std::vector<TokenId>{'a', 256, 'b'}));
-    EXPECT_EQ(*vocabulary.Detokenize(std::vector<TokenId>{'a', 256, 'b'}), "ab");
-    EXPECT_EQ(*vocabulary.Detokenize(std::vector<TokenId>{'a', 256, 'b'}, {.special = true}), "a<|end|>b");
+              PlainIds({'a', 256, 'b'}));
+    EXPECT_EQ(*vocabulary.Detokenize(PlainIds({'a', 256, 'b'})), "ab");
+    EXPECT_EQ(*vocabulary.Detokenize(PlainIds({'a', 256, 'b'}), {.special = true}), "a<|end|>b");
   }
 }
 
@@ -206,41 +207,41 @@ TEST(Vocabulary, ListedSpecialTokensAreTheOnlyOnes) {
   metadata.Set(kEndsKey, std::vector<int32_t>{256});
   const Vocabulary listed = Load(metadata).value();
 
-  EXPECT_TRUE(guessed.IsEndOfGeneration(263));
-  EXPECT_FALSE(listed.IsEndOfGeneration(263));
-  EXPECT_EQ(listed.special_ids().end_of_generation, std::vector<TokenId>{256});
-  EXPECT_EQ(*guessed.Piece(263), "");
-  EXPECT_EQ(*listed.Piece(263), "</s>");
-  EXPECT_EQ(*listed.Kind(263), TokenKind::kNormal);
+  EXPECT_TRUE(guessed.IsEndOfGeneration(PlainId{263}));
+  EXPECT_FALSE(listed.IsEndOfGeneration(PlainId{263}));
+  EXPECT_EQ(listed.special_ids().end_of_generation, PlainIds({256}));
+  EXPECT_EQ(*guessed.Piece(PlainId{263}), "");
+  EXPECT_EQ(*listed.Piece(PlainId{263}), "</s>");
+  EXPECT_EQ(*listed.Kind(PlainId{263}), TokenKind::kNormal);
   // GPT-2's expression splits it; as a special token it would be whole.
-  EXPECT_EQ(*guessed.Tokenize("</s>", {.parse_special = true}), std::vector<TokenId>{263});
-  EXPECT_EQ(*listed.Tokenize("</s>", {.parse_special = true}), (std::vector<TokenId>{261, 's', '>'}));
+  EXPECT_EQ(*guessed.Tokenize("</s>", {.parse_special = true}), PlainIds({263}));
+  EXPECT_EQ(*listed.Tokenize("</s>", {.parse_special = true}), PlainIds({261, 's', '>'}));
   // A user must not be able to write a control token.
   EXPECT_EQ(guessed.Tokenize("<|channel|>")->size(), 1u);
   EXPECT_EQ(listed.Tokenize("<|channel|>")->size(), 11u);
-  EXPECT_EQ(*listed.Tokenize("<|channel|>", {.parse_special = true}), std::vector<TokenId>{264});
-  EXPECT_EQ(*listed.Piece(264), "");
-  EXPECT_EQ(*listed.Piece(264, true), "<|channel|>");
-  EXPECT_EQ(*listed.Tokenize("<u>"), std::vector<TokenId>{265});
-  EXPECT_EQ(*listed.Piece(265), "<u>");
+  EXPECT_EQ(*listed.Tokenize("<|channel|>", {.parse_special = true}), PlainIds({264}));
+  EXPECT_EQ(*listed.Piece(PlainId{264}), "");
+  EXPECT_EQ(*listed.Piece(PlainId{264}, true), "<|channel|>");
+  EXPECT_EQ(*listed.Tokenize("<u>"), PlainIds({265}));
+  EXPECT_EQ(*listed.Piece(PlainId{265}), "<u>");
 }
 
 TEST(Vocabulary, AppliesItsOwnRules) {
   GgufMetadata metadata = With(SmallByteLevel(), kSpecialTokensKey, std::string("listed"));
   metadata.Set(kNormalizerKey, std::string("nfc"));
   const Vocabulary nfc = Load(metadata).value();
-  EXPECT_EQ(*nfc.Tokenize("e\xcc\x81"), (std::vector<TokenId>{0xc3, 0xa9}));
+  EXPECT_EQ(*nfc.Tokenize("e\xcc\x81"), PlainIds({0xc3, 0xa9}));
   ExpectRefused(With(metadata, kNormalizerKey, std::string("nfkc")), "nfkc");
   GgufMetadata first = With(SmallSentencePiece(), kSpecialTokensKey, std::string("listed"));
   first.Set("tokenizer.ggml.add_space_prefix", false);
   first.Set(kSpacePrefixKey, std::string("first"));
   const Vocabulary vocabulary = Load(first).value();
-  const TokenId a = kFirstWord + 1, space_a = kFirstWord + 3;
+  const int32_t a = kFirstWord + 1, space_a = kFirstWord + 3;
   EXPECT_EQ(*vocabulary.Tokenize("a</s>a", {.add_special = true, .parse_special = true}),
-            (std::vector<TokenId>{1, space_a, 2, a}));
-  EXPECT_EQ(*vocabulary.Tokenize(" a"), std::vector<TokenId>{space_a});
+            PlainIds({1, space_a, 2, a}));
+  EXPECT_EQ(*vocabulary.Tokenize(" a"), PlainIds({space_a}));
   EXPECT_TRUE(vocabulary.adds_space_prefix());
-  EXPECT_EQ(*vocabulary.Detokenize(std::vector<TokenId>{1, space_a, 2, a}), "aa");
+  EXPECT_EQ(*vocabulary.Detokenize(PlainIds({1, space_a, 2, a})), "aa");
 }
 
 // std::regex recurses once for every character of a match.

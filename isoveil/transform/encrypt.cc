@@ -39,7 +39,7 @@ struct Prepared {
   ModelIdentity identity;
   ModelKey key;
   ServerFiles server;
-  std::vector<TokenId> stops;
+  std::vector<PlainId> stops;
 };
 
 Result<Prepared> Prepare(const PlannedEncryption& planned, const RootKey& root, const GgufMetadata& base) {

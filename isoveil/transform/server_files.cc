@@ -58,11 +58,11 @@ Result<GgufDescription> Convert(const BoundModel& model) {
 }
 
 // The end-of-generation ids as the server sees them, EOS first.
-Result<std::vector<TokenId>> EncryptedStops(const Vocabulary& vocabulary, const VocabCipher& cipher) {
-  std::vector<TokenId> plain;
+Result<std::vector<WireId>> EncryptedStops(const Vocabulary& vocabulary, const VocabCipher& cipher) {
+  std::vector<PlainId> plain;
   const SpecialIds& special = vocabulary.special_ids();
   if (special.eos) plain.push_back(*special.eos);
-  for (const TokenId id : special.end_of_generation) {
+  for (const PlainId id : special.end_of_generation) {
     if (id != special.eos) plain.push_back(id);
   }
   return cipher.Encrypt(plain);
@@ -167,7 +167,7 @@ Result<ServerFiles> DescribeServer(const BoundModel& model, const Checkpoint& ch
                                    const GgufMetadata& base, const VocabCipher& cipher,
                                    const Vocabulary& vocabulary) {
   ServerFiles server;
-  ISOVEIL_ASSIGN_OR_RETURN(std::vector<TokenId> stops, EncryptedStops(vocabulary, cipher));
+  ISOVEIL_ASSIGN_OR_RETURN(std::vector<WireId> stops, EncryptedStops(vocabulary, cipher));
   ISOVEIL_ASSIGN_OR_RETURN(const PlaceholderVocabulary placeholder,
                            PlaceholderVocabulary::Make(model.n_vocab, std::move(stops)));
   if (plan.target == FormatKind::kGguf) {
