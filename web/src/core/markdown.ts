@@ -18,6 +18,7 @@ import sql from 'highlight.js/lib/languages/sql';
 import typescript from 'highlight.js/lib/languages/typescript';
 import xml from 'highlight.js/lib/languages/xml';
 import yaml from 'highlight.js/lib/languages/yaml';
+import { addMath } from './math.ts';
 
 const LANGUAGES = { bash, c, cpp, css, diff, go, java, javascript, json, python, rust, sql, typescript, xml, yaml };
 const MAX_HIGHLIGHTED = 20_000;  // characters; longer code stays plain, so that streaming stays smooth
@@ -27,6 +28,7 @@ for (const [name, language] of Object.entries(LANGUAGES)) hljs.registerLanguage(
 const markdown = new MarkdownIt({ html: false, linkify: true, breaks: true });
 markdown.linkify.set({ fuzzyLink: false, fuzzyEmail: false });
 markdown.validateLink = isSafeLink;
+addMath(markdown);
 const escape = markdown.utils.escapeHtml;
 
 markdown.renderer.rules.fence = (tokens, index) => {

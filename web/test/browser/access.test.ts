@@ -53,6 +53,7 @@ const STATES: readonly State[] = [
   { name: 'empty', reach: async () => undefined },
   { name: 'chat', reach: (page) => say(page, '/code') },
   { name: 'thoughts', reach: (page) => say(page, '/think') },
+  { name: 'formulas', reach: (page) => say(page, '/math') },
   { name: 'attached', reach: async (page) => {
     await attachTo(page, { 'notes of a very long meeting that went on until nobody could remember how it began.txt': 'one', 'b.md': 'two' });
     await page.locator('.composer .file').nth(1).waitFor();

@@ -87,6 +87,15 @@ describe('talking', () => {
     assert.match(copied, /^def is_palindrome\(text: str\) -> bool:\n {4}"""True/);
   });
 
+  test('formulas are drawn by the browser itself, and dollars in prose are not', mockOnly, async () => {
+    await say(page, '/math');
+    assert.equal(await page.locator('.answer math').count(), 7);
+    assert.match(await page.locator('.answer p').first().innerText(), /not \$5 and not \$6:/);
+    const [over, under] = await Promise.all(['mfrac > :first-child', 'mfrac > :last-child'].map((part) => page.locator(`.answer .math ${part}`).first().boundingBox()));
+    assert.ok(over && under && over.y + over.height <= under.y + 1, 'a fraction stands over its line');
+    assert.equal(await page.locator('.answer [style], .answer [mathcolor], .answer annotation').count(), 0);
+  });
+
   test('characters cut into bytes and pieces arrive whole', mockOnly, async () => {
     await say(page, '/emoji');
     const text = await lastAnswer(page);
