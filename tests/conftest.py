@@ -18,6 +18,7 @@ import tokenizers
 import gateway_process
 import models
 import scripted_model
+from fake_llama import FakeLlama
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get("ISOVEIL_BUILD", ROOT / "build/release"))
@@ -204,6 +205,25 @@ def front(blind, blind_server):
     """A gateway before the blind server."""
     with gateway_process.gateway(blind.runner, blind.client, [blind_server.url], blind.folder / "gateway.log",
                                  "--name", "tiny", "--metrics") as g:
+        yield g
+
+
+@pytest.fixture
+def copied(blind, tmp_path):
+    """A client folder that has met no server yet."""
+    return gateway_process.without_canary(blind.client, tmp_path / "client")
+
+
+@pytest.fixture
+def fake(blind):
+    with FakeLlama(blind.n_vocab) as made:
+        yield made
+
+
+@pytest.fixture
+def faked(blind, copied, fake, tmp_path):
+    """A gateway before a server of lies."""
+    with gateway_process.gateway(blind.runner, copied, [fake.url], tmp_path / "log", "--upstream-kind", "llama-server", "--name", "tiny") as g:
         yield g
 
 

@@ -110,6 +110,7 @@ class Slow:
 class FakeLlama:
     def __init__(self, n_vocab, model=1, port=0, version="HTTP/1.1", n_context=4096):
         self.n_vocab, self.model, self.script, self.requests = n_vocab, model, honest, []
+        self.n_looks = 0  # by the one who watches whether it is there
         self.frozen = False  # says nothing at all any more
         self.connections = []
         fake = self
@@ -134,6 +135,7 @@ class FakeLlama:
                 self.wfile.write(data)
 
             def do_GET(self):
+                fake.n_looks += 1
                 while fake.frozen:
                     time.sleep(0.05)
                 if self.path == "/v1/models":

@@ -5,6 +5,7 @@ import http.client
 import json
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,11 @@ import urllib.request
 
 # Flash attention and the key-value cache round to sixteen bits, in an order that depends on who else is served.
 STEADY = ["-fa", "off", "-ctk", "f32", "-ctv", "f32"]
+
+CHAT, COMPLETE, RESPOND = "/v1/chat/completions", "/v1/completions", "/v1/responses"
+KEYS = ["first-key-0123456789abc", "second-key-0123456789ab"]
+LONG = dict(max_tokens=3500, ignore_eos=True, stream=True)
+WORDS = "the front desk"
 
 
 def free_port():
@@ -100,6 +106,19 @@ def gateway(runner, client, upstreams, log, *args, path="/health"):
         served.end()
 
 
+def without_canary(client, to):
+    """A copy of a client folder that has met no server yet."""
+    return shutil.copytree(client, to, ignore=shutil.ignore_patterns("canary.json"))
+
+
+def refuses_to_start(blind, upstreams, *args, client=None):
+    """The exit code of a gateway that does not start, and the lines that it says."""
+    command = gateway_command(blind.runner, client or blind.client, upstreams, free_port(), *args)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    assert done.returncode != 0 and done.stdout == ""
+    return done.returncode, [line for line in done.stderr.splitlines() if "is not sealed by a passphrase" not in line]
+
+
 class Answer:
     def __init__(self, status, headers, body):
         self.status, self.headers, self.body = status, {k.lower(): v for k, v in headers}, body
@@ -138,6 +157,31 @@ def events(text):
 
 def chat_body(text="hello", **more):
     return {"model": "tiny", "messages": [{"role": "user", "content": text}], "temperature": 0, "max_tokens": 16, **more}
+
+
+def open_stream(served, body, headers=None, receive_buffer=None):
+    """A connection whose answer has begun."""
+    s = socket.socket()
+    if receive_buffer:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    s.settimeout(30)
+    s.connect(("127.0.0.1", served.port))
+    data = json.dumps(body).encode()
+    lines = [f"POST {CHAT} HTTP/1.1", f"Host: 127.0.0.1:{served.port}", "Content-Type: application/json",
+             f"Content-Length: {len(data)}", *(f"{k}: {v}" for k, v in (headers or {}).items()), "", ""]
+    s.sendall("\r\n".join(lines).encode() + data)
+    return s, s.recv(400)
+
+
+def metric(served, name):
+    """The sum over all servers of a number that /metrics tells; the gateway must have --metrics."""
+    text = ask(served, "/metrics").body.decode()
+    return sum(float(value) for value in re.findall(rf"^isoveil_{name}(?:{{.*}})? (\S+)$", text, re.M))
+
+
+def wait_until_ready(served, n, seconds=10):
+    """Until `n` servers have been admitted; the gateway must have --metrics."""
+    wait_for(lambda: metric(served, "upstreams_ready") == n, seconds, f"the admission of {n} servers")
 
 
 def slots(server):

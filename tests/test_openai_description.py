@@ -8,10 +8,9 @@ import json
 import openai_schema
 import pytest
 
-from gateway_process import ask, chat_body, events
+from gateway_process import CHAT, COMPLETE, RESPOND, ask, chat_body, events
 from scripted_model import scripted_model
 
-CHAT, COMPLETE, RESPOND = "/v1/chat/completions", "/v1/completions", "/v1/responses"
 USER = [{"role": "user", "content": "hello"}]
 GOOD = {CHAT: chat_body(max_tokens=2), COMPLETE: {"model": "tiny", "prompt": "hello", "max_tokens": 2},
         RESPOND: {"model": "tiny", "input": "hello", "max_output_tokens": 2}}

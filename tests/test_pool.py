@@ -5,7 +5,6 @@ Servers of lies do what no real one would; stock llama-servers are killed, froze
 
 import concurrent.futures
 import os
-import shutil
 import time
 
 import pytest
@@ -13,10 +12,9 @@ import pytest
 import fake_llama
 from conftest import ROOT
 from fake_llama import FakeLlama
-from gateway_process import ask, chat_body, gateway, wait_for
+from gateway_process import CHAT, ask, chat_body, gateway, wait_for, without_canary
 from real_llama import RealLlama
 
-CHAT = "/v1/chat/completions"
 N_REQUESTS = int(os.environ.get("POOL_REQUESTS", "240"))
 N_CLIENTS = 8
 WORDS = [f"the desk {i}" for i in range(6)]
@@ -149,10 +147,6 @@ def survive(runner, client, servers, rounds, n_requests, log):
         servers[1].frozen = False
         wait_for(lambda: ask(g, "/health").status == 200, 5, "health tells that it speaks again")
         print(f"{len(rounds) * each} requests, rss {memory} -> {g.rss()}, {time.monotonic() - begun:.1f} s")
-
-
-def without_canary(client, to):
-    return shutil.copytree(client, to, ignore=shutil.ignore_patterns("canary.json"))
 
 
 def test_one_server_of_three_misbehaves_at_a_time(blind, tmp_path):
