@@ -1,6 +1,8 @@
 #include "isoveil/base/strict_json.h"
 
 #include <algorithm>
+#include <optional>
+#include <unordered_map>
 #include <vector>
 
 namespace isoveil {
@@ -11,22 +13,65 @@ using nlohmann::ordered_json;
 // More values than any model's tokenizer has; a bound on the memory that a hostile text can ask for.
 constexpr uint64_t kMaxValues = 16 << 20;
 
-// Builds the document from the parser's events. Members are appended without a search, and equal keys are
-// found by one sort at the end of each object: nlohmann's own ordered_json takes quadratic time.
+// Objects of fewer members, such as nearly all in messages, are searched for equal keys pair by pair.
+constexpr size_t kFewMembers = 16;
+
+using Members = ordered_json::object_t::Container;
+
+// The key that two members share, if any do.
+std::optional<std::string_view> KeyThatIsThereTwice(const Members& members) {
+  if (members.size() < kFewMembers) {
+    for (size_t i = 1; i < members.size(); ++i) {
+      for (size_t j = 0; j < i; ++j) {
+        if (members[i].first == members[j].first) return members[i].first;
+      }
+    }
+    return std::nullopt;
+  }
+  std::vector<std::string_view> keys;
+  keys.reserve(members.size());
+  for (const auto& [key, value] : members) keys.push_back(key);
+  std::sort(keys.begin(), keys.end());
+  const auto twice = std::adjacent_find(keys.begin(), keys.end());
+  return twice == keys.end() ? std::nullopt : std::optional(*twice);
+}
+
+// The last value of each key, where its first one is.
+Members LastOfEqualKeys(Members& members) {
+  Members kept;
+  std::unordered_map<std::string_view, size_t> places;
+  for (auto& [key, value] : members) {
+    const auto [place, is_new] = places.try_emplace(key, kept.size());
+    if (is_new) {
+      kept.emplace_back(key, std::move(value));
+    } else {
+      kept[place->second].second = std::move(value);
+    }
+  }
+  return kept;
+}
+
+// Builds the document from the parser's events, each value where it stays. Members are appended without a search,
+// and equal keys are found at the end of each object: nlohmann's own ordered_json takes quadratic time.
 class Builder {
  public:
-  Builder(const std::string& name, size_t max_depth) : name_(name), max_depth_(max_depth) {}
+  Builder(const std::string& name, size_t max_depth, EqualKeys equal_keys)
+      : name_(name), max_depth_(max_depth), equal_keys_(equal_keys) {}
 
-  bool null() { return Add(nullptr); }
-  bool boolean(bool value) { return Add(value); }
-  bool number_integer(int64_t value) { return Add(value); }
-  bool number_unsigned(uint64_t value) { return Add(value); }
-  bool number_float(double value, const std::string&) { return Add(value); }
-  bool string(std::string& value) { return Add(std::move(value)); }
+  bool null() { return Add(nullptr) != nullptr; }
+  bool boolean(bool value) { return Add(value) != nullptr; }
+  bool number_integer(int64_t value) { return Add(value) != nullptr; }
+  bool number_unsigned(uint64_t value) { return Add(value) != nullptr; }
+  bool number_float(double value, const std::string&) { return Add(value) != nullptr; }
+  bool string(std::string& value) { return Add(std::move(value)) != nullptr; }
   bool binary(ordered_json::binary_t&) { return false; }
-  bool start_object(size_t) { return Open(ordered_json::object()); }
-  bool start_array(size_t) { return Open(ordered_json::array()); }
-  bool end_array() { return Close(); }
+  bool start_object(size_t) { return Open(ordered_json::value_t::object); }
+  bool start_array(size_t) { return Open(ordered_json::value_t::array); }
+
+  bool end_array() {
+    open_.pop_back();
+    return true;
+  }
 
   bool key(std::string& key) {
     key_ = std::move(key);
@@ -34,13 +79,13 @@ class Builder {
   }
 
   bool end_object() {
-    std::vector<std::string_view> keys;
-    for (const auto& [key, value] : stack_.back().get_ref<const ordered_json::object_t&>())
-      keys.push_back(key);
-    std::sort(keys.begin(), keys.end());
-    const auto twice = std::adjacent_find(keys.begin(), keys.end());
-    if (twice != keys.end()) return Refuse(fmt::format("key {} occurs twice", Quoted(*twice)));
-    return Close();
+    Members& members = open_.back()->get_ref<ordered_json::object_t&>();
+    open_.pop_back();
+    const auto twice = KeyThatIsThereTwice(members);
+    if (!twice) return true;
+    if (equal_keys_ == EqualKeys::kRefused) return Refuse(fmt::format("key {} occurs twice", Quoted(*twice)));
+    members = LastOfEqualKeys(members);
+    return true;
   }
 
   bool parse_error(size_t offset, const std::string&, const ordered_json::exception& error) {
@@ -61,39 +106,36 @@ class Builder {
     return false;
   }
 
-  bool Open(ordered_json value) {
-    if (stack_.size() >= max_depth_) return Refuse(fmt::format("is nested deeper than {}", max_depth_));
-    keys_.push_back(std::move(key_));
-    stack_.push_back(std::move(value));
-    return true;
+  bool Open(ordered_json::value_t kind) {
+    if (open_.size() >= max_depth_) return Refuse(fmt::format("is nested deeper than {}", max_depth_));
+    ordered_json* const value = Add(kind);
+    if (value != nullptr) open_.push_back(value);
+    return value != nullptr;
   }
 
-  bool Close() {
-    ordered_json value = std::move(stack_.back());
-    stack_.pop_back();
-    key_ = std::move(keys_.back());
-    keys_.pop_back();
-    return Add(std::move(value));
-  }
-
-  bool Add(ordered_json value) {
-    if (++n_values_ > kMaxValues) return Refuse(fmt::format("holds more than {} values", kMaxValues));
-    if (stack_.empty()) {
-      root_ = std::move(value);
-    } else if (stack_.back().is_array()) {
-      stack_.back().get_ref<ordered_json::array_t&>().push_back(std::move(value));
-    } else {
-      auto& members = stack_.back().get_ref<ordered_json::object_t&>();
-      members.ordered_json::object_t::Container::emplace_back(std::move(key_), std::move(value));
+  // Where the value stays: what it is a part of grows only when it is complete. Null if there are too many.
+  template <typename Value>
+  ordered_json* Add(Value&& value) {
+    if (++n_values_ > kMaxValues) {
+      Refuse(fmt::format("holds more than {} values", kMaxValues));
+      return nullptr;
     }
-    return true;
+    if (open_.empty()) {
+      root_ = ordered_json(std::forward<Value>(value));
+      return &root_;
+    }
+    if (open_.back()->is_array()) {
+      return &open_.back()->get_ref<ordered_json::array_t&>().emplace_back(std::forward<Value>(value));
+    }
+    Members& members = open_.back()->get_ref<ordered_json::object_t&>();
+    return &members.emplace_back(std::move(key_), std::forward<Value>(value)).second;
   }
 
   const std::string& name_;
   const size_t max_depth_;
+  const EqualKeys equal_keys_;
   ordered_json root_;
-  std::vector<ordered_json> stack_;
-  std::vector<std::string> keys_;  // of the open containers, in their parents
+  std::vector<ordered_json*> open_;  // the objects and arrays around the next value, outermost first
   std::string key_;
   uint64_t n_values_ = 0;
   std::string where_;
@@ -102,7 +144,8 @@ class Builder {
 
 }  // namespace
 
-Result<ordered_json> ParseStrictJson(std::string_view text, const std::string& name, int max_depth) {
+Result<ordered_json> ParseStrictJson(std::string_view text, const std::string& name, int max_depth,
+                                     EqualKeys equal_keys) {
   if (text.starts_with("\xef\xbb\xbf")) {
     return Fail(ErrorCode::kFormat, name + ": offset 0", "expected JSON, found a byte order mark",
                 "save the file as UTF-8 without a byte order mark");
@@ -112,7 +155,7 @@ Result<ordered_json> ParseStrictJson(std::string_view text, const std::string& n
     return Fail(ErrorCode::kFormat, fmt::format("{}: offset {}", name, nul + 1), "is no well-formed JSON",
                 "the file is damaged; fetch it again");
   }
-  Builder builder(name, static_cast<size_t>(std::max(max_depth, 0)));
+  Builder builder(name, static_cast<size_t>(std::max(max_depth, 0)), equal_keys);
   ordered_json::sax_parse(text, &builder);
   return std::move(builder).Finish();
 }

@@ -31,6 +31,21 @@ TEST(StrictJson, RefusesEqualKeys) {
   EXPECT_EQ(ProblemOf(R"({"a":{"a":1},"b":{"a":1},"c":[{"a":1},{"a":1}]})"), "");
 }
 
+TEST(StrictJson, RefusesEqualKeysAmongMany) {
+  std::string text = "{\"twice\":0";
+  for (int i = 0; i < 40; ++i) text += fmt::format(",\"key {}\":{}", i, i);
+  EXPECT_EQ(ProblemOf(text + "}"), "");
+  EXPECT_EQ(ProblemOf(text + ",\"twice\":1}"), "f: key 'twice' occurs twice");
+}
+
+TEST(StrictJson, TheLastOfEqualKeysCountsIfAskedFor) {
+  const char* text = R"({"a":1,"b":[{"c":1,"c":2}],"a":{"d":3},"e":4,"a":5})";
+  const auto json = ParseStrictJson(text, "f", 64, EqualKeys::kLastCounts);
+  ASSERT_TRUE(json);
+  EXPECT_EQ(json->dump(), R"({"a":5,"b":[{"c":2}],"e":4})");
+  EXPECT_EQ(*json, nlohmann::ordered_json::parse(text));
+}
+
 TEST(StrictJson, NamesTheOffset) {
   EXPECT_EQ(ProblemOf("{\"a\":1,}"), "f: offset 8: is no well-formed JSON");
   EXPECT_EQ(ProblemOf(""), "f: offset 1: is no well-formed JSON");
