@@ -1,5 +1,7 @@
 #include "isoveil/tokenizer/chat_messages.h"
 
+#include <algorithm>
+
 namespace isoveil {
 namespace {
 
@@ -70,15 +72,39 @@ Status CheckCalls(const ordered_json& message, const std::string& place) {
   return Ok();
 }
 
-}  // namespace
+constexpr char kOutside = '\0';
 
-bool IsNestedTooDeep(std::string_view text) {
+// Whether the brackets outside of strings do, if the text begins within a string that ends with `quote`, or in none.
+bool NestsTooDeep(std::string_view text, std::string_view quotes, char quote) {
   int depth = 0;
-  for (const char c : text) {
-    if (c == '[' || c == '{') {
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\\') {
+      ++i;
+    } else if (c == quote) {
+      quote = kOutside;
+    } else if (quote != kOutside) {
+      continue;
+    } else if (quotes.find(c) != std::string_view::npos) {
+      quote = c;
+    } else if (c == '[' || c == '{') {
       if (++depth > kMaxNesting) return true;
     } else if ((c == ']' || c == '}') && depth > 0) {
       --depth;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+bool IsNestedTooDeep(std::string_view text) {
+  if (std::count_if(text.begin(), text.end(), [](char c) { return c == '[' || c == '{'; }) <= kMaxNesting) return false;
+  for (const std::string_view quotes : {"\"", "\"'"}) {
+    if (NestsTooDeep(text, quotes, kOutside)) return true;
+    // Quotes only exchange the ways of reading for each other: wherever a list begins, one of them is outside of strings.
+    for (const char quote : quotes) {
+      if (NestsTooDeep(text, quotes, quote)) return true;
     }
   }
   return false;

@@ -20,8 +20,8 @@ Status CheckTools(const nlohmann::ordered_json& tools);
 // How deep texts of messages and answers may nest [ and {.
 inline constexpr int kMaxNesting = 256;
 
-// True if more brackets are open at some place than kMaxNesting. Those within strings count too, so that no string's
-// end can be hidden from it. Linear.
+// True if more brackets are open at some place than kMaxNesting, in a text that holds JSON or Python's lists from any
+// place on: where its strings begin is not known, and so it is read in every way. Linear.
 bool IsNestedTooDeep(std::string_view text);
 
 }  // namespace isoveil

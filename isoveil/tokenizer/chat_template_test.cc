@@ -81,6 +81,23 @@ TEST(ChatTemplate, DeepArgumentsAndAnswersAreNoWayIntoTheStack) {
   }
 }
 
+// Wherever a list begins, strings in it hide no bracket.
+TEST(ChatTemplate, StringsHideNoNesting) {
+  const auto repeated = [](std::string_view part) {
+    std::string text;
+    for (int i = 0; i < 60'000; ++i) text += part;
+    return text;
+  };
+  for (const char* before : {"", "say \"", "it's ", "\\\" '", "{\"a\": "}) {
+    for (const char* part : {"[", "{\"]\":", "[\"]\",", "[\"\\\"]\",", "[\"'\",']',", "[']',", "{'}': "}) {
+      EXPECT_TRUE(IsNestedTooDeep(before + repeated(part))) << before << part;
+    }
+    for (const char* part : {"[]", "{\"a\": [\"it's\"]}, ", "\\[ x \\]", "a['b'] = c[\"d\"]; // don't\n"}) {
+      EXPECT_FALSE(IsNestedTooDeep(before + repeated(part))) << before << part;
+    }
+  }
+}
+
 // The short way for templates that give text only, against llama.cpp's own for each of its templates.
 TEST(ChatTemplate, RendersWhatTheWholeAnalysisRenders) {
   const std::vector<ordered_json> conversations = {
