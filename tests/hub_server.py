@@ -206,7 +206,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         fault = self.server.hub.take(path, {"status", f"{host}-status"})
         if fault:
             message = fault.message.replace("$TOKEN", self.headers.get("Authorization", "").removeprefix("Bearer "))
-            self.error(fault.status, fault.code, message, fault.retry_after)
+            if fault.content:
+                self.reply(fault.status, fault.content)
+            else:
+                self.error(fault.status, fault.code, message, fault.retry_after)
             return True
         fault = self.server.hub.take(path, {"redirect", f"{host}-redirect"})
         if fault:

@@ -53,6 +53,16 @@ def test_serve_says_a_sentence(runner, out, tmp_path):
         assert error.count("isoveil: error:") == 1 and words in error and len(error.splitlines()) <= 2, error
 
 
+@pytest.mark.parametrize("flags", [["encrypt", "--ids"], ["decrypt"]])
+def test_ids_are_read_strictly(runner, out, flags):
+    command = ["tokens", flags[0], out / "hf/client", "-k", runner.key, *flags[1:]]
+    assert runner.call(*command, text='{"ids": [1, 2], "more": [[]]}').returncode == 0
+    for text, problem in [("[" * 100_000 + "]" * 100_000, "stdin: is nested deeper than 64"), ('{"ids": [1], "ids": [2]}', "stdin: key 'ids' occurs twice"),
+                          ("[1, 2", "stdin: is no well-formed JSON"), ("[1.5]", "position 0 is no token id"), ("5", "is no list")]:
+        error = runner.fail(1, *command, text=text)
+        assert problem in error and "expected a JSON list of ids" in error, error
+
+
 def test_choices_are_shown_as_typed(runner):
     for command in ("encrypt", "up"):
         text = runner.call(command, "--help").stdout

@@ -76,3 +76,22 @@ def test_a_layer_links_what_it_includes_and_nothing_forbidden(layer):
     assert not linked & NEVER.get(layer, set())
     included = {other for path in SOURCES if layer_of(path) == layer and not is_test(path) for other, _ in includes(path)}
     assert included - {layer} <= linked
+
+
+# Foreign JSON is read by base/strict_json.h: bounded in depth and size, equal keys refused. What is left to nlohmann:
+PARSES = {
+    "isoveil/gateway/answer_check.cc": 1,  # sorts the keys of a value that was read: its own dump
+    "isoveil/gateway/refused_members.cc": 1,  # constants of that file
+    "isoveil/tokenizer/chat_template.cc": 2,  # for llama.cpp its dump of a value that was read, and llama.cpp's of a message
+    "isoveil/tokenizer/spelled_tokens.cc": 1,  # as llama.cpp reads it, so that nothing hides; its depth was checked before
+    "isoveil/tokenizer/tokenize_tool.cc": 1,  # a program of the tests
+}
+
+
+def test_foreign_json_is_read_strictly():
+    found = {}
+    for path in SOURCES:
+        n = len(re.findall(r"json\s*::\s*(parse|accept)\s*\(", path.read_text(), re.I))
+        if n and not is_test(path):
+            found[str(path.relative_to(ROOT))] = n
+    assert found == PARSES

@@ -499,6 +499,13 @@ def test_the_token_is_not_in_argv_and_not_in_errors(hub, puller):
     assert "said by the server" in puller.call(hub, "--retries", 0, "-o", "other", HF_TOKEN=TOKEN).stderr
 
 
+def test_an_error_that_nests_without_end_says_nothing(hub, puller):
+    for more, said in [("[1]", True), ("[" * 30_000 + "]" * 30_000, False)]:
+        hub.fault("", "status", status=500, content=b'{"error": "said by the server", "more": %b}' % more.encode())
+        error = puller.fail(hub, "--retries", 0)
+        assert "500" in error["problem"] and ("said by the server" in error["problem"]) == said
+
+
 def test_a_token_that_would_break_the_header_is_refused(hub, puller):
     done = puller.call(hub, HF_TOKEN="hf_x\r\nHost: elsewhere")
     assert done.returncode == 2 and "HF_TOKEN" in done.stderr and "elsewhere" not in done.stderr

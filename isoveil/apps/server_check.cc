@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "isoveil/base/folder.h"
+#include "isoveil/base/strict_json.h"
 #include "isoveil/transform/identity.h"
 
 namespace isoveil {
@@ -82,9 +83,10 @@ Status CheckText(const Path& path, const std::string& expected) {
   if (!FileExists(path)) return Differs(path.string(), "is missing");
   ISOVEIL_ASSIGN_OR_RETURN(const std::string found, ReadTextFile(path));
   if (found == expected) return Ok();
-  const json left = json::parse(expected, nullptr, false);
-  const json right = json::parse(found, nullptr, false);
-  if (left.is_object() && right.is_object()) {
+  const auto written = ParseStrictJson(expected, path.string());
+  const auto there = ParseStrictJson(found, path.string());
+  if (written && there && written->is_object() && there->is_object()) {
+    const json left = *written, right = *there;  // their order means nothing
     const auto brief = [](const json& object, const std::string& name) {
       const std::string text = object.contains(name) ? object[name].dump(-1, ' ', true, json::error_handler_t::replace)
                                                      : std::string("nothing");

@@ -4,6 +4,7 @@
 
 #include "isoveil/apps/cli.h"
 #include "isoveil/apps/out_folder.h"
+#include "isoveil/base/strict_json.h"
 #include "isoveil/package/client_folder.h"
 
 namespace isoveil {
@@ -31,11 +32,11 @@ Result<std::vector<Id>> ParseIds(const std::string& text) {
     return Fail(ErrorCode::kFormat, "stdin", std::move(problem),
                 "expected a JSON list of ids, such as [12, 7]");
   };
-  const ordered_json json = ordered_json::parse(text, nullptr, false);
-  if (json.is_discarded()) return fail("is no JSON");
-  const ordered_json* list = &json;
+  const auto json = ParseStrictJson(text, "stdin");
+  if (!json) return fail(json.error().problem);
+  const ordered_json* list = &*json;
   for (const char* name : {"ids", "tokens"}) {
-    if (json.is_object() && json.contains(name)) list = &json.at(name);
+    if (json->is_object() && json->contains(name)) list = &json->at(name);
   }
   if (!list->is_array()) return fail("is no list");
   std::vector<Id> ids;

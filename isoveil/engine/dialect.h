@@ -45,7 +45,7 @@ class StreamDecoder {
  public:
   virtual ~StreamDecoder() = default;
   // kFormat, naming the field, if the event is not what this server writes.
-  virtual Result<StreamDelta> Decode(const nlohmann::json& event) = 0;
+  virtual Result<StreamDelta> Decode(const nlohmann::ordered_json& event) = 0;
 };
 
 // Stateless, and so safe for concurrent use.
@@ -61,17 +61,17 @@ class Dialect {
   // Nothing where this kind of server does not tell the probabilities of a prompt's tokens.
   virtual std::optional<HttpCall> Score(std::span<const WireId>, int32_t) const { return std::nullopt; }
   // The ids that the server has read, the first without a probability.
-  virtual Result<std::vector<GeneratedToken>> DecodeScores(const nlohmann::json&) const {
+  virtual Result<std::vector<GeneratedToken>> DecodeScores(const nlohmann::ordered_json&) const {
     return Fail(ErrorCode::kUnsupported, "prompt", "this kind of server does not tell its probabilities");
   }
 
   virtual HttpCall Embed(std::span<const WireId> ids) const = 0;
-  virtual Result<std::vector<float>> DecodeEmbedding(const nlohmann::json& answer) const = 0;
+  virtual Result<std::vector<float>> DecodeEmbedding(const nlohmann::ordered_json& answer) const = 0;
 
   // Where the model's facts are told; the first must be there, the others may be missing.
   virtual std::vector<std::string> InfoPaths() const = 0;
   // Adds what the answer of `path` tells.
-  virtual void ReadInfo(const std::string& path, const nlohmann::json& answer, UpstreamInfo* info) const = 0;
+  virtual void ReadInfo(const std::string& path, const nlohmann::ordered_json& answer, UpstreamInfo* info) const = 0;
 };
 
 }  // namespace isoveil

@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "isoveil/base/strict_json.h"
+
 namespace isoveil {
 namespace {
 
@@ -200,8 +202,9 @@ ErrorCode HttpStatusCode(int status) {
 }
 
 std::string ErrorBodyText(std::string_view body) {
-  const auto json = nlohmann::json::parse(body, nullptr, /*allow_exceptions=*/false);
-  const nlohmann::json* node = &json;
+  const auto json = ParseStrictJson(body, "error");
+  if (!json) return Quoted(body);
+  const nlohmann::ordered_json* node = &*json;
   if (node->is_object() && node->contains("error")) node = &(*node)["error"];
   for (const char* name : {"message", "detail"}) {
     if (node->is_object() && node->contains(name) && (*node)[name].is_string()) {

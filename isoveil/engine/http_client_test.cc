@@ -88,6 +88,9 @@ TEST(HttpClientTest, AnErrorBodyIsQuotedAndCut) {
   EXPECT_EQ(ErrorBodyText(R"({"error":"plain"})"), "'plain'");
   EXPECT_EQ(ErrorBodyText("\x1b[31mred"), R"('\x1b[31mred')");
   EXPECT_LT(ErrorBodyText(std::string(100'000, 'x')).size(), 200U);
+  // What is no JSON that is read is text.
+  const std::string deep = R"({"error":"plain","more":)" + std::string(100'000, '[') + std::string(100'000, ']') + "}";
+  EXPECT_TRUE(ErrorBodyText(deep).starts_with(R"('{"error":"plain","more":[[[)")) << ErrorBodyText(deep);
 }
 
 TEST(HttpClientTest, StreamsPieceByPiece) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "isoveil/base/strict_json.h"
 #include "isoveil/engine/json_fields.h"
 #include "isoveil/engine/sse.h"
 
@@ -10,19 +11,18 @@ namespace isoveil {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 double MillisecondsSince(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-Result<json> ParseJson(std::string_view text, std::string_view what) {
-  json parsed = json::parse(text, nullptr, false);
-  if (parsed.is_discarded()) {
-    return Fail(ErrorCode::kFormat, std::string(what), "the server's answer is no JSON",
-                "is the URL that of an inference server?");
-  }
-  return parsed;
+Result<json> ParseJson(std::string_view text, const std::string& what) {
+  Result<json> parsed = ParseStrictJson(text, what);
+  if (parsed) return parsed;
+  return Fail(ErrorCode::kFormat, parsed.error().where,
+              fmt::format("the server's answer is refused: {}", parsed.error().problem),
+              "is the URL that of an inference server?");
 }
 
 // One streamed answer: events in, tokens to the callback, a result at the end.

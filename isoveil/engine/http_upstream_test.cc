@@ -87,6 +87,27 @@ TEST(HttpUpstreamTest, GarbageIsRefused) {
   }
 }
 
+// What is nested without end, in an event or in an error, is not even looked at.
+TEST(HttpUpstreamTest, ADeepEventIsRefusedByName) {
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  for (const std::string& text :
+       {Token(5) + "data: " + deep + "\n\n", "data: {\"tokens\":[5],\"stop\":false,\"more\":" + deep + "}\n\n",
+        "data: {\"error\":" + deep + "}\n\n"}) {
+    const Answer answer = Receive(text);
+    ASSERT_FALSE(answer.result);
+    EXPECT_EQ(answer.result.error().code, ErrorCode::kFormat);
+    EXPECT_EQ(answer.result.error().Message(), "event stream: the server's answer is refused: is nested deeper than 64");
+  }
+}
+
+// Two readers could see two answers.
+TEST(HttpUpstreamTest, AnEventThatSaysTwoThingsIsRefused) {
+  const Answer answer = Receive("data: {\"tokens\":[5],\"tokens\":[6],\"stop\":false}\n\n");
+  ASSERT_FALSE(answer.result);
+  EXPECT_EQ(answer.result.error().code, ErrorCode::kFormat);
+  EXPECT_NE(answer.result.error().problem.find("key 'tokens' occurs twice"), std::string::npos);
+}
+
 TEST(HttpUpstreamTest, AnAlternativeOutsideTheVocabularyIsRefused) {
   const Answer answer = Receive(
       "data: {\"tokens\":[5],\"stop\":false,\"completion_probabilities\":[{\"id\":5,\"logprob\":-1,"
@@ -327,6 +348,9 @@ TEST(OpenUpstreamTest, RefusesAnUnknownServer) {
   ASSERT_FALSE(info);
   EXPECT_EQ(info.error().code, ErrorCode::kUnsupported);
   EXPECT_NE(info.error().problem.find("'openai'"), std::string::npos);
+  const std::string deep = R"({"data":[{"owned_by":"vllm","more":)" + std::string(100'000, '[') + std::string(100'000, ']') + "}]}";
+  const FakeServer other([&](FakeServer::Peer& peer) { peer.SendJson(deep); });
+  EXPECT_EQ((*OpenUpstream({.url = other.url()}))->Probe().error().code, ErrorCode::kUnsupported);
   EXPECT_EQ(OpenUpstream({.url = "nonsense"}).error().code, ErrorCode::kInvalidArgument);
 }
 

@@ -5,7 +5,7 @@
 
 namespace isoveil {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 namespace {
 

@@ -1,6 +1,6 @@
 // Typed reading of foreign JSON: nothing throws, and an error names the field.
 //
-//   ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::json* tokens, ArrayField(event, "tokens"));
+//   ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::ordered_json* tokens, ArrayField(event, "tokens"));
 //   std::optional<int64_t> n = IntOrNull(event, "tokens_predicted");
 #pragma once
 
@@ -17,24 +17,24 @@
 namespace isoveil {
 
 // The member, or null if `object` is no object or has none of that name.
-const nlohmann::json* FieldOrNull(const nlohmann::json& object, std::string_view name);
+const nlohmann::ordered_json* FieldOrNull(const nlohmann::ordered_json& object, std::string_view name);
 
 // The value if it is there and of that type, in any numeric spelling.
-std::optional<int64_t> IntOrNull(const nlohmann::json& object, std::string_view name);
-std::optional<uint64_t> CountOrNull(const nlohmann::json& object, std::string_view name);
-std::optional<double> NumberOrNull(const nlohmann::json& object, std::string_view name);
+std::optional<int64_t> IntOrNull(const nlohmann::ordered_json& object, std::string_view name);
+std::optional<uint64_t> CountOrNull(const nlohmann::ordered_json& object, std::string_view name);
+std::optional<double> NumberOrNull(const nlohmann::ordered_json& object, std::string_view name);
 // "" if it is no string.
-std::string TextOrEmpty(const nlohmann::json& object, std::string_view name);
+std::string TextOrEmpty(const nlohmann::ordered_json& object, std::string_view name);
 
 // kFormat, naming the field, if it is missing or no array.
-Result<const nlohmann::json*> ArrayField(const nlohmann::json& object, std::string_view name);
+Result<const nlohmann::ordered_json*> ArrayField(const nlohmann::ordered_json& object, std::string_view name);
 
 // kFormat unless `value` is an integer in [0, 2^31).
-Result<WireId> ReadWireId(const nlohmann::json& value, std::string_view field);
-Result<std::vector<WireId>> ReadWireIds(const nlohmann::json& array, std::string_view field);
+Result<WireId> ReadWireId(const nlohmann::ordered_json& value, std::string_view field);
+Result<std::vector<WireId>> ReadWireIds(const nlohmann::ordered_json& array, std::string_view field);
 // kFormat unless it is a number, or all are, that a float can hold.
-Result<float> ReadFloat(const nlohmann::json& value, std::string_view field);
-Result<std::vector<float>> Floats(const nlohmann::json& array, std::string_view field);
+Result<float> ReadFloat(const nlohmann::ordered_json& value, std::string_view field);
+Result<std::vector<float>> Floats(const nlohmann::ordered_json& array, std::string_view field);
 
 // kFormat: "expected `expected`".
 tl::unexpected<Error> BadField(std::string_view field, std::string_view expected);

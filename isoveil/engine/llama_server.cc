@@ -7,7 +7,7 @@
 namespace isoveil {
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 // What the last event is to hold. Without this it repeats the whole prompt as names, and all settings.
 constexpr const char* kEndFields[] = {"tokens",           "stop",   "stop_type", "tokens_evaluated",

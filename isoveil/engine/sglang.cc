@@ -7,7 +7,7 @@
 namespace isoveil {
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 // JSON has no infinity; no logit comes near this.
 constexpr float kBan = -1e9F;

@@ -2,8 +2,8 @@
 #include <fuzzer/FuzzedDataProvider.h>
 
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 
+#include "isoveil/base/strict_json.h"
 #include "isoveil/engine/http_client.h"
 #include "isoveil/engine/llama_server.h"
 #include "isoveil/engine/sglang.h"
@@ -43,13 +43,14 @@ Parsed Parse(std::string_view text, size_t chunk) {
 void Decode(const Dialect& dialect, const Parsed& parsed) {
   const auto decoder = dialect.NewDecoder();
   for (const auto& [type, data] : parsed.events) {
-    const auto event = nlohmann::json::parse(data, nullptr, /*allow_exceptions=*/false);
-    (void)dialect.DecodeEmbedding(event).has_value();
-    const auto scores = dialect.DecodeScores(event);
+    const auto event = ParseStrictJson(data, "event");
+    if (!event) return;
+    (void)dialect.DecodeEmbedding(*event).has_value();
+    const auto scores = dialect.DecodeScores(*event);
     for (size_t i = 0; scores && i < scores->size(); ++i) Require((*scores)[i].logprob.has_value() == (i > 0));
     UpstreamInfo info;
-    for (const std::string& path : dialect.InfoPaths()) dialect.ReadInfo(path, event, &info);
-    const auto delta = decoder->Decode(event);
+    for (const std::string& path : dialect.InfoPaths()) dialect.ReadInfo(path, *event, &info);
+    const auto delta = decoder->Decode(*event);
     if (!delta) return;
     for (const GeneratedToken& token : delta->tokens) Require(Value(token.id) >= 0);
   }

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <mutex>
 
+#include "isoveil/base/strict_json.h"
 #include "isoveil/engine/http_upstream.h"
 #include "isoveil/engine/json_fields.h"
 #include "isoveil/engine/llama_server.h"
@@ -22,8 +23,8 @@ std::optional<UpstreamKind> KindOfOwner(std::string_view owner) {
 
 Result<UpstreamKind> AskKind(const HttpClient& client, const std::stop_token& cancel) {
   ISOVEIL_ASSIGN_OR_RETURN(const std::string body, client.Get("/v1/models", cancel));
-  const auto answer = nlohmann::json::parse(body, nullptr, /*allow_exceptions=*/false);
-  const nlohmann::json* models = FieldOrNull(answer, "data");
+  const auto answer = ParseStrictJson(body, "/v1/models");
+  const nlohmann::ordered_json* models = answer ? FieldOrNull(*answer, "data") : nullptr;
   std::string owner;
   if (models != nullptr && models->is_array() && !models->empty())
     owner = TextOrEmpty(models->front(), "owned_by");

@@ -8,7 +8,7 @@
 namespace isoveil {
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 constexpr float kMaxBias = 100;
 

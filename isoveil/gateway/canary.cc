@@ -43,10 +43,10 @@ nlohmann::ordered_json ToJson(const Canary& canary) {
   return {{"version", 2}, {"steps", std::move(steps)}};
 }
 
-Result<std::vector<TokenLogprob>> ReadTop(const nlohmann::json& list, const char* name) {
+Result<std::vector<TokenLogprob>> ReadTop(const nlohmann::ordered_json& list, const char* name) {
   std::vector<TokenLogprob> top;
   if (!list.is_array()) return BadField(name, "a list");
-  for (const nlohmann::json& pair : list) {
+  for (const nlohmann::ordered_json& pair : list) {
     if (!pair.is_array() || pair.size() != 2) return BadField(name, "pairs of a token id and a number");
     ISOVEIL_ASSIGN_OR_RETURN(const WireId id, ReadWireId(pair[0], name));
     ISOVEIL_ASSIGN_OR_RETURN(const float logprob, ReadFloat(pair[1], name));
@@ -56,11 +56,11 @@ Result<std::vector<TokenLogprob>> ReadTop(const nlohmann::json& list, const char
 }
 
 // Version 1: the ids of the answer, and the alternatives of the first, all of them plain.
-Result<Canary> FromOldJson(const nlohmann::json& json, const VocabCipher& cipher) {
+Result<Canary> FromOldJson(const nlohmann::ordered_json& json, const VocabCipher& cipher) {
   Canary canary{.version = 1, .steps = {}};
-  ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::json* next, ArrayField(json, "next"));
+  ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::ordered_json* next, ArrayField(json, "next"));
   ISOVEIL_ASSIGN_OR_RETURN(const auto numbers, ReadWireIds(*next, "next"));
-  ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::json* first, ArrayField(json, "first"));
+  ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::ordered_json* first, ArrayField(json, "first"));
   ISOVEIL_ASSIGN_OR_RETURN(auto top, ReadTop(*first, "first"));
   const auto encrypt = [&](WireId number) { return cipher.Encrypt(PlainId{Value(number)}); };
   for (TokenLogprob& token : top) {
@@ -74,8 +74,8 @@ Result<Canary> FromOldJson(const nlohmann::json& json, const VocabCipher& cipher
 }
 
 // The first records have no version.
-Result<int64_t> VersionOf(const nlohmann::json& json, const std::string& name) {
-  const nlohmann::json* version = FieldOrNull(json, "version");
+Result<int64_t> VersionOf(const nlohmann::ordered_json& json, const std::string& name) {
+  const nlohmann::ordered_json* version = FieldOrNull(json, "version");
   if (version == nullptr) return 1;
   for (const int64_t known : {1, 2}) {
     if (version->is_number_integer() && *version == known) return known;
@@ -84,10 +84,10 @@ Result<int64_t> VersionOf(const nlohmann::json& json, const std::string& name) {
               "use the version of isoveil that wrote it, or delete it, to trust the server that runs now");
 }
 
-Result<Canary> FromJson(const nlohmann::json& json) {
+Result<Canary> FromJson(const nlohmann::ordered_json& json) {
   Canary canary;
-  ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::json* steps, ArrayField(json, "steps"));
-  for (const nlohmann::json& pair : *steps) {
+  ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::ordered_json* steps, ArrayField(json, "steps"));
+  for (const nlohmann::ordered_json& pair : *steps) {
     if (!pair.is_array() || pair.size() != 2) return BadField("steps", "pairs of a token id and a list");
     ISOVEIL_ASSIGN_OR_RETURN(const WireId id, ReadWireId(pair[0], "steps"));
     ISOVEIL_ASSIGN_OR_RETURN(auto top, ReadTop(pair[1], "steps"));
@@ -183,7 +183,7 @@ Result<CanaryRecord> Compare(const Path& path, const ClientFolder& client, Upstr
 }  // namespace
 
 Result<Canary> ParseCanary(std::string_view text, const std::string& name, const VocabCipher& cipher) {
-  ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::json json, ParseStrictJson(text, name));
+  ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::ordered_json json, ParseStrictJson(text, name));
   ISOVEIL_ASSIGN_OR_RETURN(const int64_t version, VersionOf(json, name));
   Result<Canary> canary = version == 1 ? FromOldJson(json, cipher) : FromJson(json);
   if (canary && !canary->steps.empty()) return canary;

@@ -1,8 +1,10 @@
 // POST /v1/messages and /v1/messages/count_tokens: Anthropic's API
+#include "isoveil/base/strict_json.h"
 #include "isoveil/gateway/apis.h"
 #include "isoveil/gateway/chat_task.h"
 #include "isoveil/gateway/json_frame.h"
 #include "isoveil/gateway/message_request.h"
+#include "isoveil/tokenizer/chat_messages.h"
 
 namespace isoveil {
 namespace {
@@ -44,10 +46,11 @@ struct Block {
   std::string name;  // of a call
   std::string text;  // or the thought, or the call's arguments
 
-  // Arguments that are no object were cut off; `stop_reason` tells that.
+  // Arguments that are no object were cut off; `stop_reason` tells that. A key that the model wrote twice has its last
+  // value, as it has for those who read the same text from a stream.
   Json Input() const {
-    Json input = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-    return input.is_object() ? input : Json::object();
+    const auto input = ParseStrictJson(text, "input", kMaxNesting, EqualKeys::kLastCounts);
+    return input && input->is_object() ? *input : Json::object();
   }
   Json ToJson() const {
     switch (kind) {

@@ -45,6 +45,24 @@ TEST(MessagesApi, AStreamBeginsGrowsAndEnds) {
                                              "content_block_stop", "message_delta", "message_stop"}));
 }
 
+// The arguments of a call are what a model wrote.
+TEST(MessagesApi, TheInputOfAToolIsBounded) {
+  SmallService small(ReadBytes(Path(ISOVEIL_LLAMA_PREFIX) / "models/templates/Qwen-Qwen2.5-7B-Instruct.jinja").c_str());
+  const std::string ask = R"({"max_tokens": 20000, "tools": [{"name": "look", "input_schema": {"type": "object"}}],
+                              "messages": [{"role": "user", "content": "x"}]})";
+  const auto answered = [&](const std::string& arguments) {
+    small.upstream.answers = {"<tool_call>\n{\"name\": \"look\", \"arguments\": " + arguments + "}\n</tool_call>"};
+    return small.Post(Messages, ask).json();
+  };
+  EXPECT_EQ(answered(R"({"at": [1]})")["content"][0]["input"], Json::parse(R"({"at": [1]})"));
+  // As those read it who see the stream.
+  EXPECT_EQ(answered(R"({"at": 1, "by": 2, "at": 3})")["content"][0]["input"], Json::parse(R"({"at": 3, "by": 2})"));
+  std::string deep;
+  for (int i = 0; i < 2'000; ++i) deep += "[\"]\",";
+  const Json answer = answered("{\"at\": " + deep + "1" + std::string(2'000, ']') + "}");
+  EXPECT_EQ(answer["content"][0]["input"], Json::object()) << answer.dump().substr(0, 500);
+}
+
 TEST(MessagesApi, WhatEndedTheAnswerIsTold) {
   SmallService small;
   small.upstream.answers = {"one two three"};

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "isoveil/base/strict_json.h"
 #include "isoveil/hub/web_address.h"
 
 namespace isoveil {
@@ -110,8 +111,8 @@ std::string Header(const HubHeaders& headers, const std::string& name) {
 std::string ServerMessage(const HubAnswer& answer, const std::string& body, const HubToken& token) {
   std::string text = Header(answer.headers, "x-error-message");
   if (text.empty()) {
-    const auto json = nlohmann::json::parse(body, nullptr, false);
-    if (json.is_object() && json.contains("error") && json["error"].is_string()) text = json["error"];
+    const auto json = ParseStrictJson(body, "error");
+    if (json && json->is_object() && json->contains("error") && (*json)["error"].is_string()) text = (*json)["error"];
   }
   if (text.empty() || (!token.empty() && text.find(token.InsecureText()) != std::string::npos)) return "";
   return ": " + Quoted(text);

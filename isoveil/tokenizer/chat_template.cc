@@ -7,6 +7,7 @@
 #include <exception>
 #include <mutex>
 
+#include "isoveil/base/strict_json.h"
 #include "isoveil/tokenizer/chat_messages.h"
 #include "isoveil/tokenizer/llama_runtime.h"
 #include "isoveil/tokenizer/template_worker.h"
@@ -228,8 +229,10 @@ Result<RenderedPrompt> ChatTemplate::Render(const ChatRequest& request) const {
   RenderedPrompt prompt;
   try {
     if (!raw.parser.empty()) {
+      // Another process may have written it: read here before llama.cpp reads it.
+      ISOVEIL_ASSIGN_OR_RETURN(const ordered_json form, ParseStrictJson(raw.parser, "chat template", kMaxNesting));
       parser->params.parser.load(raw.parser);
-      CollectMarkers(ordered_json::parse(raw.parser), prompt);
+      CollectMarkers(form, prompt);
     }
   } catch (const std::exception&) {
     return Fail(ErrorCode::kInvalidArgument, "messages", "the chat template makes no form of answers that can be read");

@@ -103,6 +103,7 @@ class Marker {
       if (arguments == call["function"].end() || !arguments->is_string()) continue;
       const auto& text = arguments->get_ref<const std::string&>();
       if (text.find('\\') == std::string::npos) continue;
+      // As llama.cpp reads them, or one could hide from here; CheckMessages has bounded their depth.
       const ordered_json parsed = ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
       if (parsed.is_discarded()) continue;
       std::string joined = parsed.dump(-1, ' ', false, ordered_json::error_handler_t::replace);

@@ -4,6 +4,9 @@
 
 #include <optional>
 
+#include "isoveil/base/strict_json.h"
+#include "isoveil/tokenizer/chat_messages.h"
+
 namespace isoveil {
 namespace {
 
@@ -62,13 +65,33 @@ std::string Answer(const Error& error) {
   return Dump({{"error", {{"code", static_cast<int>(error.code)}, {"where", error.where}, {"problem", error.problem}}}});
 }
 
+tl::unexpected<Error> NoAnswer() {
+  return Fail(ErrorCode::kUnavailable, "chat template", "its process writes no answer");
+}
+
 // The error that a child tells, or its whole answer.
 Result<ordered_json> Read(const std::string& answer) {
-  const ordered_json json = ordered_json::parse(answer, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return Fail(ErrorCode::kUnavailable, "chat template", "its process writes no answer");
-  if (!json.contains("error")) return json;
-  const ordered_json& error = json["error"];
-  return Fail(static_cast<ErrorCode>(error.value("code", 0)), error.value("where", ""), error.value("problem", ""));
+  const auto json = ParseStrictJson(answer, "answer");
+  if (!json || !json->is_object()) return NoAnswer();
+  if (!json->contains("error")) return *json;
+  try {
+    const ordered_json& error = (*json)["error"];
+    const auto code = error.at("code").get<int64_t>();
+    if (code < 0 || code > static_cast<int64_t>(ErrorCode::kUnfulfilled)) return NoAnswer();
+    return Fail(static_cast<ErrorCode>(code), error.at("where").get<std::string>(), error.at("problem").get<std::string>());
+  } catch (const std::exception&) {
+    return NoAnswer();
+  }
+}
+
+// What a child has made of a conversation.
+Result<RawPrompt> ReadPrompt(const std::string& answer) {
+  ISOVEIL_ASSIGN_OR_RETURN(const ordered_json json, Read(answer));
+  try {
+    return PromptFrom(json);
+  } catch (const std::exception&) {
+    return NoAnswer();
+  }
 }
 
 // The child's state: the first question is the template, the others are conversations.
@@ -76,9 +99,10 @@ class Child {
  public:
   std::string Reply(const std::string& question) {
     try {
-      const ordered_json json = ordered_json::parse(question);
-      if (!chat_) return Begin(json);
-      const auto prompt = chat_->RenderRaw(RequestFrom(json));
+      const auto json = ParseStrictJson(question, "messages", kMaxNesting);
+      if (!json) return Answer({ErrorCode::kInvalidArgument, "messages", json.error().problem, ""});
+      if (!chat_) return Begin(*json);
+      const auto prompt = chat_->RenderRaw(RequestFrom(*json));
       return prompt ? Dump(ToJson(*prompt)) : Answer(prompt.error());
     } catch (const std::exception&) {
       return Answer({ErrorCode::kInvalidArgument, "messages", "the chat template cannot be applied to the messages", ""});
@@ -159,8 +183,7 @@ Result<RawPrompt> TemplateWorker::Render(const ChatRequest& request) {
                 fmt::format("the chat template fails on this conversation: its process {}", answer.error().problem));
   }
   GiveBack(std::move(child));
-  ISOVEIL_ASSIGN_OR_RETURN(const ordered_json json, Read(*answer));
-  return PromptFrom(json);
+  return ReadPrompt(*answer);
 }
 
 void RunTemplateWorker() {

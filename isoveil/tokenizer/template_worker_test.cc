@@ -90,6 +90,40 @@ TEST(TemplateWorker, AConversationThatBreaksTheTemplateBreaksNothingElse) {
   for (std::thread& thread : threads) thread.join();
 }
 
+// A child that a template has taken over: it says it is ready, and answers the first conversation with `answer`.
+Result<RenderedPrompt> AnsweredWith(const std::string& answer) {
+  const auto octal = [](const std::string& text) {
+    std::string out;
+    const auto size = static_cast<uint64_t>(text.size());
+    for (int i = 0; i < 8; ++i) out += fmt::format("\\{:03o}", size >> (8 * i) & 0xff);
+    return out;
+  };
+  const Path file = testing::TempDir() + "isoveil-answer";
+  std::ofstream(file, std::ios::binary) << answer;
+  const std::string script = fmt::format("printf '{}{{}}{}' >&0; cat '{}' >&0; exec cat >/dev/null", octal("{}"), octal(answer), file.string());
+  const auto chat = ChatTemplate::Isolate({"{{ messages[0].content }}", "", ""}, {"/bin/sh", "-c", script}, std::chrono::seconds(5));
+  EXPECT_TRUE(chat.has_value());
+  return chat->Render(Asks("x"));
+}
+
+TEST(TemplateWorker, WhatItAnswersIsForeign) {
+  const std::string good = R"({"text":"hello","format":0,"parser":"","generation_prompt":"","supports_thinking":false,"stops":[],"kept_tokens":[])";
+  ASSERT_EQ(AnsweredWith(good + "}").value().text, "hello");
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  for (const std::string& answer :
+       {deep, good + R"(,"more":)" + deep + "}", good + R"(,"text":"other"})", std::string("{}"), std::string("null"),
+        std::string(R"({"text":5})"), std::string(R"({"error":5})"), std::string(R"({"error":{"code":"x"}})"),
+        std::string(R"({"error":{"code":99,"where":"","problem":""}})"), R"({"error":)" + deep + "}"}) {
+    const auto prompt = AnsweredWith(answer);
+    ASSERT_FALSE(prompt) << answer.substr(0, 80);
+    EXPECT_EQ(prompt.error().Message(), "chat template: its process writes no answer") << answer.substr(0, 80);
+  }
+  // The form of answers is JSON in a string.
+  const std::string form = R"({"text":"","format":0,"parser":")" + deep +
+                           R"(","generation_prompt":"","supports_thinking":false,"stops":[],"kept_tokens":[]})";
+  EXPECT_EQ(AnsweredWith(form).error().Message(), "chat template: is nested deeper than 256");
+}
+
 TEST(TemplateWorker, AProgramThatIsNoWorkerIsAnError) {
   EXPECT_FALSE(ChatTemplate::Isolate({"{{ messages[0].content }}", "", ""}, {"/nonexistent/program"}).has_value());
   EXPECT_FALSE(ChatTemplate::Isolate({"{{ messages[0].content }}", "", ""}, {"/bin/true"}).has_value());
