@@ -11,8 +11,6 @@ namespace {
 constexpr std::string_view kSpaceMark = "\xe2\x96\x81";  // U+2581
 constexpr int32_t kNone = -1;
 
-bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-
 // Equal scores have equal ranks.
 std::vector<uint32_t> RanksByScore(const std::vector<float>& scores) {
   std::vector<uint32_t> order(scores.size());
@@ -48,47 +46,24 @@ size_t CharacterLength(std::string_view text) {
   return std::min(length, text.size());
 }
 
-SentencePiece::SentencePiece(const llama_vocab* vocab)
-    : bos_(llama_vocab_bos(vocab)),
+SentencePiece::SentencePiece(const llama_vocab* vocab, std::shared_ptr<const SpecialPartition> specials)
+    : specials_(std::move(specials)),
+      bos_(llama_vocab_bos(vocab)),
       eos_(llama_vocab_eos(vocab)),
       adds_bos_(llama_vocab_get_add_bos(vocab)),
       adds_eos_(llama_vocab_get_add_eos(vocab)) {
   std::vector<float> scores;
   for (int32_t id = 0; id < llama_vocab_n_tokens(vocab); ++id) {
     const std::string text = llama_vocab_get_text(vocab, id);
-    const auto attr = static_cast<unsigned>(llama_vocab_get_attr(vocab, id));
-    const auto has = [attr](llama_token_attr flag) { return (attr & static_cast<unsigned>(flag)) != 0; };
-    const bool hidden = has(LLAMA_TOKEN_ATTR_CONTROL) || has(LLAMA_TOKEN_ATTR_UNKNOWN);
-    if (hidden || has(LLAMA_TOKEN_ATTR_USER_DEFINED)) {
-      specials_.push_back({text, id, !hidden, has(LLAMA_TOKEN_ATTR_LSTRIP), has(LLAMA_TOKEN_ATTR_RSTRIP)});
-    }
     ids_[text] = id;
     scores.push_back(llama_vocab_get_score(vocab, id));
   }
   ranks_ = RanksByScore(scores);
-  // The same sort as llama.cpp's, so that tokens of one length come in the same order.
-  std::sort(specials_.begin(), specials_.end(),
-            [](const Special& a, const Special& b) { return a.text.size() > b.text.size(); });
   for (int byte = 0; byte < 256; ++byte) {
     auto it = ids_.find(fmt::format("<0x{:02X}>", byte));
     if (it == ids_.end()) it = ids_.find(std::string(1, static_cast<char>(byte)));
     bytes_[static_cast<size_t>(byte)] = it == ids_.end() ? kNone : it->second;
   }
-}
-
-// What `special` leaves of a text, and itself where it stands in it.
-void SentencePiece::Split(const Special& special, const Fragment& fragment,
-                          std::vector<Fragment>& out) const {
-  std::string_view rest = fragment.text;
-  for (size_t at = rest.find(special.text); at != std::string_view::npos; at = rest.find(special.text)) {
-    std::string_view before = rest.substr(0, at);
-    rest.remove_prefix(at + special.text.size());
-    while (special.strips_left && !before.empty() && IsSpace(before.back())) before.remove_suffix(1);
-    while (special.strips_right && !rest.empty() && IsSpace(rest.front())) rest.remove_prefix(1);
-    if (!before.empty()) out.push_back({kNone, before});
-    out.push_back({special.id, {}});
-  }
-  if (!rest.empty()) out.push_back({kNone, rest});
 }
 
 Status SentencePiece::AppendText(std::string_view text, std::vector<PlainId>& ids) const {
@@ -126,33 +101,18 @@ Status SentencePiece::AppendText(std::string_view text, std::vector<PlainId>& id
 
 Result<std::vector<PlainId>> SentencePiece::Tokenize(std::string_view text, TokenizeOptions options,
                                                      bool space_prefix) const {
-  std::vector<Fragment> fragments;
-  if (!text.empty()) fragments.push_back({kNone, text});
-  for (const Special& special : specials_) {
-    if (!(special.always || options.parse_special) || text.find(special.text) == std::string_view::npos)
-      continue;
-    std::vector<Fragment> split;
-    for (const Fragment& fragment : fragments) {
-      if (fragment.token == kNone) {
-        Split(special, fragment, split);
-      } else {
-        split.push_back(fragment);
-      }
-    }
-    fragments = std::move(split);
-  }
   std::vector<PlainId> ids;
   if (options.add_special && adds_bos_) ids.push_back(PlainId{bos_});
   bool after_special = true;
-  for (const Fragment& fragment : fragments) {
-    if (fragment.token != kNone) {
-      ids.push_back(PlainId{fragment.token});
+  for (const TextSpan& span : specials_->Cut(text, options.parse_special)) {
+    if (span.token) {
+      ids.push_back(*span.token);
     } else {
-      std::string marked = WithSpaceMarks(fragment.text);
+      std::string marked = WithSpaceMarks(text.substr(span.begin, span.length));
       if (space_prefix && after_special) marked.insert(0, kSpaceMark);
       ISOVEIL_RETURN_IF_ERROR(AppendText(marked, ids));
     }
-    after_special = fragment.token != kNone;
+    after_special = span.token.has_value();
   }
   if (options.add_special && adds_eos_) ids.push_back(PlainId{eos_});
   return ids;

@@ -60,7 +60,7 @@ TEST(SentencePiece, GivesTheIdsOfLlamaCpp) {
     const llama_vocab* vocab = llama_model_get_vocab(model.get());
     if (llama_vocab_type(vocab) != LLAMA_VOCAB_TYPE_SPM) continue;
     ++compared;
-    const SentencePiece tokenizer(vocab);
+    const SentencePiece tokenizer(vocab, std::make_shared<SpecialPartition>(SpecialTokensOf(vocab)));
     const auto file = GgufFile::Open(path).value();
     const bool prefix = file.metadata().GetBool("tokenizer.ggml.add_space_prefix").value_or(true);
     for (const std::string& text : Texts(vocab)) {

@@ -1,34 +1,59 @@
 #include "isoveil/tokenizer/special_partition.h"
 
 #include <algorithm>
+#include <map>
 
 namespace isoveil {
 namespace {
 
+constexpr int32_t kNone = -1;
+
 bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-// Cuts one span of text at one token.
-void CutSpan(std::string_view text, const TextSpan& span, const SpecialToken& special, std::span<const size_t> barriers,
-             std::vector<TextSpan>& out) {
-  size_t begin = span.begin;
-  const size_t end = span.begin + span.length;
-  for (size_t from = begin; from < end;) {
-    const size_t match = text.substr(0, end).find(special.text, from);
-    if (match == std::string_view::npos) break;
-    const size_t after = match + special.text.size();
-    if (NextBarrier(barriers, match, after) != after) {
-      from = match + 1;
-      continue;
-    }
-    size_t left = match;
-    while (special.strips_left && left > begin && IsSpace(text[left - 1])) --left;
-    if (left > begin) out.push_back({std::nullopt, begin, left - begin});
-    out.push_back({special.id, match, special.text.size()});
-    begin = after;
-    while (special.strips_right && begin < end && IsSpace(text[begin])) ++begin;
-    from = begin;
+uint64_t EdgeOf(int32_t node, char byte) {
+  return static_cast<uint64_t>(node) << 8 | static_cast<unsigned char>(byte);
+}
+
+// A token where it stands, with the white space that it takes.
+struct Placed {
+  size_t begin, end;  // of both
+  TextSpan span;
+};
+
+// What of a text no token has taken yet.
+class FreeText {
+ public:
+  explicit FreeText(std::string_view text) : text_(text), taken_(text.size(), false) {}
+
+  // The tokens before are no shorter, and the white space that they took lies at them: the ends tell all.
+  bool IsFree(size_t begin, size_t end) const { return !taken_[begin] && !taken_[end - 1]; }
+  bool IsTaken(size_t at) const { return taken_[at]; }
+
+  Placed Take(const SpecialToken& token, size_t at) {
+    size_t begin = at, end = at + token.text.size();
+    while (token.strips_left && begin > 0 && !taken_[begin - 1] && IsSpace(text_[begin - 1])) --begin;
+    while (token.strips_right && end < text_.size() && !taken_[end] && IsSpace(text_[end])) ++end;
+    std::fill(taken_.begin() + static_cast<ptrdiff_t>(begin), taken_.begin() + static_cast<ptrdiff_t>(end), true);
+    return {begin, end, {token.id, at, token.text.size()}};
   }
-  if (begin < end) out.push_back({std::nullopt, begin, end - begin});
+
+ private:
+  std::string_view text_;
+  std::vector<bool> taken_;
+};
+
+// The tokens and the text between them, in order.
+std::vector<TextSpan> SpansOf(std::vector<Placed> placed, size_t size) {
+  std::sort(placed.begin(), placed.end(), [](const Placed& a, const Placed& b) { return a.begin < b.begin; });
+  std::vector<TextSpan> spans;
+  size_t begin = 0;
+  for (const Placed& token : placed) {
+    if (token.begin > begin) spans.push_back({std::nullopt, begin, token.begin - begin});
+    spans.push_back(token.span);
+    begin = token.end;
+  }
+  if (begin < size) spans.push_back({std::nullopt, begin, size - begin});
+  return spans;
 }
 
 }  // namespace
@@ -38,24 +63,90 @@ size_t NextBarrier(std::span<const size_t> barriers, size_t begin, size_t end) {
   return next == barriers.end() ? end : std::min(*next, end);
 }
 
-std::vector<TextSpan> CutAtSpecials(std::string_view text, std::span<const SpecialToken> specials,
-                                    std::span<const size_t> barriers) {
-  std::vector<TextSpan> spans;
-  if (!text.empty()) spans.push_back({std::nullopt, 0, text.size()});
-  for (const SpecialToken& special : specials) {
-    if (special.text.empty()) continue;
-    std::vector<TextSpan> next;
-    next.reserve(spans.size());
-    for (const TextSpan& span : spans) {
-      if (span.token) {
-        next.push_back(span);
-      } else {
-        CutSpan(text, span, special, barriers, next);
+std::vector<SpecialToken> SpecialTokensOf(const llama_vocab* vocab) {
+  std::vector<SpecialToken> tokens;
+  for (llama_token id = 0; id < llama_vocab_n_tokens(vocab); ++id) {
+    const int attributes = llama_vocab_get_attr(vocab, id);
+    const bool hidden = (attributes & (LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_UNKNOWN)) != 0;
+    if (!hidden && (attributes & LLAMA_TOKEN_ATTR_USER_DEFINED) == 0) continue;
+    tokens.push_back({PlainId{id}, llama_vocab_get_text(vocab, id), !hidden,
+                      (attributes & LLAMA_TOKEN_ATTR_LSTRIP) != 0, (attributes & LLAMA_TOKEN_ATTR_RSTRIP) != 0});
+  }
+  return tokens;
+}
+
+SpecialPartition::SpecialPartition(std::vector<SpecialToken> tokens) : tokens_(std::move(tokens)) {
+  // The same sort as llama.cpp's, so that tokens of one length come in the same order.
+  std::sort(tokens_.begin(), tokens_.end(),
+            [](const SpecialToken& a, const SpecialToken& b) { return a.text.size() > b.text.size(); });
+  shorter_.resize(tokens_.size(), kNone);
+  // The shortest first, so that each finds those that it begins with.
+  for (size_t i = tokens_.size(); i > 0; --i) Insert(static_cast<int32_t>(i - 1));
+}
+
+void SpecialPartition::Insert(int32_t token) {
+  const std::string& text = tokens_[static_cast<size_t>(token)].text;
+  if (text.empty()) return;
+  begins_[static_cast<unsigned char>(text[0])] = true;
+  int32_t node = 0;
+  for (const char byte : text) {
+    const auto [edge, is_new] = edges_.try_emplace(EdgeOf(node, byte), static_cast<int32_t>(ends_.size()));
+    if (is_new) ends_.push_back(kNone);
+    node = edge->second;
+    const int32_t end = ends_[static_cast<size_t>(node)];
+    if (end != kNone) shorter_[static_cast<size_t>(token)] = end;
+  }
+  ends_[static_cast<size_t>(node)] = token;
+}
+
+int32_t SpecialPartition::NextShorter(int32_t token, bool parse_special) const {
+  do {
+    token = shorter_[static_cast<size_t>(token)];
+  } while (token != kNone && !parse_special && !tokens_[static_cast<size_t>(token)].always);
+  return token;
+}
+
+// The longest token that `text` begins with.
+int32_t SpecialPartition::LongestAt(std::string_view text, bool parse_special) const {
+  if (!begins_[static_cast<unsigned char>(text[0])]) return kNone;
+  int32_t longest = kNone;
+  int32_t node = 0;
+  for (const char byte : text) {
+    const auto edge = edges_.find(EdgeOf(node, byte));
+    if (edge == edges_.end()) break;
+    node = edge->second;
+    const int32_t end = ends_[static_cast<size_t>(node)];
+    if (end != kNone && (parse_special || tokens_[static_cast<size_t>(end)].always)) longest = end;
+  }
+  return longest;
+}
+
+std::vector<TextSpan> SpecialPartition::Cut(std::string_view text, bool parse_special,
+                                            std::span<const size_t> barriers) const {
+  // Where each token may stand: at first the longest at each place, and a shorter one where that has no room.
+  std::map<int32_t, std::vector<uint32_t>> places;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const int32_t longest = LongestAt(text.substr(at), parse_special);
+    if (longest != kNone) places[longest].push_back(static_cast<uint32_t>(at));
+  }
+  FreeText free(text);
+  std::vector<Placed> placed;
+  for (; !places.empty(); places.erase(places.begin())) {
+    auto& [number, here] = *places.begin();
+    const SpecialToken& token = tokens_[static_cast<size_t>(number)];
+    const int32_t shorter = NextShorter(number, parse_special);
+    std::sort(here.begin(), here.end());
+    for (const uint32_t at : here) {
+      if (free.IsTaken(at)) continue;
+      const size_t end = at + token.text.size();
+      if (free.IsFree(at, end) && NextBarrier(barriers, at, end) == end) {
+        placed.push_back(free.Take(token, at));
+      } else if (shorter != kNone) {
+        places[shorter].push_back(at);
       }
     }
-    spans = std::move(next);
   }
-  return spans;
+  return SpansOf(std::move(placed), text.size());
 }
 
 }  // namespace isoveil

@@ -71,12 +71,14 @@ std::string PieceOf(const llama_vocab* vocab, llama_token id, bool special) {
 }
 
 // SentencePiece writes U+2581 for a space.
-std::string WithSpaces(std::string text) {
+std::string WithSpaces(std::string_view text) {
   constexpr std::string_view kMark = "\xe2\x96\x81";
-  for (size_t at = text.find(kMark); at != std::string::npos; at = text.find(kMark, at + 1)) {
-    text.replace(at, kMark.size(), 1, ' ');
+  std::string spaced;
+  for (size_t at = text.find(kMark); at != std::string_view::npos; at = text.find(kMark)) {
+    spaced.append(text, 0, at) += ' ';
+    text.remove_prefix(at + kMark.size());
   }
-  return text;
+  return spaced.append(text);
 }
 
 // SentencePiece adds the space unless the vocabulary says otherwise.
@@ -130,7 +132,7 @@ struct Vocabulary::Impl {
   std::vector<TokenKind> kinds;
   std::vector<std::string> pieces;          // control tokens empty
   std::vector<std::string> special_pieces;  // control tokens by name
-  std::vector<SpecialToken> specials;       // those that llama.cpp finds, longest first
+  std::shared_ptr<const SpecialPartition> specials;  // of the tokens that llama.cpp finds
 
   void ReadSpecialIds(const GgufMetadata& metadata);
   void ReadPieces();
@@ -179,14 +181,8 @@ void Vocabulary::Impl::ReadPieces() {
     kinds.push_back(KindOf(llama_vocab_get_attr(vocab, id)));
     pieces.push_back(PieceOf(vocab, id, false));
     special_pieces.push_back(PieceOf(vocab, id, true));
-    const int attributes = llama_vocab_get_attr(vocab, id);
-    constexpr int kSpecial = LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_USER_DEFINED | LLAMA_TOKEN_ATTR_UNKNOWN;
-    if ((attributes & kSpecial) == 0) continue;
-    specials.push_back({PlainId{id}, llama_vocab_get_text(vocab, id), (attributes & LLAMA_TOKEN_ATTR_LSTRIP) != 0,
-                        (attributes & LLAMA_TOKEN_ATTR_RSTRIP) != 0});
   }
-  std::stable_sort(specials.begin(), specials.end(),
-                   [](const SpecialToken& a, const SpecialToken& b) { return a.text.size() > b.text.size(); });
+  specials = std::make_shared<SpecialPartition>(SpecialTokensOf(vocab));
 }
 
 // The true kinds and pieces of tokens that llama.cpp knows under other names, or takes for special.
@@ -196,7 +192,7 @@ void Vocabulary::Impl::TakeListed(const ListedTokens& listed) {
     kinds[id] = listed.kinds[id];
     if (!guessed && (kinds[id] == TokenKind::kNormal || kinds[id] == TokenKind::kByte)) continue;
     std::string text = kinds[id] == TokenKind::kUnused ? "" : listed.texts[id];
-    if (kind == VocabularyKind::kSentencePiece) text = WithSpaces(std::move(text));
+    if (kind == VocabularyKind::kSentencePiece) text = WithSpaces(text);
     const bool is_control = kinds[id] == TokenKind::kControl || kinds[id] == TokenKind::kUnknown;
     pieces[id] = is_control ? "" : text;
     special_pieces[id] = std::move(text);
@@ -298,7 +294,7 @@ Result<Vocabulary> Vocabulary::FromMetadata(const GgufMetadata& metadata, std::s
     return Fail(ErrorCode::kFormat, fmt::format("{}: {}", where, kMergesKey),
                 "belongs to SentencePiece's tokenizer with listed special tokens, and this is another");
   }
-  if (impl->kind == VocabularyKind::kSentencePiece && !impl->merges) impl->sentence_piece.emplace(impl->vocab);
+  if (impl->kind == VocabularyKind::kSentencePiece && !impl->merges) impl->sentence_piece.emplace(impl->vocab, impl->specials);
   ISOVEIL_RETURN_IF_ERROR(impl->ReadTextRules(metadata, where));
   return Vocabulary(std::move(impl));
 }
@@ -383,9 +379,7 @@ Status Vocabulary::Impl::AppendSpan(std::string_view text, const TextSpan& span,
   for (size_t begin = span.begin; begin < end;) {
     size_t cut = NextBarrier(barriers, begin, end);
     while (cut < end) {
-      const bool found = std::any_of(specials.begin(), specials.end(), [&](const SpecialToken& token) {
-        return kinds[static_cast<size_t>(token.id)] == TokenKind::kUserDefined && text.substr(cut).starts_with(token.text);
-      });
+      const bool found = specials->BeginsOne(text.substr(cut), /*parse_special=*/false);
       const size_t barrier = cut++;
       while (cut < end && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) ++cut;
       if (found) break;
@@ -426,7 +420,7 @@ Result<std::vector<PlainId>> Vocabulary::Tokenize(std::string_view text, Tokeniz
       ids.insert(ids.end(), part.begin(), part.end());
     }
   } else {
-    for (const TextSpan& span : CutAtSpecials(text, impl_->specials, barriers)) {
+    for (const TextSpan& span : impl_->specials->Cut(text, /*parse_special=*/true, barriers)) {
       if (span.token) {
         ids.push_back(*span.token);
       } else {
