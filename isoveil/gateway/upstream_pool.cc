@@ -28,6 +28,30 @@ class Deadline {
   std::jthread timer_;
 };
 
+// Held by one thread at a time; others wait no longer than until they are cancelled.
+class CancellableMutex {
+ public:
+  // False if `cancel` was stopped first.
+  bool lock_unless(const std::stop_token& cancel) {
+    std::unique_lock lock(mutex_);
+    return freed_.wait(lock, cancel, [&] { return !is_held_; }) && (is_held_ = true);
+  }
+  bool try_lock() {
+    const std::lock_guard lock(mutex_);
+    return !std::exchange(is_held_, true);
+  }
+  void unlock() {
+    const std::lock_guard lock(mutex_);
+    is_held_ = false;
+    freed_.notify_one();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable_any freed_;
+  bool is_held_ = false;
+};
+
 // What was sent has been checked before: a server that does not take it is no mistake of the client's.
 Error NotOfTheClient(Error error) {
   if (error.code == ErrorCode::kInvalidArgument || error.code == ErrorCode::kNotFound ||
@@ -80,7 +104,7 @@ struct UpstreamPool::Member {
   size_t index = 0;
   std::atomic<int> in_flight = 0;
   std::atomic<Clock::rep> last_heard = 0;
-  std::timed_mutex examination;  // one at a time
+  CancellableMutex examination;  // one at a time
 
   mutable std::mutex mutex;  // of what follows
   ServerState state = ServerState::kUnknown;
@@ -114,6 +138,10 @@ UpstreamPool::UpstreamPool(std::vector<std::unique_ptr<Upstream>> servers, Admit
 
 UpstreamPool::~UpstreamPool() {
   for (auto& member : members_) member->watcher.request_stop();
+  // To their end they read members_ and notify changed_, which C++ would destroy before it joins them.
+  for (auto& member : members_) {
+    if (member->watcher.joinable()) member->watcher.join();
+  }
 }
 
 void UpstreamPool::SetState(Member& member, ServerState state, const std::string& why) {
@@ -163,10 +191,8 @@ Result<UpstreamInfo> UpstreamPool::Examine(Member& member, std::stop_token cance
 // For a request that needs this server now.
 Status UpstreamPool::MakeReady(Member& member, std::stop_token cancel) {
   if (member.IsReady()) return Ok();
-  std::unique_lock lock(member.examination, std::defer_lock);
-  while (!lock.try_lock_for(std::chrono::milliseconds(100))) {
-    if (cancel.stop_requested()) return Fail(ErrorCode::kCancelled, "upstream", "the request was cancelled");
-  }
+  if (!member.examination.lock_unless(cancel)) return Fail(ErrorCode::kCancelled, "upstream", "the request was cancelled");
+  const std::unique_lock lock(member.examination, std::adopt_lock);
   if (member.IsReady()) return Ok();
   ISOVEIL_RETURN_IF_ERROR(Examine(member, cancel));
   return Ok();

@@ -319,6 +319,48 @@ TEST(UpstreamPoolTest, ASilentServerIsGivenUp) {
   EXPECT_EQ(names, std::vector<int32_t>{1});
 }
 
+// The thread sanitizer sees what outlives the pool.
+TEST(UpstreamPoolTest, EndsWhileItsServersChange) {
+  PoolOptions options = Quick();
+  options.look_every = 1ms;
+  for (int i = 0; i < 100; ++i) {
+    std::atomic<int> n_changes = 0;
+    options.on_change = [&](size_t, ServerState, const std::string&) { ++n_changes; };
+    Pool pool(3, AdmitModel7, options);
+    ASSERT_TRUE(pool.pool->Start());
+    std::jthread trouble([&](std::stop_token stop) {
+      while (!stop.stop_requested()) {
+        for (Named* server : pool.server) server->away = !server->away;
+        std::this_thread::sleep_for(1ms);
+      }
+    });
+    ASSERT_TRUE(pool.Eventually([&] { return n_changes >= 3; }));
+    trouble = {};
+    for (Named* server : pool.server) server->away = !server->away;
+    pool.pool.reset();
+  }
+}
+
+TEST(UpstreamPoolTest, AWaitForAnExaminationEndsWithTheRequest) {
+  std::atomic<int> n_admissions = 0;
+  Pool pool(1, [&](Upstream&, std::stop_token cancel) -> Result<UpstreamInfo> {
+    ++n_admissions;
+    while (!cancel.stop_requested()) std::this_thread::sleep_for(1ms);
+    return Fail(ErrorCode::kCancelled, "upstream", "was cancelled");
+  }, {.start_wait = 1ms, .admission = 60s});
+  ASSERT_TRUE(pool.pool->Start());
+  ASSERT_TRUE(pool.Eventually([&] { return n_admissions == 1; }));
+  std::stop_source client;
+  std::jthread leaves([&] {
+    std::this_thread::sleep_for(20ms);
+    client.request_stop();
+  });
+  const auto probed = pool.pool->Probe(client.get_token());
+  ASSERT_FALSE(probed);
+  EXPECT_EQ(probed.error().code, ErrorCode::kCancelled);
+  EXPECT_EQ(n_admissions, 1);
+}
+
 TEST(UpstreamPoolTest, StartsWithoutAServerAndRefusesOnlyIfAllAreWrong) {
   Pool some(3);
   some.server[0]->away = true;
