@@ -1,11 +1,14 @@
 """A kill at every write and rename, and a disk that is full from any moment on."""
 
+import json
 import os
 import pathlib
 import signal
 import subprocess
 
 import pytest
+
+from gateway_process import free_port, gateway_command, start
 
 MOST = 150
 
@@ -131,3 +134,31 @@ def test_a_text_that_changes_meanwhile_is_named(encryption, reference, name):
     finally:
         path.write_bytes(content)
     assert failures >= 5
+
+
+def test_a_kill_at_the_first_contact_leaves_no_record_or_a_whole_one(blind, copied, fake, fault_library, tmp_path):
+    """Another gateway may read the record at any moment, so what a kill leaves is what it might have read."""
+    canary = copied / "canary.json"
+    before = set(copied.iterdir())
+
+    def serve(**faults):
+        port = free_port()
+        command = gateway_command(blind.runner, copied, [fake.url], port, "--upstream-kind", "llama-server")
+        try:
+            return start(command, port, tmp_path / "log", env=dict(os.environ, LD_PRELOAD=fault_library, **faults)).end()
+        except AssertionError:  # it ends before it answers
+            return None
+
+    counter = tmp_path / "count"
+    assert serve(FAULT_COUNT_FILE=str(counter)) == 0
+    n_steps = len(json.loads(canary.read_text())["steps"])
+    count = int(counter.read_text())
+    left = []
+    for n in range(1, count + 1):
+        canary.unlink(missing_ok=True)
+        serve(FAULT_KILL_AT=str(n))
+        assert set(copied.iterdir()) - {canary} == before
+        left.append(canary.exists())
+        assert not left[-1] or len(json.loads(canary.read_text())["steps"]) == n_steps, n
+        assert serve() == 0, n
+    assert count >= 4 and not left[0]

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "isoveil/base/published_file.h"
 #include "isoveil/base/strict_json.h"
 #include "isoveil/engine/json_fields.h"
 
@@ -151,12 +152,18 @@ Result<Canary> Read(const Path& path, const VocabCipher& cipher) {
   return ParseCanary(text, path.string(), cipher);
 }
 
+// Another process may read the record at any moment.
+Status Write(const Path& path, const Canary& canary) {
+  return PublishNewFile(path, ToJson(canary).dump() + "\n", 0600);
+}
+
 // The record is complete, old or new, whenever this is broken off.
 Status Replace(const Path& path, const Canary& canary) {
   const Path next = path.string() + ".new";
+  const Status written = Write(next, canary);
+  // One that is there is of a run that was killed here, or of one that is here now: as good, and whole.
+  if (!written && written.error().code != ErrorCode::kExists) return written;
   std::error_code error;
-  std::filesystem::remove(next, error);
-  ISOVEIL_RETURN_IF_ERROR(WriteNewFile(next, ToJson(canary).dump() + "\n", 0600));
   std::filesystem::rename(next, path, error);
   if (error) return Fail(ErrorCode::kIo, path.string(), "cannot be replaced: " + error.message());
   return Ok();
@@ -205,7 +212,7 @@ Result<Admission> AdmitServer(const Path& client_folder, const ClientFolder& cli
   const Path path = client_folder / kCanaryFile;
   if (!FileExists(path)) {
     ISOVEIL_ASSIGN_OR_RETURN(const Canary seen, Ask(client, server, 2, cancel));
-    const Status written = WriteNewFile(path, ToJson(seen).dump() + "\n", 0600);
+    const Status written = Write(path, seen);
     admission.record = written ? CanaryRecord::kNew : CanaryRecord::kNotWritten;
     // Another server was quicker: it is the one to agree with.
     if (written || written.error().code != ErrorCode::kExists) return admission;

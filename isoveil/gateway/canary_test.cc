@@ -84,6 +84,18 @@ TEST_F(CanaryTest, AnOldRecordIsReplaced) {
   EXPECT_EQ(small_.upstream.requests.size(), 1U);
 }
 
+// A run that was killed between writing the new record and naming it leaves it beside the old one.
+TEST_F(CanaryTest, ANewRecordThatWasLeftBehindIsTaken) {
+  std::ofstream(folder_ / kCanaryFile) << R"({"version": 1, "next": [97, 98, 99], "first": [[97, -0.25], [98, -1.25]]})";
+  EXPECT_EQ(RecordOf("abcdefghijklmnop"), CanaryRecord::kMatches);
+  const std::string whole = Recorded();
+  std::filesystem::rename(folder_ / kCanaryFile, folder_ / "canary.json.new");
+  std::ofstream(folder_ / kCanaryFile) << R"({"version": 1, "next": [97, 98, 99], "first": [[97, -0.25], [98, -1.25]]})";
+  EXPECT_EQ(RecordOf("abcdefghijklmnop"), CanaryRecord::kMatches);
+  EXPECT_EQ(Recorded(), whole);
+  EXPECT_FALSE(FileExists(folder_ / "canary.json.new"));
+}
+
 TEST_F(CanaryTest, ABrokenRecordIsAnErrorThatNamesTheFile) {
   for (const char* text : {"", "{", "[]", R"({"next": "a"})", R"({"next": [1e99], "first": []})",
                            R"({"next": [], "first": []})", R"({"next": [1], "first": [[1e99, 0]]})",

@@ -53,6 +53,7 @@ __attribute__((destructor)) static void report(void) {
     return (value);  \
   } while (0)
 
+static int creates(int flags) { return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE; }
 static int is_standard(int fd) { return fd <= 2; }
 
 ssize_t write(int fd, const void* data, size_t size) {
@@ -95,6 +96,11 @@ int rename(const char* from, const char* to) {
   return REAL(rename)(from, to);
 }
 
+int linkat(int from_folder, const char* from, int to_folder, const char* to, int flags) {
+  if (count(1)) FULL(-1);
+  return REAL(linkat)(from_folder, from, to_folder, to, flags);
+}
+
 int unlink(const char* path) {
   count(0);
   return REAL(unlink)(path);
@@ -105,7 +111,7 @@ int open(const char* path, int flags, ...) {
   va_start(args, flags);
   const mode_t mode = va_arg(args, mode_t);
   va_end(args);
-  if ((flags & O_CREAT) && count(1)) FULL(-1);
+  if (creates(flags) && count(1)) FULL(-1);
   return REAL(open)(path, flags, mode);
 }
 
@@ -114,7 +120,7 @@ int open64(const char* path, int flags, ...) {
   va_start(args, flags);
   const mode_t mode = va_arg(args, mode_t);
   va_end(args);
-  if ((flags & O_CREAT) && count(1)) FULL(-1);
+  if (creates(flags) && count(1)) FULL(-1);
   return REAL(open64)(path, flags, mode);
 }
 
