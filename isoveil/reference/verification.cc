@@ -33,6 +33,17 @@ bool Within(const Comparison& found, const Bound& allowed) {
 
 }  // namespace
 
+Comparison Largest(std::span<const Comparison> samples) {
+  Comparison largest = samples.front();
+  for (const Comparison& sample : samples.subspan(1)) {
+    largest.max_abs_logit_diff = std::max(largest.max_abs_logit_diff, sample.max_abs_logit_diff);
+    largest.rms_logit_diff = std::max(largest.rms_logit_diff, sample.rms_logit_diff);
+    largest.mean_kl = std::max(largest.mean_kl, sample.mean_kl);
+    largest.top1_agreement = std::min(largest.top1_agreement, sample.top1_agreement);
+  }
+  return largest;
+}
+
 Allowed Allow(const Verification& v) {
   const double range = v.comparison.logit_range;
   Allowed allowed{.comparison = AllowBy(v.summation, v.weights, Times(kLeast, range))};

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 
 #include "isoveil/reference/compare_models.h"
@@ -30,7 +31,8 @@ struct Verification {
   Comparison summation;   // plaintext against itself in fp32, one position at a time
   Comparison served_summation;  // the same in the types that are stored
   Comparison storage;     // plaintext against itself, in the types that are stored and in fp32
-  // The same in fp32 with weights that were rounded to their types once more; only of a profile that does so.
+  // The same in fp32 with weights that were rounded to their types once more, several times on their own: the largest of
+  // each figure. Only of a profile that does so.
   std::optional<Comparison> weights;
   std::optional<SecondReference> second;
 };
@@ -46,6 +48,9 @@ struct Allowed {
   Bound second_conversion;
   Bound second_server;
 };
+
+// The largest of each difference, and the least agreement, of several samples of one thing. Not of none.
+[[nodiscard]] Comparison Largest(std::span<const Comparison> samples);
 
 [[nodiscard]] Allowed Allow(const Verification& v);
 [[nodiscard]] bool Accepts(const Verification& v, const Allowed& allowed);

@@ -42,6 +42,14 @@ TEST(Verification, RoundedWeightsCountWhereTheProfileRoundsThem) {
   EXPECT_TRUE(Accepted(v));
 }
 
+TEST(Verification, OfSeveralSamplesTheLargestOfEachFigureCounts) {
+  const Comparison samples[] = {Of(0.01, 0.003), Of(0.03, 0.001), Of(0.02, 0.002)};
+  const Comparison largest = Largest(samples);
+  EXPECT_EQ(largest.max_abs_logit_diff, 0.03);
+  EXPECT_EQ(largest.rms_logit_diff, 0.003);
+  EXPECT_EQ(largest.logit_range, 40);
+}
+
 TEST(Verification, ContinuationsPartAtATieOnly) {
   Verification v = Good();
   v.greedy = {.tokens = 100, .identical = false, .preference = 0.019};
