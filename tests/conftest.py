@@ -171,7 +171,7 @@ class Blind:
         assert done.returncode == 0, done.stderr
         self.plain_model = folder / "plain/model.gguf"
         self.manifest = json.loads((self.client / "manifest.json").read_text())
-        self.n_vocab = self.manifest["n_vocab"]
+        self.n_vocab = next(space["dim"] for space in self.manifest["spaces"] if space["label"] == "vocab")
         self.permutation = runner.permutation(self.out, self.n_vocab)
 
     @functools.cached_property

@@ -39,6 +39,16 @@ def gpt2(width=48, layers=2, heads=4, dtype="F32", shards=1, prefix="transformer
     return dict(locals(), kind="gpt2", chat=False)
 
 
+def bert(width=48, layers=2, heads=4, ffn=112, dtype="F64", prefix="", pooler=True):
+    """An encoder; not in MODELS, whose tests are about logits."""
+    return dict(locals(), kind="bert", chat=False, regex=None, padding=3, shards=1)
+
+
+ENCODERS = {
+    "bert": bert(),
+    "bert-f32": bert(dtype="F32", heads=3, ffn=100),
+    "bert-prefixed": bert(dtype="F32", prefix="bert.", pooler=False, layers=3),
+}
 MODELS = {
     "llama-tied": llama(),
     "llama-untied": llama(tied=False, padding=0),
@@ -77,6 +87,8 @@ def tokenizer(regex, chat=False):
 
 
 def to_bytes(array, dtype):
+    if dtype == "F64":
+        return array.astype("<f8").tobytes()
     if dtype == "F32":
         return array.astype("<f4").tobytes()
     if dtype == "F16":
@@ -106,7 +118,10 @@ def read_safetensors(path):
             continue
         begin, end = entry["data_offsets"]
         piece = raw[8 + size + begin:8 + size + end]
-        if entry["dtype"] == "F32":
+        if entry["dtype"] == "F64":
+            bits = np.frombuffer(piece, "<u8")
+            values = bits.view("<f8")
+        elif entry["dtype"] == "F32":
             bits = np.frombuffer(piece, "<u4")
             values = bits.view("<f4")
         elif entry["dtype"] == "F16":
@@ -175,6 +190,28 @@ def gpt2_tensors(c, n_vocab, rng):
     return {c["prefix"] + name: value for name, value in t.items()}, config
 
 
+def bert_tensors(c, n_vocab, rng):
+    d, f = c["width"], c["ffn"]
+    t = {f"embeddings.{name}_embeddings.weight": rng.normal(0, scale, (n, d))
+         for name, n, scale in (("word", n_vocab, 1), ("position", 64, 0.5), ("token_type", 2, 0.5))}
+    norm = lambda p: {p + ".weight": 1 + rng.uniform(-0.3, 0.3, d), p + ".bias": rng.normal(0, 0.2, d)}
+    linear = lambda p, out, inp: {p + ".weight": rng.normal(0, 1.2 / np.sqrt(inp), (out, inp)), p + ".bias": rng.normal(0, 0.3, out)}
+    t.update(norm("embeddings.LayerNorm"))
+    for i in range(c["layers"]):
+        p = f"encoder.layer.{i}."
+        for name in ("query", "key", "value"):
+            t.update(linear(f"{p}attention.self.{name}", d, d))
+        t.update(linear(p + "attention.output.dense", d, d) | norm(p + "attention.output.LayerNorm"))
+        t.update(linear(p + "intermediate.dense", f, d) | linear(p + "output.dense", d, f) | norm(p + "output.LayerNorm"))
+    if c["pooler"]:
+        t.update(linear("pooler.dense", d, d))
+    config = {"architectures": ["BertModel"], "model_type": "bert", "hidden_size": d, "num_hidden_layers": c["layers"],
+              "num_attention_heads": c["heads"], "intermediate_size": f, "hidden_act": "gelu", "max_position_embeddings": 64,
+              "type_vocab_size": 2, "vocab_size": n_vocab, "layer_norm_eps": 1e-12, "position_embedding_type": "absolute",
+              "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1, "_name_or_path": "secret/base-model"}
+    return {c["prefix"] + name: value for name, value in t.items()}, config
+
+
 def prefer_whole_characters(tensors, t):
     """Tokens that are a part of a character get smaller logits, so that answers are mostly text."""
     broken = [i for i in range(t.get_vocab_size()) if "\ufffd" in t.decode([i], skip_special_tokens=False)]
@@ -182,12 +219,12 @@ def prefer_whole_characters(tensors, t):
 
 
 def make(name, folder):
-    c = MODELS[name]
+    c = (MODELS | ENCODERS)[name]
     folder.mkdir(parents=True)
     rng = np.random.default_rng(sum(map(ord, name)))
     t = tokenizer(c["regex"], c["chat"])
     n_vocab = t.get_vocab_size() + c["padding"]
-    tensors, config = (llama_tensors if c["kind"] == "llama" else gpt2_tensors)(c, n_vocab, rng)
+    tensors, config = {"llama": llama_tensors, "gpt2": gpt2_tensors, "bert": bert_tensors}[c["kind"]](c, n_vocab, rng)
     if c["chat"]:
         prefer_whole_characters(tensors, t)
     ids = {token: t.token_to_id(token) for token in SPECIAL}

@@ -1,6 +1,8 @@
 #include "isoveil/algebra/group.h"
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -23,20 +25,26 @@ constexpr std::array<std::pair<Group, std::string_view>, 11> kNamed = {{
      "SignedPerm x powers of two"},
 }};
 
-constexpr std::array<std::pair<Move, std::string_view>, 12> kMoves = {{
-    {Move::kPermute, "permutation"},
-    {Move::kSign, "signs"},
-    {Move::kPowerOfTwo, "powers of two"},
-    {Move::kScale, "scales"},
-    {Move::kMixOnes, "mixing that fixes ones"},
-    {Move::kMix, "orthogonal mixing"},
-    {Move::kShear, "mixing"},
-    {Move::kPairSign, "pair signs"},
-    {Move::kQuarterTurn, "quarter turns"},
-    {Move::kTurn, "turns"},
-    {Move::kPairPowerOfTwo, "pair powers of two"},
-    {Move::kPairScale, "pair scales"},
-}};
+struct NamedMove {
+  Move move;
+  std::string_view name;  // in files
+  std::string_view text;  // for people
+};
+
+constexpr NamedMove kMoves[] = {
+    {Move::kPermute, "permute", "permutation"},
+    {Move::kSign, "sign", "signs"},
+    {Move::kPowerOfTwo, "power_of_two", "powers of two"},
+    {Move::kScale, "scale", "scales"},
+    {Move::kMixOnes, "mix_ones", "mixing that fixes ones"},
+    {Move::kMix, "mix", "orthogonal mixing"},
+    {Move::kShear, "shear", "mixing"},
+    {Move::kPairSign, "pair_sign", "pair signs"},
+    {Move::kQuarterTurn, "quarter_turn", "quarter turns"},
+    {Move::kTurn, "turn", "turns"},
+    {Move::kPairPowerOfTwo, "pair_power_of_two", "pair powers of two"},
+    {Move::kPairScale, "pair_scale", "pair scales"},
+};
 
 }  // namespace
 
@@ -48,10 +56,30 @@ std::string Group::Name() const {
     if (group == fine) return std::string(name) + runs;
   }
   std::string list;
-  for (const auto& [move, name] : kMoves) {
-    if (Has(move)) list += (list.empty() ? "" : ", ") + std::string(name);
+  for (const NamedMove& move : kMoves) {
+    if (Has(move.move)) list += (list.empty() ? "" : ", ") + std::string(move.text);
   }
   return "{" + list + "}" + runs;
+}
+
+std::vector<std::string> Group::MoveNames() const {
+  std::vector<std::string> names;
+  for (const NamedMove& move : kMoves) {
+    if (Has(move.move)) names.emplace_back(move.name);
+  }
+  return names;
+}
+
+std::optional<Group> Group::FromMoveNames(std::span<const std::string> names, uint64_t granularity) {
+  if (granularity == 0) return std::nullopt;
+  Group group = Trivial();
+  for (const std::string& name : names) {
+    const auto* move = std::find_if(std::begin(kMoves), std::end(kMoves), [&](const NamedMove& m) { return m.name == name; });
+    if (move == std::end(kMoves)) return std::nullopt;
+    group.moves_ |= static_cast<uint32_t>(move->move);
+  }
+  group.granularity_ = granularity;
+  return group;
 }
 
 }  // namespace isoveil

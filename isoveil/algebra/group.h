@@ -25,7 +25,10 @@
 
 #include <cstdint>
 #include <numeric>
+#include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 namespace isoveil {
 
@@ -106,6 +109,11 @@ class Group {
     return meet;
   }
   friend constexpr bool operator==(Group, Group) = default;
+
+  // The moves one by one, for files: "permute", "sign"; with granularity() they are the whole group.
+  std::vector<std::string> MoveNames() const;
+  // Nothing if a name is unknown or the granularity is zero.
+  static std::optional<Group> FromMoveNames(std::span<const std::string> names, uint64_t granularity);
 
   // The name in the symmetry table, or the list of moves: "O", "SignedPerm", "Perm/256", "{Sign}".
   std::string Name() const;

@@ -59,5 +59,14 @@ TEST(GroupTest, Names) {
   EXPECT_EQ(Group::Of(Move::kPermute, Move::kScale).Name(), "{permutation, scales}");
 }
 
+TEST(GroupTest, MoveNamesAndGranularityAreTheWholeGroup) {
+  for (const Group group : {Group::General(), Group::Trivial(), Group::RopeScalars(), Group::BlockPermutation(32),
+                            Group::AllowedBy(Profile::kExact)}) {
+    EXPECT_EQ(Group::FromMoveNames(group.MoveNames(), group.granularity()), group) << group.Name();
+  }
+  EXPECT_EQ(Group::FromMoveNames(std::vector<std::string>{"permute", "fold"}, 1), std::nullopt);
+  EXPECT_EQ(Group::FromMoveNames(std::vector<std::string>{"permute"}, 0), std::nullopt);
+}
+
 }  // namespace
 }  // namespace isoveil

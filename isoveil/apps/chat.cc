@@ -41,7 +41,7 @@ Result<Json> Ask(const ModelService& service, const Options& options, const Json
 Status Converse(const Options& options) {
   ISOVEIL_RETURN_IF_ERROR(ExpectPart(options.client, OutPart::kClient));
   ISOVEIL_ASSIGN_OR_RETURN(const RootKey key, OpenKey(options.key));
-  ISOVEIL_ASSIGN_OR_RETURN(const ClientFolder client, ClientFolder::Open(options.client, key));
+  ISOVEIL_ASSIGN_OR_RETURN(const ClientFolder client, ClientFolder::OpenText(options.client, key));
   ISOVEIL_ASSIGN_OR_RETURN(const auto pool, OpenPool(options.client, client, options.upstreams));
   ISOVEIL_ASSIGN_OR_RETURN(TemplateSource source, ChatTemplate::SourceOf(client.vocabulary));
   ISOVEIL_ASSIGN_OR_RETURN(ChatTemplate chat,

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 
 #include "isoveil/base/mapping_guard.h"
 #include "isoveil/tokenizer/template_worker.h"
@@ -154,6 +155,8 @@ int Print(const ordered_json& data, const std::string& text, bool json) {
   std::cerr << "isoveil: error: cannot write to stdout\n";
   return kExitFailure;
 }
+
+std::string ReadStdin() { return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()}; }
 
 std::string HumanBytes(uint64_t bytes) {
   constexpr std::array kUnits = {"B", "kB", "MB", "GB", "TB"};

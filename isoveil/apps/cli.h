@@ -65,6 +65,9 @@ int Report(const Error& error, bool json);
 // Prints `data` as JSON, or `text`.
 int Print(const nlohmann::ordered_json& data, const std::string& text, bool json);
 
+// All of standard input.
+std::string ReadStdin();
+
 // "1.2 GB"
 std::string HumanBytes(uint64_t bytes);
 
@@ -80,6 +83,7 @@ Command AddEncrypt(CLI::App& parent);
 Command AddConvert(CLI::App& parent);
 Command AddVerify(CLI::App& parent);
 Command AddTokens(CLI::App& parent);
+Command AddVectors(CLI::App& parent);
 Command AddServe(CLI::App& parent);
 Command AddPull(CLI::App& parent);
 Command AddGenerate(CLI::App& parent);

@@ -55,10 +55,10 @@ Result<GenerateRequest> MakeRequest(const Options& options, const ClientFolder& 
 Result<Completion> Complete(const Options& options) {
   ISOVEIL_RETURN_IF_ERROR(ExpectPart(options.client, OutPart::kClient));
   ISOVEIL_ASSIGN_OR_RETURN(const RootKey key, OpenKey(options.key));
-  ISOVEIL_ASSIGN_OR_RETURN(const ClientFolder client, ClientFolder::Open(options.client, key));
+  ISOVEIL_ASSIGN_OR_RETURN(const ClientFolder client, ClientFolder::OpenText(options.client, key));
   UpstreamOptions upstream;
   upstream.url = options.upstream;
-  upstream.n_vocab = static_cast<int64_t>(client.manifest.n_vocab);
+  upstream.n_vocab = static_cast<int64_t>(client.manifest.n_vocab());
   ISOVEIL_ASSIGN_OR_RETURN(const auto server, OpenUpstream(upstream));
   ISOVEIL_ASSIGN_OR_RETURN(const GenerateRequest request, MakeRequest(options, client));
 

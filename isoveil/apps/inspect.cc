@@ -31,7 +31,7 @@ Result<Description> DescribeClient(const Path& folder) {
                       {"architecture", manifest.architecture},
                       {"profile", ProfileName(manifest.profile)},
                       {"format", FormatName(manifest.target)},
-                      {"n_vocab", manifest.n_vocab},
+                      {"n_vocab", manifest.n_vocab()},
                       {"tensors", manifest.tensors.size()},
                       {"server_files", manifest.server_files.size()},
                       {"server_bytes", bytes}},
@@ -39,7 +39,7 @@ Result<Description> DescribeClient(const Path& folder) {
                                  "  key {}, profile {}, format {}\n"
                                  "  {} tokens, {} tensors, {} in {} file(s) on the server\n",
                                  manifest.architecture, manifest.key_id, ProfileName(manifest.profile),
-                                 FormatName(manifest.target), manifest.n_vocab, manifest.tensors.size(),
+                                 FormatName(manifest.target), manifest.n_vocab(), manifest.tensors.size(),
                                  HumanBytes(bytes), manifest.server_files.size())};
 }
 

@@ -50,7 +50,7 @@ int RunCommand(int argc, char** argv) {
   app.require_subcommand(1);
   const std::vector<Command> commands = {AddUp(app),     AddKeygen(app), AddInspect(app), AddEncrypt(app), AddConvert(app),
                                          AddVerify(app), AddServe(app),  AddGateway(app), AddChat(app),    AddGenerate(app),
-                                         AddTokens(app), AddPull(app)};
+                                         AddTokens(app), AddVectors(app), AddPull(app)};
   GiveVariables(app, argc, argv);
   if (const auto problem = UnknownCommand(app, argc, argv)) {
     std::cerr << "isoveil: error: " << *problem << "\n";

@@ -1,7 +1,4 @@
 // isoveil tokens: text to encrypted ids and back.
-#include <iostream>
-#include <iterator>
-
 #include "isoveil/apps/cli.h"
 #include "isoveil/apps/out_folder.h"
 #include "isoveil/base/strict_json.h"
@@ -20,10 +17,6 @@ struct Options {
   bool ids = false;
   bool json = false;
 };
-
-std::string ReadStdin() {
-  return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
-}
 
 // "[1, 2, 3]", or any object with a member "ids" or "tokens" that is such a list.
 template <typename Id>

@@ -112,7 +112,7 @@ struct Checked {
 Result<Checked> OpenChecked(const Options& options, const RootKey& key) {
   ISOVEIL_RETURN_IF_ERROR(ExpectPart(options.encrypted, OutPart::kWhole));
   const Path folder = options.encrypted;
-  ISOVEIL_ASSIGN_OR_RETURN(ClientFolder client, ClientFolder::Open(folder / "client", key));
+  ISOVEIL_ASSIGN_OR_RETURN(ClientFolder client, ClientFolder::OpenText(folder / "client", key));
   const Manifest& manifest = client.manifest;
   ISOVEIL_ASSIGN_OR_RETURN(const auto planned,
                            PlanEncryption(options.plain, {.profile = manifest.profile, .lora = options.lora, .target = manifest.target}));

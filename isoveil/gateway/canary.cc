@@ -203,10 +203,10 @@ Result<Admission> AdmitServer(const Path& client_folder, const ClientFolder& cli
   Admission admission;
   ISOVEIL_ASSIGN_OR_RETURN(admission.info, server.Probe(cancel));
   const auto n_vocab = admission.info.n_vocab;
-  if (n_vocab && static_cast<uint64_t>(*n_vocab) != client.manifest.n_vocab) {
+  if (n_vocab && static_cast<uint64_t>(*n_vocab) != client.manifest.n_vocab()) {
     return Fail(ErrorCode::kMismatch, "upstream",
                 fmt::format("runs a model of {} tokens, the client folder belongs to one of {}", *n_vocab,
-                            client.manifest.n_vocab),
+                            client.manifest.n_vocab()),
                 "start the server on the server folder that was made with this client folder");
   }
   const Path path = client_folder / kCanaryFile;

@@ -435,7 +435,7 @@ Json Gateway::Impl::StatusJson() const {
           {"server", ServerStateName(state)},
           {"model_match", state != ServerState::kWrong},
           {"upstream", {{"kind", kind ? Json(UpstreamKindName(*kind)) : Json(nullptr)}, {"url", options_.upstream_urls.front()}}},
-          {"n_vocab", manifest.n_vocab},
+          {"n_vocab", manifest.n_vocab()},
           {"n_context", n_context ? Json(*n_context) : Json(nullptr)},
           {"chat", service_.chat.has_value()},
           {"examples", client_->examples},

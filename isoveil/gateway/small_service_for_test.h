@@ -135,10 +135,10 @@ struct SmallService {
   static ClientFolder MakeClient() {
     const RootKey root = RootKey::Generate().value();
     Manifest manifest;
-    manifest.n_vocab = 261;
+    manifest.ports = TextPorts(261);
     return {.manifest = std::move(manifest),
             .vocabulary = Vocabulary::FromMetadata(SmallByteLevel(), "small").value(),
-            .cipher = VocabCipher::Derive(ModelKey(root, {}), 261).value()};
+            .cipher = VocabCipher::Derive(ModelKey(root, {}), TextPorts(261).spaces.front()).value()};
   }
 
   CollectedReply Post(Api api, std::string body, std::string target = "") {

@@ -182,6 +182,12 @@ Action Draw(Group group, uint64_t dim, KeyStream& stream) {
   return DrawMonomial(group, dim, stream);
 }
 
+Action DrawSpace(const SpaceRecord& space, const ModelKey& key) {
+  if (space.group == Group::Trivial()) return Action::Identity(space.dim);
+  KeyStream stream = key.Stream(space.label);
+  return Draw(space.group, space.dim, stream);
+}
+
 Action DrawRopeHead(Group group, const RopeLayout& layout, KeyStream& stream) {
   const uint64_t dim = layout.head_dim;
   PairStage pairs{std::vector<uint32_t>(dim), std::vector<double>(dim, 1.0), std::vector<double>(dim, 0.0)};

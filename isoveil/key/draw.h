@@ -23,8 +23,10 @@
 
 #include "isoveil/algebra/action.h"
 #include "isoveil/algebra/group.h"
+#include "isoveil/algebra/port.h"
 #include "isoveil/algebra/rope.h"
 #include "isoveil/crypto/key_stream.h"
+#include "isoveil/key/model_key.h"
 
 namespace isoveil {
 
@@ -33,6 +35,10 @@ std::vector<uint32_t> DrawPermutation(uint64_t n, KeyStream& stream, uint64_t gr
 
 // `dim` is a multiple of group.granularity(); dense draws are meant for heads, dim <= 1024.
 Action Draw(Group group, uint64_t dim, KeyStream& stream);
+
+// The element of a space that is not an attention head's, from the stream of its label; the identity where the group is
+// trivial. Weights and ports draw alike from the same record.
+Action DrawSpace(const SpaceRecord& space, const ModelKey& key);
 
 // An element for one attention head: complex scalars on the rotary pairs as the pair moves of the group
 // allow, Draw on the other coordinates. The same stream gives the same scalars in every layout.

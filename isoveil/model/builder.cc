@@ -30,10 +30,13 @@ SpaceId Builder::AddSpace(std::string_view name, uint64_t dim) const {
   return graph().AddSpace(label_.empty() ? std::string(name) : fmt::format("{}.{}", label_, name), dim);
 }
 
-void Builder::Embedding(std::string_view role, SpaceId out) const { graph().Embedding(Weight(role), network_->vocab, out); }
+void Builder::Embedding(std::string_view role, SpaceId out) const {
+  graph().Embedding(Weight(role), network_->vocab, out);
+  graph().AddPort("input_ids", PortKind::kIds, network_->vocab);
+}
 
-void Builder::Positions(std::string_view role, uint64_t n_positions, SpaceId out) const {
-  graph().PositionEmbedding(Weight(role), n_positions, out);
+void Builder::PublicEmbedding(std::string_view role, uint64_t n, SpaceId out) const {
+  graph().PublicEmbedding(Weight(role), n, out);
 }
 
 Reader Builder::RmsNorm(std::string_view role, SpaceId x) const { return graph().RmsNorm(Weight(role), x); }
@@ -43,6 +46,8 @@ Reader Builder::LayerNorm(std::string_view role, SpaceId x) const { return graph
 Reader Builder::FinalLayerNorm(std::string_view role, SpaceId x) const {
   return graph().FinalLayerNorm(Weight(role), Bias(role), x);
 }
+
+void Builder::KeptLayerNorm(std::string_view role, SpaceId x) const { graph().KeptLayerNorm(Weight(role), Bias(role), x); }
 
 void Builder::Linear(std::string_view role, const Reader& in, Axis out) const {
   graph().Linear(Weight(role), network_->has(Bias(role)) ? Bias(role) : std::string(), in, out);
@@ -57,6 +62,7 @@ Status Builder::Head(std::string_view role, const Reader& in, std::string_view e
   ISOVEIL_ASSIGN_OR_RETURN(const bool tied, IsTied(*network_, stored));
   network_->tied_head = tied;
   if (tied && stored) network_->unread.emplace(Weight(role), "a copy of the embedding, to which the head is tied");
+  graph().AddPort("logits", PortKind::kLogits, network_->vocab);
   graph().Head(Weight(role), in, network_->vocab, tied ? std::optional(Weight(embedding)) : std::nullopt);
   return Ok();
 }

@@ -54,13 +54,19 @@ class Builder {
   SpaceId AddSpace(std::string_view name, uint64_t dim) const;
 
   void Embedding(std::string_view role, SpaceId out) const;
-  void Positions(std::string_view role, uint64_t n_positions, SpaceId out) const;
+  // Of positions or other public numbers.
+  void PublicEmbedding(std::string_view role, uint64_t n, SpaceId out) const;
   Reader RmsNorm(std::string_view role, SpaceId x) const;
   Reader LayerNorm(std::string_view role, SpaceId x) const;
   Reader FinalLayerNorm(std::string_view role, SpaceId x) const;
+  void KeptLayerNorm(std::string_view role, SpaceId x) const;
   void Linear(std::string_view role, const Reader& in, Axis out) const;
   // A public vector that only some formats store.
   void OptionalConstant(std::string_view role, uint64_t dim) const;
+  // Whether the checkpoint stores the weight.
+  bool Has(std::string_view role) const { return network_->has(Weight(role)); }
+  // An output of vectors, as engines call it.
+  void Vectors(std::string_view name, SpaceId space) const { graph().AddPort(std::string(name), PortKind::kVectors, space); }
   // Logits of tokens, tied to the embedding as the configuration or, in GGUF, the missing tensor says. kNotFound if neither
   // a tensor nor a tie is there.
   Status Head(std::string_view role, const Reader& in, std::string_view embedding = "token_embd") const;

@@ -21,7 +21,9 @@ std::string SupportedClasses() {
 
 std::string SupportedGguf() {
   std::string list;
-  for (const Family& family : Families()) list += (list.empty() ? "" : ", ") + std::string(family.name);
+  for (const Family& family : Families()) {
+    if (family.to_gguf != nullptr) list += (list.empty() ? "" : ", ") + std::string(family.name);
+  }
   return list;
 }
 
@@ -73,7 +75,7 @@ Result<const Family*> FindGguf(const GgufMetadata& metadata) {
   }
   ISOVEIL_ASSIGN_OR_RETURN(const std::string name, metadata.GetString("general.architecture"));
   for (const Family& family : Families()) {
-    if (family.name == name) return &family;
+    if (family.name == name && family.to_gguf != nullptr) return &family;
   }
   return Fail(ErrorCode::kUnsupported, "general.architecture",
               fmt::format("{} is not declared; supported are {}", Quoted(name), SupportedGguf()),
@@ -88,7 +90,7 @@ constexpr std::array<std::string_view, 14> kPublicFields = {
 }  // namespace
 
 std::span<const Family> Families() {
-  static const std::array kTable = {LlamaFamily(), Gpt2Family(), Qwen2Family()};
+  static const std::array kTable = {BertFamily(), LlamaFamily(), Gpt2Family(), Qwen2Family()};
   return kTable;
 }
 
@@ -115,6 +117,10 @@ bool IsPublicField(const Family& family, std::string_view name) {
 }
 
 Result<GgufDescription> ConvertDescription(const Family& family, ConfigReader& config, uint64_t n_vocab) {
+  if (family.to_gguf == nullptr) {
+    return Fail(ErrorCode::kUnsupported, "target format", fmt::format("family {} has no conversion to GGUF", family.name),
+                "leave out --to gguf: a Hugging Face folder becomes a Hugging Face folder");
+  }
   GgufDescription gguf{.architecture = std::string(family.name), .metadata = {}, .derived = {}};
   gguf.metadata.Set("general.architecture", gguf.architecture);
   for (const ConfigReader::Found& found : config.found()) {
@@ -122,7 +128,7 @@ Result<GgufDescription> ConvertDescription(const Family& family, ConfigReader& c
     if (const uint64_t* count = std::get_if<uint64_t>(&found.value)) gguf.Set(found.field.gguf, static_cast<uint32_t>(*count));
     else gguf.Set(found.field.gguf, static_cast<float>(std::get<double>(found.value)));
   }
-  if (family.to_gguf != nullptr) ISOVEIL_RETURN_IF_ERROR(family.to_gguf(config, n_vocab, gguf));
+  ISOVEIL_RETURN_IF_ERROR(family.to_gguf(config, n_vocab, gguf));
   // The weights tell the last two.
   config.Keep({"architectures", "model_type", "vocab_size", "tie_word_embeddings"});
   return gguf;

@@ -58,7 +58,7 @@ struct Family {
   // States the network. kUnsupported names a value of the configuration that the declaration does not cover.
   Status (*declare)(Builder&) = nullptr;
   // Hugging Face to GGUF, beyond the fields that `declare` reads and GGUF has. kUnsupported names what llama.cpp would
-  // compute otherwise.
+  // compute otherwise. Null for a family that is not read from or written to GGUF.
   Status (*to_gguf)(ConfigReader& config, uint64_t n_vocab, GgufDescription& gguf) = nullptr;
   // Weights that GGUF stores in fp32 whatever the source has, besides vectors.
   std::vector<std::string_view> gguf_f32_roles = {};

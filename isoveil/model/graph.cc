@@ -9,6 +9,19 @@ SpaceId Graph::AddSpace(std::string label, uint64_t dim) {
   return spaces_.size() - 1;
 }
 
+void Graph::AddPort(std::string name, PortKind kind, SpaceId space) {
+  ports_.emplace_back(Port{std::move(name), kind, spaces_[space].label}, space);
+}
+
+Ports Graph::ports() const {
+  Ports ports;
+  for (const auto& [port, space] : ports_) {
+    ports.list.push_back(port);
+    if (ports.FindSpace(port.space) == nullptr) ports.spaces.push_back(RecordOf(space));
+  }
+  return ports;
+}
+
 const Weight* Graph::FindWeight(std::string_view role) const {
   const auto it = by_role_.find(role);
   return it == by_role_.end() ? nullptr : &weights_[it->second];

@@ -25,7 +25,7 @@
 #include <string>
 #include <vector>
 
-#include "isoveil/algebra/group.h"
+#include "isoveil/algebra/port.h"
 #include "isoveil/tensor/tensor.h"
 
 namespace isoveil {
@@ -124,8 +124,8 @@ class Graph {
 
   // token id -> row of `weight` {vocab, out}.
   void Embedding(std::string weight, SpaceId vocab, SpaceId out);
-  // position -> row of `weight` {n_positions, out}; positions are public and stay.
-  void PositionEmbedding(std::string weight, uint64_t n_positions, SpaceId out);
+  // A public number, such as a position, -> row of `weight` {n, out}; the numbers stay.
+  void PublicEmbedding(std::string weight, uint64_t n, SpaceId out);
   // A public vector of `dim` numbers that no key touches (RoPE frequency factors).
   void Constant(std::string weight, uint64_t dim);
   // y = W x + b, W {out, in}; an empty `bias` is none.
@@ -136,10 +136,14 @@ class Graph {
   Reader LayerNorm(std::string gain, std::string bias, SpaceId x);
   // The same in front of maps without a bias: the norm keeps a bias of its own.
   Reader FinalLayerNorm(std::string gain, std::string bias, SpaceId x);
+  // (x - mean) / std * gain + bias, written into `x` again, as post-norm networks do.
+  void KeptLayerNorm(std::string gain, std::string bias, SpaceId x);
   // softmax(q k^T) v over heads; `label` prefixes the key labels ("layer.3").
   AttentionAxes Attention(const std::string& label, const AttentionShape& shape);
   // act(x) elementwise for GELU, SiLU, sigmoid and others without a symmetry of their own.
   void Elementwise(SpaceId x);
+  // f(x) elementwise with f(-x) = -f(x), such as tanh.
+  void OddElementwise(SpaceId x);
   // act(a) * b elementwise, a and b in `x`: returns the axis of a and the axis of b.
   struct GatedAxes {
     Axis gate;
@@ -148,6 +152,9 @@ class Graph {
   GatedAxes GatedProduct(SpaceId x);
   // logits = W x, W {vocab, in}. With `tied_to`, W is that embedding unless norms are folded.
   void Head(std::string weight, const Reader& in, SpaceId vocab, std::optional<std::string> tied_to);
+
+  // The world reads or writes `space` there; its name is what engines call it.
+  void AddPort(std::string name, PortKind kind, SpaceId space);
 
   // Takes moves away from a space: a rule, a profile or a storage format.
   void Narrow(SpaceId space, Group group) { spaces_[space].group = Meet(spaces_[space].group, group); }
@@ -158,6 +165,9 @@ class Graph {
   std::vector<HeadSet>& head_sets() { return head_sets_; }
   const HeadSet& heads_of(const Space& space) const { return head_sets_[*space.heads]; }
   const std::vector<Weight>& weights() const { return weights_; }
+  SpaceRecord RecordOf(SpaceId id) const { return {spaces_[id].label, spaces_[id].dim, spaces_[id].group}; }
+  // With the groups as they are narrowed by now.
+  Ports ports() const;
   const Weight* FindWeight(std::string_view role) const;
   // Coordinates along an axis: the space's dimension times its copies.
   uint64_t AxisDim(const Axis& axis) const;
@@ -170,6 +180,7 @@ class Graph {
   std::vector<Space> spaces_;
   std::vector<HeadSet> head_sets_;
   std::vector<Weight> weights_;
+  std::vector<std::pair<Port, SpaceId>> ports_;
   std::map<std::string, size_t, std::less<>> by_role_;
 };
 

@@ -70,6 +70,52 @@ TEST(RulesTest, ATiedHeadStaysTiedUnlessAGainIsFolded) {
   EXPECT_TRUE(graph.space(x).group.IsSubgroupOf(Group::Orthogonal()));
 }
 
+TEST(RulesTest, ANormThatIsWrittenBackPermutesInBothProfiles) {
+  for (const Graph::Norms norms : kBoth) {
+    Graph graph(norms);
+    const SpaceId x = graph.AddSpace("x", 4);
+    graph.KeptLayerNorm("gain", "beta", x);
+    EXPECT_EQ(graph.space(x).group, Group::Permutation());
+    for (const char* role : {"gain", "beta"}) {
+      EXPECT_FALSE(graph.FindWeight(role)->constant) << role;
+      EXPECT_EQ(graph.FindWeight(role)->axes[0].view, View::kPermutation) << role;
+    }
+  }
+}
+
+TEST(RulesTest, AnOddFunctionKeepsSigns) {
+  Graph graph(Graph::Norms::kFolded);
+  const SpaceId x = graph.AddSpace("x", 4);
+  graph.OddElementwise(x);
+  EXPECT_EQ(graph.space(x).group, Group::SignedPermutation());
+}
+
+TEST(RulesTest, RowsOfPublicNumbersStay) {
+  Graph graph(Graph::Norms::kKept);
+  const SpaceId x = graph.AddSpace("x", 4);
+  graph.PublicEmbedding("positions", 7, x);
+  EXPECT_EQ(graph.FindWeight("positions")->shape, (Shape{7, 4}));
+  EXPECT_EQ(graph.space(graph.FindWeight("positions")->axes[0].space).group, Group::Trivial());
+  EXPECT_EQ(graph.space(x).group, Group::General());
+}
+
+TEST(GraphTest, PortsCarryTheGroupsThatRulesLeave) {
+  Graph graph(Graph::Norms::kKept);
+  const SpaceId vocab = graph.AddSpace("vocab", 10);
+  const SpaceId x = graph.AddSpace("x", 4);
+  graph.AddPort("input_ids", PortKind::kIds, vocab);
+  graph.AddPort("logits", PortKind::kLogits, vocab);
+  graph.AddPort("hidden", PortKind::kVectors, x);
+  graph.Embedding("embedding", vocab, x);
+  graph.OddElementwise(x);
+  const Ports ports = graph.ports();
+  ASSERT_EQ(ports.spaces.size(), 2u);
+  ASSERT_EQ(ports.list.size(), 3u);
+  EXPECT_EQ(*ports.SpaceOf(PortKind::kLogits), (SpaceRecord{"vocab", 10, Group::Permutation()}));
+  EXPECT_EQ(*ports.SpaceOf(PortKind::kVectors), (SpaceRecord{"x", 4, Group::SignedPermutation()}));
+  EXPECT_EQ(Graph(Graph::Norms::kKept).ports().SpaceOf(PortKind::kIds), nullptr);
+}
+
 TEST(RulesTest, ElementwiseAndGatedProducts) {
   Graph graph(Graph::Norms::kKept);
   const SpaceId gelu = graph.AddSpace("gelu", 8);

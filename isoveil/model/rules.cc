@@ -16,10 +16,11 @@ void Graph::Embedding(std::string weight, SpaceId vocab, SpaceId out) {
   AddWeight(std::move(weight), {{vocab}, {out}});
 }
 
-// The engine counts positions itself, so their axis stays; each row is a vector of the output space.
-void Graph::PositionEmbedding(std::string weight, uint64_t n_positions, SpaceId out) {
-  const Axis positions = Fixed(n_positions);
-  AddWeight(std::move(weight), {positions, {out}});
+// The engine counts positions itself and knows kinds of segments, so their axis stays; each row is a vector of the output
+// space.
+void Graph::PublicEmbedding(std::string weight, uint64_t n, SpaceId out) {
+  const Axis numbers = Fixed(n);
+  AddWeight(std::move(weight), {numbers, {out}});
 }
 
 // Numbers that enter as they are: every action passes them by.
@@ -85,6 +86,14 @@ Reader Graph::FinalLayerNorm(std::string gain, std::string bias, SpaceId x) {
   return reader;
 }
 
+// y = x^ * gain + bias is added to what the next layer writes, so gain and bias cannot move into readers: they are
+// elementwise, and signs would change the mean. LN(P x; P gain, P bias) = P LN(x; gain, bias) for a permutation P.
+void Graph::KeptLayerNorm(std::string gain, std::string bias, SpaceId x) {
+  AddWeight(std::move(gain), {{x, View::kPermutation}});
+  AddWeight(std::move(bias), {{x, View::kPermutation}});
+  Narrow(x, Group::Permutation());
+}
+
 // Scores are q.k per query head: (A q).(A^-T k) = q.k for every invertible A, one per key/value head because
 // its keys meet all queries of the group. RoPE turns pair p of q and k by a position-dependent rotation;
 // only maps that commute with every rotation of the pair may stand before it, and those are the complex
@@ -110,6 +119,9 @@ AttentionAxes Graph::Attention(const std::string& label, const AttentionShape& s
 
 // act(x)_i depends on x_i alone, alike for all i: permutations commute with it.
 void Graph::Elementwise(SpaceId x) { Narrow(x, Group::Permutation()); }
+
+// f(S P x) = S P f(x) for signs S, because f is odd in each coordinate.
+void Graph::OddElementwise(SpaceId x) { Narrow(x, Group::SignedPermutation()); }
 
 // act(P a) * (D P b) = D P (act(a) * b): both operands are permuted alike, and b may also be scaled by
 // any nonzero diagonal, which the reader undoes.

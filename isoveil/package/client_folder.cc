@@ -3,6 +3,33 @@
 #include "isoveil/tokenizer/chat_examples.h"
 
 namespace isoveil {
+namespace {
+
+Result<VocabCipher> DeriveCipher(const Path& folder, const Manifest& manifest, const ModelKey& key) {
+  const SpaceRecord* ids = manifest.ports.SpaceOf(PortKind::kIds);
+  if (ids == nullptr) {
+    return Fail(ErrorCode::kUnsupported, (folder / kManifestFile).string(), "lists no port of ids",
+                "use the version that wrote it");
+  }
+  const SpaceRecord* logits = manifest.ports.SpaceOf(PortKind::kLogits);
+  if (logits != nullptr && logits != ids) {
+    return Fail(ErrorCode::kUnsupported, (folder / kManifestFile).string(), "has ids and logits of two vocabularies",
+                "use the version that wrote it");
+  }
+  return VocabCipher::Derive(key, *ids);
+}
+
+Result<std::map<std::string, VectorCodec, std::less<>>> DeriveVectors(const Manifest& manifest, const ModelKey& key) {
+  std::map<std::string, VectorCodec, std::less<>> vectors;
+  for (const Port& port : manifest.ports.list) {
+    if (port.kind != PortKind::kVectors) continue;
+    ISOVEIL_ASSIGN_OR_RETURN(VectorCodec codec, VectorCodec::Derive(key, *manifest.ports.FindSpace(port.space)));
+    vectors.emplace(port.name, std::move(codec));
+  }
+  return vectors;
+}
+
+}  // namespace
 
 Result<ClientFolder> ClientFolder::Open(const Path& folder, const RootKey& key) {
   ISOVEIL_ASSIGN_OR_RETURN(Manifest manifest, Manifest::Read(folder / kManifestFile));
@@ -13,14 +40,24 @@ Result<ClientFolder> ClientFolder::Open(const Path& folder, const RootKey& key) 
         "use the key that encrypted it");
   }
   ISOVEIL_ASSIGN_OR_RETURN(Vocabulary vocabulary, Vocabulary::Load(folder / kVocabularyFile));
-  if (vocabulary.n_tokens() != manifest.n_vocab) {
+  if (vocabulary.n_tokens() != manifest.n_vocab()) {
     return Fail(ErrorCode::kMismatch, (folder / kVocabularyFile).string(),
-                fmt::format("expected {} tokens, found {}", manifest.n_vocab, vocabulary.n_tokens()));
+                fmt::format("expected {} tokens, found {}", manifest.n_vocab(), vocabulary.n_tokens()));
   }
   const ModelKey model_key(key, manifest.model_identity);
-  ISOVEIL_ASSIGN_OR_RETURN(VocabCipher cipher, VocabCipher::Derive(model_key, manifest.n_vocab));
+  ISOVEIL_ASSIGN_OR_RETURN(VocabCipher cipher, DeriveCipher(folder, manifest, model_key));
+  ISOVEIL_ASSIGN_OR_RETURN(auto vectors, DeriveVectors(manifest, model_key));
   ISOVEIL_ASSIGN_OR_RETURN(std::vector<std::string> examples, ReadChatExamples(folder));
-  return ClientFolder{std::move(manifest), std::move(vocabulary), std::move(cipher), std::move(examples)};
+  return ClientFolder{std::move(manifest), std::move(vocabulary), std::move(cipher), std::move(vectors), std::move(examples)};
+}
+
+Result<ClientFolder> ClientFolder::OpenText(const Path& folder, const RootKey& key) {
+  ISOVEIL_ASSIGN_OR_RETURN(ClientFolder client, Open(folder, key));
+  if (client.manifest.ports.SpaceOf(PortKind::kLogits) != nullptr) return client;
+  std::string outputs;
+  for (const auto& [name, codec] : client.vectors) outputs += (outputs.empty() ? "" : ", ") + name;
+  return Fail(ErrorCode::kUnsupported, folder.string(), fmt::format("belongs to a model that writes no text; it gives {}", outputs),
+              "decrypt its vectors with `isoveil vectors`");
 }
 
 }  // namespace isoveil

@@ -1,4 +1,4 @@
-// The client's half of an encrypted model: the plain vocabulary and, with the key, the cipher of its ids.
+// The client's half of an encrypted model: the plain vocabulary and, with the key, one codec for each port.
 //
 //   ISOVEIL_ASSIGN_OR_RETURN(ClientFolder client, ClientFolder::Open("out/client", root_key));
 //   ISOVEIL_ASSIGN_OR_RETURN(auto plain, client.vocabulary.Tokenize("Hello", {.add_special = true}));
@@ -7,11 +7,13 @@
 // Immutable after opening; safe to use from many threads.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
 #include "isoveil/key/key_file.h"
 #include "isoveil/package/manifest.h"
+#include "isoveil/package/vector_codec.h"
 #include "isoveil/package/vocab_cipher.h"
 #include "isoveil/tokenizer/vocabulary.h"
 
@@ -20,11 +22,14 @@ namespace isoveil {
 struct ClientFolder {
   Manifest manifest;
   Vocabulary vocabulary;
-  VocabCipher cipher;
-  std::vector<std::string> examples;  // questions for the chat page to offer
+  VocabCipher cipher;  // of ids and logits
+  std::map<std::string, VectorCodec, std::less<>> vectors = {};  // by the port's name
+  std::vector<std::string> examples = {};  // questions for the chat page to offer
 
   // kAuth if the model was encrypted with another key; both key ids are named.
   static Result<ClientFolder> Open(const Path& folder, const RootKey& key);
+  // The same of a model that writes text; kUnsupported says what another one gives.
+  static Result<ClientFolder> OpenText(const Path& folder, const RootKey& key);
 };
 
 }  // namespace isoveil

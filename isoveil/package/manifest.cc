@@ -10,7 +10,10 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr uint64_t kVersion = 1;
+constexpr uint64_t kVersion = 2;
+
+// No space of a published network comes near it; it bounds what is drawn on the word of a file.
+constexpr uint64_t kLargestSpace = uint64_t{1} << 24;
 
 ordered_json FilesJson(const std::vector<FileHash>& files) {
   ordered_json list = ordered_json::array();
@@ -49,6 +52,20 @@ ordered_json DrawnJson(const std::vector<DrawnSpace>& drawn) {
   return list;
 }
 
+ordered_json SpacesJson(const std::vector<SpaceRecord>& spaces) {
+  ordered_json list = ordered_json::array();
+  for (const SpaceRecord& s : spaces) {
+    list.push_back({{"label", s.label}, {"dim", s.dim}, {"moves", s.group.MoveNames()}, {"granularity", s.group.granularity()}});
+  }
+  return list;
+}
+
+ordered_json PortsJson(const std::vector<Port>& ports) {
+  ordered_json list = ordered_json::array();
+  for (const Port& port : ports) list.push_back({{"name", port.name}, {"kind", PortKindName(port.kind)}, {"space", port.space}});
+  return list;
+}
+
 std::vector<FileHash> ReadFiles(const ordered_json& list) {
   std::vector<FileHash> files;
   for (const auto& file : list) {
@@ -68,6 +85,51 @@ Result<T> OneOf(const ordered_json& json, const char* field, std::initializer_li
   return Fail(ErrorCode::kUnsupported, field, fmt::format("{} is unknown here", Quoted(text)), "use the version that wrote it");
 }
 
+Result<SpaceRecord> ReadSpace(const ordered_json& json) {
+  SpaceRecord space{.label = json.at("label").get<std::string>(), .dim = Whole(json.at("dim"))};
+  const std::string where = fmt::format("space {}", Quoted(space.label));
+  if (space.dim == 0 || space.dim > kLargestSpace) {
+    return Fail(ErrorCode::kFormat, where, fmt::format("expected a dimension of 1 to {}, found {}", kLargestSpace, space.dim));
+  }
+  const auto moves = json.at("moves").get<std::vector<std::string>>();
+  const uint64_t granularity = Whole(json.at("granularity"));
+  const std::optional<Group> group = Group::FromMoveNames(moves, granularity);
+  if (!group) return Fail(ErrorCode::kUnsupported, where, "is moved in a way that is unknown here", "use the version that wrote it");
+  if (space.dim % granularity != 0) {
+    return Fail(ErrorCode::kFormat, where, fmt::format("{} coordinates are no whole number of runs of {}", space.dim, granularity));
+  }
+  space.group = *group;
+  return space;
+}
+
+Result<Ports> ReadPorts(const ordered_json& json) {
+  Ports ports;
+  for (const auto& entry : json.at("spaces")) {
+    ISOVEIL_ASSIGN_OR_RETURN(SpaceRecord space, ReadSpace(entry));
+    if (ports.FindSpace(space.label) != nullptr) {
+      return Fail(ErrorCode::kFormat, fmt::format("space {}", Quoted(space.label)), "occurs twice");
+    }
+    ports.spaces.push_back(std::move(space));
+  }
+  for (const auto& entry : json.at("ports")) {
+    Port port{.name = entry.at("name").get<std::string>(), .space = entry.at("space").get<std::string>()};
+    ISOVEIL_ASSIGN_OR_RETURN(port.kind,
+                             OneOf(entry, "kind", {PortKind::kIds, PortKind::kLogits, PortKind::kVectors}, &PortKindName));
+    if (ports.FindSpace(port.space) == nullptr) {
+      return Fail(ErrorCode::kFormat, fmt::format("port {}", Quoted(port.name)),
+                  fmt::format("lies in a space {} that is not listed", Quoted(port.space)));
+    }
+    ports.list.push_back(std::move(port));
+  }
+  return ports;
+}
+
+Result<Ports> ReadTextPorts(const ordered_json& json) {
+  const uint64_t n_vocab = Whole(json.at("n_vocab"));
+  if (n_vocab == 0 || n_vocab > kMaxVocabulary) return Fail(ErrorCode::kFormat, "n_vocab", "is out of range");
+  return TextPorts(n_vocab);
+}
+
 Result<std::vector<PlainId>> ReadEnds(const ordered_json& list, uint64_t n_vocab) {
   std::vector<PlainId> ids;
   for (const auto& value : list) {
@@ -80,16 +142,15 @@ Result<std::vector<PlainId>> ReadEnds(const ordered_json& list, uint64_t n_vocab
 }
 
 // Throws what nlohmann throws on a missing or mistyped field; Parse turns it into an Error.
-Result<Manifest> FromJson(const ordered_json& json) {
+Result<Manifest> FromJson(const ordered_json& json, uint64_t version) {
   Manifest manifest;
   manifest.key_id = json.at("key_id").get<std::string>();
   ISOVEIL_ASSIGN_OR_RETURN(manifest.profile, OneOf(json, "profile", {Profile::kExact, Profile::kRotated}, &ProfileName));
   manifest.architecture = json.at("architecture").get<std::string>();
   ISOVEIL_ASSIGN_OR_RETURN(manifest.target,
                            OneOf(json, "format", {FormatKind::kGguf, FormatKind::kHuggingFace}, &FormatName));
-  manifest.n_vocab = Whole(json.at("n_vocab"));
-  if (manifest.n_vocab == 0 || manifest.n_vocab > kMaxVocabulary) return Fail(ErrorCode::kFormat, "n_vocab", "is out of range");
-  ISOVEIL_ASSIGN_OR_RETURN(manifest.end_of_generation, ReadEnds(json.at("end_of_generation"), manifest.n_vocab));
+  ISOVEIL_ASSIGN_OR_RETURN(manifest.ports, version == 1 ? ReadTextPorts(json) : ReadPorts(json));
+  ISOVEIL_ASSIGN_OR_RETURN(manifest.end_of_generation, ReadEnds(json.at("end_of_generation"), manifest.n_vocab()));
   for (const auto& file : json.at("source_files")) {
     manifest.source_files.push_back({file.at("name").get<std::string>(), Whole(file.at("bytes"))});
   }
@@ -124,6 +185,25 @@ std::string_view FormatName(FormatKind format) {
   return format == FormatKind::kGguf ? "gguf" : "huggingface";
 }
 
+std::string_view PortKindName(PortKind kind) {
+  switch (kind) {
+    case PortKind::kIds: return "ids";
+    case PortKind::kLogits: return "logits";
+    case PortKind::kVectors: return "vectors";
+  }
+  return "";
+}
+
+Ports TextPorts(uint64_t n_vocab) {
+  return {.spaces = {{"vocab", n_vocab, Group::Permutation()}},
+          .list = {{"input_ids", PortKind::kIds, "vocab"}, {"logits", PortKind::kLogits, "vocab"}}};
+}
+
+uint64_t Manifest::n_vocab() const {
+  const SpaceRecord* ids = ports.SpaceOf(PortKind::kIds);
+  return ids == nullptr ? 0 : ids->dim;
+}
+
 std::string Manifest::ToJson() const {
   ordered_json dropped = ordered_json::object();
   for (const auto& [name, why] : dropped_tensors) dropped[name] = why;
@@ -136,7 +216,8 @@ std::string Manifest::ToJson() const {
       {"warnings", warnings},
       {"architecture", architecture},
       {"format", FormatName(target)},
-      {"n_vocab", n_vocab},
+      {"spaces", SpacesJson(ports.spaces)},
+      {"ports", PortsJson(ports.list)},
       {"end_of_generation", end_of_generation},
       {"hash", "SHA-256 over the SHA-256 of each 16 MiB chunk"},
       {"source_files", FilesJson(source_files)},
@@ -162,12 +243,12 @@ Result<Manifest> Manifest::Parse(std::string_view text, const std::string& name)
     if (!json.is_object() || !json.contains("isoveil_manifest"))
       return malformed("is no manifest of Isoveil");
     const uint64_t version = Whole(json.at("isoveil_manifest"));
-    if (version != kVersion) {
+    if (version != 1 && version != kVersion) {
       return Fail(ErrorCode::kUnsupported, name,
-                  fmt::format("expected version {}, found {}", kVersion, version),
+                  fmt::format("expected version 1 or {}, found {}", kVersion, version),
                   "use the version that wrote it");
     }
-    auto manifest = FromJson(json);
+    auto manifest = FromJson(json, version);
     if (!manifest) return Within(name, std::move(manifest).error());
     ISOVEIL_ASSIGN_OR_RETURN(manifest->model_identity,
                              ParseModelIdentity(json.at("model_identity").get<std::string>(), name));

@@ -1,17 +1,18 @@
-// manifest.json in the client's folder: what was made from what, with which key, and how every tensor was
-// treated.
+// manifest.json in the client's folder: what was made from what, with which key, where the client meets the network, and
+// how every tensor was treated.
 //
 //   ISOVEIL_ASSIGN_OR_RETURN(Manifest manifest, Manifest::Read("out/client/manifest.json"));
 //   ModelKey key(root, manifest.model_identity);
 //
 // It holds no secret: key id, profile, shapes, file hashes, and the group of each axis. The server does not
-// get it. Readers accept unknown fields and refuse other major versions.
+// get it. Readers accept unknown fields and refuse other major versions by name, but for version 1: it knew ports of text
+// alone and had their space in its code.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "isoveil/algebra/group.h"
+#include "isoveil/algebra/port.h"
 #include "isoveil/base/file.h"
 #include "isoveil/format/checkpoint.h"
 #include "isoveil/key/model_key.h"
@@ -56,7 +57,7 @@ struct Manifest {
   Profile profile = Profile::kExact;
   std::string architecture;
   FormatKind target = FormatKind::kGguf;
-  uint64_t n_vocab = 0;
+  Ports ports;
   std::vector<PlainId> end_of_generation;  // plain ids
   std::vector<SourceFile> source_files;
   std::vector<FileHash> server_files;  // all of the server's folder
@@ -67,12 +68,19 @@ struct Manifest {
   std::vector<DrawnSpace> drawn;      // what the profile came to; an older manifest has none
   std::vector<std::string> warnings;  // where that is less than the profile's name promises
 
+  // Of the ids; 0 for a network that has none.
+  uint64_t n_vocab() const;
+
   std::string ToJson() const;
   static Result<Manifest> Read(const Path& path);
   // The file's text, `name` for errors.
   static Result<Manifest> Parse(std::string_view text, const std::string& name);
 };
 
+// Of a network that reads and writes text: ids in, logits out, both in the space "vocab".
+Ports TextPorts(uint64_t n_vocab);
+
+std::string_view PortKindName(PortKind kind);
 std::string_view ProfileName(Profile profile);
 std::string_view FormatName(FormatKind format);
 

@@ -10,7 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   for (const PlainId id : manifest->end_of_generation) {
-    Require(Value(id) >= 0 && static_cast<uint64_t>(id) < manifest->n_vocab, "ends are ids of the vocabulary");
+    Require(Value(id) >= 0 && static_cast<uint64_t>(id) < manifest->n_vocab(), "ends are ids of the vocabulary");
   }
   const std::string written = manifest->ToJson();
   const auto again = Manifest::Parse(written, "again");

@@ -7,7 +7,7 @@ namespace isoveil {
 namespace {
 
 Manifest Whole() {
-  Manifest manifest{.key_id = "0011", .architecture = "llama", .n_vocab = 100, .end_of_generation = PlainIds({2, 99})};
+  Manifest manifest{.key_id = "0011", .architecture = "llama", .ports = TextPorts(100), .end_of_generation = PlainIds({2, 99})};
   manifest.source_files = {{"model.gguf", 10}};
   manifest.server_files = {{"model.gguf", 11, std::string(64, 'a')}};
   manifest.tensors = {{"w", "F32", {2, 3}, {"perm"}}};
@@ -39,13 +39,42 @@ TEST(Manifest, EndsAreIdsOfTheVocabulary) {
   EXPECT_EQ(ProblemOf(With("99", "100")), "m: end_of_generation: expected ids below 100, found 100");
   EXPECT_EQ(ProblemOf(With("99", "4294967298")), "m: end_of_generation: expected ids below 100, found 4294967298");
   EXPECT_NE(ProblemOf(With("99", "-1")), "");
-  EXPECT_EQ(ProblemOf(With("\"n_vocab\": 100", "\"n_vocab\": 0")), "m: n_vocab: is out of range");
 }
 
 TEST(Manifest, WhatIsUnknownIsRefusedByName) {
   EXPECT_EQ(ProblemOf(With("\"exact\"", "\"sealed\"")), "m: profile: 'sealed' is unknown here");
   EXPECT_EQ(ProblemOf(With("\"gguf\"", "\"onnx\"")), "m: format: 'onnx' is unknown here");
-  EXPECT_EQ(ProblemOf(With("\"isoveil_manifest\": 1", "\"isoveil_manifest\": 2")), "m: expected version 1, found 2");
+  EXPECT_EQ(ProblemOf(With("\"isoveil_manifest\": 2", "\"isoveil_manifest\": 3")), "m: expected version 1 or 2, found 3");
+  EXPECT_EQ(ProblemOf(With("\"kind\": \"logits\"", "\"kind\": \"smells\"")), "m: kind: 'smells' is unknown here");
+  EXPECT_EQ(ProblemOf(With("\"permute\"", "\"fold\"")), "m: space 'vocab': is moved in a way that is unknown here");
+}
+
+TEST(Manifest, PortsAndSpacesAreWhatTheyWere) {
+  Manifest manifest = Whole();
+  manifest.ports.spaces.push_back({"residual", 64, Meet(Group::SignedPermutation(), Group::BlockPermutation(32))});
+  manifest.ports.list.push_back({"last_hidden_state", PortKind::kVectors, "residual"});
+  const auto read = Manifest::Parse(manifest.ToJson(), "m");
+  ASSERT_TRUE(read) << read.error().Message();
+  EXPECT_EQ(read->ports, manifest.ports);
+  EXPECT_EQ(read->n_vocab(), 100u);
+}
+
+TEST(Manifest, SpacesOfPortsAreSound) {
+  EXPECT_EQ(ProblemOf(With("\"dim\": 100", "\"dim\": 0")), "m: space 'vocab': expected a dimension of 1 to 16777216, found 0");
+  EXPECT_EQ(ProblemOf(With("\"granularity\": 1", "\"granularity\": 32")),
+            "m: space 'vocab': 100 coordinates are no whole number of runs of 32");
+  EXPECT_EQ(ProblemOf(With("\"granularity\": 1", "\"granularity\": 0")), "m: space 'vocab': is moved in a way that is unknown here");
+  EXPECT_EQ(ProblemOf(With("\"label\": \"vocab\"", "\"label\": \"words\"")),
+            "m: port 'input_ids': lies in a space 'vocab' that is not listed");
+}
+
+TEST(Manifest, VersionOneHadThePortsOfText) {
+  std::string text = With("\"isoveil_manifest\": 2", "\"isoveil_manifest\": 1, \"n_vocab\": 100");
+  const auto manifest = Manifest::Parse(text, "m");
+  ASSERT_TRUE(manifest) << manifest.error().Message();
+  EXPECT_EQ(manifest->ports, TextPorts(100));
+  text.replace(text.find("\"n_vocab\": 100"), 14, "\"n_vocab\": 0");
+  EXPECT_EQ(ProblemOf(text), "m: n_vocab: is out of range");
 }
 
 TEST(Manifest, IsStrictJson) {

@@ -1,5 +1,6 @@
 #include "isoveil/package/vocab_cipher.h"
 
+#include <numeric>
 #include <utility>
 
 #include "isoveil/crypto/secret.h"
@@ -37,14 +38,23 @@ Result<std::vector<To>> LookUpAll(std::span<const uint32_t> table, std::span<con
 
 }  // namespace
 
-Result<VocabCipher> VocabCipher::Derive(const ModelKey& key, uint64_t n_vocab, uint64_t granularity) {
-  if (n_vocab == 0 || n_vocab > kMaxVocabulary || granularity == 0 || n_vocab % granularity != 0) {
-    return Fail(
-        ErrorCode::kInvalidArgument, "vocabulary",
-        fmt::format("expected 1 to {} tokens in runs of {}, found {}", kMaxVocabulary, granularity, n_vocab));
+// Not through an Action, whose copies nobody wipes; the draws are those of DrawSpace.
+Result<VocabCipher> VocabCipher::Derive(const ModelKey& key, const SpaceRecord& vocab) {
+  const uint64_t runs_of = vocab.group.granularity();
+  if (vocab.dim == 0 || vocab.dim > kMaxVocabulary || runs_of == 0 || vocab.dim % runs_of != 0) {
+    return Fail(ErrorCode::kInvalidArgument, "vocabulary",
+                fmt::format("expected 1 to {} tokens in runs of {}, found {}", kMaxVocabulary, runs_of, vocab.dim));
   }
-  KeyStream stream = key.Stream(kLabel);
-  return FromPermutation(DrawPermutation(n_vocab, stream, granularity));
+  if (!vocab.group.IsSubgroupOf(Group::Permutation())) {
+    return Fail(ErrorCode::kInvalidArgument, "vocabulary", fmt::format("ids cannot be moved by {}", vocab.group.Name()));
+  }
+  if (!vocab.group.Has(Move::kPermute)) {
+    std::vector<uint32_t> unmoved(vocab.dim);
+    std::iota(unmoved.begin(), unmoved.end(), 0U);
+    return FromPermutation(std::move(unmoved));
+  }
+  KeyStream stream = key.Stream(vocab.label);
+  return FromPermutation(DrawPermutation(vocab.dim, stream, runs_of));
 }
 
 Result<VocabCipher> VocabCipher::FromPermutation(std::vector<uint32_t> source) {

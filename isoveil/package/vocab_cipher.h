@@ -1,6 +1,6 @@
-// Plain ids to encrypted ids and back: the action of a key on the space `vocab`.
+// Plain ids to encrypted ids and back: the codec of ports of ids and logits, the action of a key on their space.
 //
-//   ISOVEIL_ASSIGN_OR_RETURN(auto cipher, VocabCipher::Derive(model_key, n_vocab));
+//   ISOVEIL_ASSIGN_OR_RETURN(auto cipher, VocabCipher::Derive(model_key, *manifest.ports.SpaceOf(PortKind::kIds)));
 //   ISOVEIL_ASSIGN_OR_RETURN(WireId sent, cipher.Encrypt(plain));
 //   ISOVEIL_ASSIGN_OR_RETURN(PlainId text, cipher.Decrypt(received));     // text == plain
 //
@@ -17,6 +17,7 @@
 #include <span>
 #include <vector>
 
+#include "isoveil/algebra/port.h"
 #include "isoveil/base/result.h"
 #include "isoveil/key/model_key.h"
 #include "isoveil/base/token_id.h"
@@ -25,12 +26,9 @@ namespace isoveil {
 
 class VocabCipher {
  public:
-  // The label under which the permutation of the vocabulary is derived from a key.
-  static constexpr char kLabel[] = "vocab";
-
-  // Runs of `granularity` ids stay together, where a block format of the head asks for it.
-  // kInvalidArgument if n_vocab is zero, too large or no multiple of the granularity.
-  static Result<VocabCipher> Derive(const ModelKey& key, uint64_t n_vocab, uint64_t granularity = 1);
+  // The table of DrawSpace. kInvalidArgument if the space is no vocabulary: empty, too large, no whole number of its
+  // runs, or moved otherwise than by permutations.
+  static Result<VocabCipher> Derive(const ModelKey& key, const SpaceRecord& vocab);
 
   // Takes over a permutation; kInvalidArgument if it is none.
   static Result<VocabCipher> FromPermutation(std::vector<uint32_t> source);

@@ -77,11 +77,10 @@ Action AxisActions::Along(const Axis& axis) const {
 
 Action AxisActions::Shared(SpaceId id) const {
   const Space& space = graph_.space(id);
-  if (key_ == nullptr || space.group == Group::Trivial()) return Action::Identity(space.dim);
+  if (key_ == nullptr) return Action::Identity(space.dim);
   const std::lock_guard lock(mutex_);
   if (const auto it = shared_.find(id); it != shared_.end()) return it->second;
-  KeyStream stream = key_->Stream(space.label);
-  return shared_.emplace(id, Draw(space.group, space.dim, stream)).first->second;
+  return shared_.emplace(id, DrawSpace(graph_.RecordOf(id), *key_)).first->second;
 }
 
 Action AxisActions::Heads(const Axis& axis) const {

@@ -43,11 +43,11 @@ struct Prepared {
 };
 
 Result<Prepared> Prepare(const PlannedEncryption& planned, const RootKey& root, const GgufMetadata& base) {
-  const uint64_t n_vocab = planned.model.n_vocab;
   ISOVEIL_ASSIGN_OR_RETURN(const ModelIdentity identity, IdentifyModel(planned.checkpoint));
   ModelKey key(root, identity);
   ISOVEIL_ASSIGN_OR_RETURN(const Vocabulary vocabulary, Vocabulary::FromMetadata(planned.vocabulary, "tokenizer"));
-  ISOVEIL_ASSIGN_OR_RETURN(const VocabCipher cipher, VocabCipher::Derive(key, n_vocab));
+  const Ports ports = planned.model.graph.ports();
+  ISOVEIL_ASSIGN_OR_RETURN(const VocabCipher cipher, VocabCipher::Derive(key, *ports.SpaceOf(PortKind::kIds)));
   ISOVEIL_ASSIGN_OR_RETURN(ServerFiles server, DescribeServer(planned.model, planned.checkpoint, planned.plan,
                                                               base, cipher, vocabulary));
   return Prepared{identity, std::move(key), std::move(server),
@@ -240,7 +240,7 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
   manifest.warnings = planned->warnings;
   manifest.architecture = model.family->name;
   manifest.target = plan.target;
-  manifest.n_vocab = model.n_vocab;
+  manifest.ports = model.graph.ports();
   manifest.end_of_generation = prepared.stops;
   ISOVEIL_ASSIGN_OR_RETURN(manifest.source_files, ListSource(planned->checkpoint));
   ISOVEIL_ASSIGN_OR_RETURN(manifest.server_files, SyncAndReadBack(server, plan, prepared.server.texts, options.threads));
@@ -261,7 +261,7 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
   report.key_id = manifest.key_id;
   report.profile = options.profile;
   report.target = plan.target;
-  report.n_vocab = manifest.n_vocab;
+  report.n_vocab = manifest.n_vocab();
   report.tensors = written.tensors;
   report.resumed_tensors = written.resumed;
   report.drawn = manifest.drawn;

@@ -19,7 +19,7 @@ Status Declare(Builder& b) {
 
   const SpaceId residual = b.AddSpace("residual", sizes.width);
   b.Embedding("token_embd", residual);
-  b.Positions("position_embd", sizes.n_positions, residual);
+  b.PublicEmbedding("position_embd", sizes.n_positions, residual);
   for (uint64_t i = 0; i < sizes.n_layers; ++i) {
     const Builder layer = b.Layer(i);
     SelfAttention(layer, layer.LayerNorm("attn_norm", residual), residual, sizes.attention);

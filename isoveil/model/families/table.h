@@ -5,6 +5,7 @@
 
 namespace isoveil {
 
+Family BertFamily();
 Family LlamaFamily();
 Family Gpt2Family();
 Family Qwen2Family();
