@@ -83,7 +83,7 @@ def test_readme(isoveil, tmp_path):
 
 
 def test_the_listed_commands(isoveil, tmp_path):
-    """Those that need nothing else; chat runs above, pull has a test file of its own, generate and tokens are only named."""
+    """Those that need nothing else; chat runs above, pull has a test file of its own, generate, tokens and vectors are only named."""
     (tmp_path / "model").symlink_to(ROOT / "models/front-desk")
     run = lambda command: subprocess.run(["bash", "-c", re.sub("^isoveil", isoveil, command)], cwd=tmp_path, capture_output=True, text=True)
     names = {"MODEL": "model", "PATH": "model", "OWNER/NAME": "--help"}
