@@ -1,28 +1,25 @@
-// The actions that a key draws, as they act along the axes of stored weights.
+// The actions of spaces, as they act along the axes of stored weights.
 //
-//   AxisActions actions(model.graph, &key, Pairing::kRotateHalf, Pairing::kInterleaved);
+//   const KeyActions drawn(key);
+//   AxisActions actions(model.graph, drawn, Pairing::kRotateHalf, Pairing::kInterleaved);
 //   Action rows = actions.Along(weight.axes[0]);
 //
-// One element is drawn per space from the key stream of the space's label (docs/keys.md); an axis follows
-// it directly, dually, or by its permutation part, once or once per head. Without a key every action is
-// the identity, and only the relayout between formats remains: a plain conversion.
-// Thread-safe. The graph and the key must outlive the object.
+// There is one element per space; an axis follows it directly, dually, or by its permutation part, once or once per head.
+// Where the formats pair the coordinates of RoPE in two ways, heads are laid out anew.
+// Thread-safe. The graph and the source of actions must outlive the object.
 #pragma once
 
 #include <map>
 #include <mutex>
 
-#include "isoveil/algebra/action.h"
-#include "isoveil/algebra/rope.h"
-#include "isoveil/key/model_key.h"
-#include "isoveil/model/graph.h"
+#include "isoveil/transform/action_source.h"
 
 namespace isoveil {
 
 class AxisActions {
  public:
-  AxisActions(const Graph& graph, const ModelKey* key, RopeLayout::Pairing source, RopeLayout::Pairing target)
-      : graph_(graph), key_(key), source_(source), target_(target) {}
+  AxisActions(const Graph& graph, const ActionSource& actions, RopeLayout::Pairing source, RopeLayout::Pairing target)
+      : graph_(graph), actions_(actions), source_(source), target_(target) {}
 
   // From the source's coordinates to the target's; dimension graph.AxisDim(axis).
   Action Along(const Axis& axis) const;
@@ -35,7 +32,7 @@ class AxisActions {
   Action Heads(const Axis& axis) const;
 
   const Graph& graph_;
-  const ModelKey* key_;
+  const ActionSource& actions_;
   RopeLayout::Pairing source_;
   RopeLayout::Pairing target_;
   mutable std::mutex mutex_;

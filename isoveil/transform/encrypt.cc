@@ -211,7 +211,8 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
   ISOVEIL_RETURN_IF_ERROR(MakeFolder(server));
   ISOVEIL_RETURN_IF_ERROR(MakeFolder(client));
 
-  const AxisActions actions(model.graph, &prepared.key, DialectOf(*model.family, model.format).pairing,
+  const KeyActions drawn(prepared.key);
+  const AxisActions actions(model.graph, drawn, DialectOf(*model.family, model.format).pairing,
                             DialectOf(*model.family, plan.target).pairing);
   const WriteOptions write{.threads = options.threads,
                            .memory = options.memory,
@@ -292,7 +293,8 @@ Status ConvertToGguf(const Path& source, const Path& out, const ConvertOptions& 
                              ReadVocabulary(planned->checkpoint, model.n_vocab));
     for (const auto& [key, value] : vocabulary) metadata.Set(key, value);
   }
-  const AxisActions unchanged(model.graph, nullptr, DialectOf(*model.family, model.format).pairing,
+  const IdentityActions unmoved;
+  const AxisActions unchanged(model.graph, unmoved, DialectOf(*model.family, model.format).pairing,
                               DialectOf(*model.family, FormatKind::kGguf).pairing);
   ISOVEIL_ASSIGN_OR_RETURN(Stage stage, Stage::Open(out, Stage::Mode::kFresh));
   const auto write = [&]() -> Status {
