@@ -89,7 +89,7 @@ ordered_json PlanJson(const PlannedEncryption& planned) {
   for (const auto& [name, why] : planned.plan.dropped) dropped[name] = why;
   return {{"architecture", planned.model.family->name},
           {"profile", ProfileName(planned.model.profile)},
-          {"format", FormatName(planned.target)},
+          {"format", FormatName(planned.plan.target->kind())},
           {"n_vocab", planned.model.n_vocab},
           {"bytes", planned.plan.TotalBytes()},
           {"drawn", DrawnJson(DescribeDrawn(planned.model.graph))},
@@ -101,7 +101,7 @@ ordered_json PlanJson(const PlannedEncryption& planned) {
 
 std::string PlanText(const PlannedEncryption& planned) {
   std::string text = fmt::format("{}, profile {}, to {}, {} in {} file{}\n", planned.model.family->name,
-                                 ProfileName(planned.model.profile), FormatName(planned.target),
+                                 ProfileName(planned.model.profile), FormatName(planned.plan.target->kind()),
                                  HumanBytes(planned.plan.TotalBytes()), planned.plan.shards.size(),
                                  planned.plan.shards.size() == 1 ? "" : "s");
   for (const ShardPlan& shard : planned.plan.shards) {

@@ -3,6 +3,7 @@
 #include "isoveil/model/bind.h"
 #include "isoveil/package/manifest.h"
 #include "isoveil/transform/encrypt.h"
+#include "isoveil/transform/source_texts.h"
 
 namespace isoveil {
 namespace {

@@ -122,7 +122,7 @@ Status CheckServerFiles(const Path& server, const Manifest& manifest) {
 Status CheckServerDescription(const Path& server, const PlannedEncryption& planned, const RootKey& root) {
   ISOVEIL_ASSIGN_OR_RETURN(const ServerFiles expected, DescribeEncryption(planned, root));
   for (const TextFile& text : expected.texts) ISOVEIL_RETURN_IF_ERROR(CheckText(server / text.name, text.text));
-  if (planned.target != FormatKind::kGguf) return Ok();
+  if (!planned.plan.target->RunsOnLlamaCpp()) return Ok();
   ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(server));
   return CheckMetadata(checkpoint.shards().front().path.string(), expected.gguf, checkpoint.gguf()->metadata());
 }

@@ -67,7 +67,7 @@ Status CheckSource(const Path& model, const Path& lora, const Path& out, const M
 Status EncryptUnlessDone(const Options& options, const RootKey& key, const Path& out) {
   if (FileExists(out / "client" / kManifestFile)) {
     ISOVEIL_ASSIGN_OR_RETURN(const Manifest manifest, Manifest::Read(out / "client" / kManifestFile));
-    if (manifest.target != FormatKind::kGguf) {
+    if (!TargetOf(manifest.target).RunsOnLlamaCpp()) {
       return Fail(ErrorCode::kUnsupported, out.string(), "holds no GGUF, which is what llama-server reads",
                   "encrypt the model with --to gguf, or serve it with vLLM and use `isoveil gateway`");
     }

@@ -57,7 +57,7 @@ struct Model {
 // What llama.cpp can load: the GGUF itself, or a conversion; widened to fp32 on request.
 Result<Path> AsGguf(const Model& model, const Path& scratch, const std::string& name, bool widen) {
   ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(model.path, model.lora));
-  if (checkpoint.kind() == FormatKind::kGguf && !widen) return checkpoint.shards().front().path;
+  if (TargetOf(checkpoint.kind()).RunsOnLlamaCpp() && !widen) return checkpoint.shards().front().path;
   ISOVEIL_RETURN_IF_ERROR(ConvertToGguf(model.path, scratch / name, {.lora = model.lora, .widen = widen, .placeholder = true}));
   ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint converted, Checkpoint::Open(scratch / name));
   return converted.shards().front().path;

@@ -209,7 +209,8 @@ Result<BoundModel> Bind(const Checkpoint& checkpoint, const BindOptions& options
                    .profile = options.profile,
                    .graph = std::move(network.graph),
                    .n_vocab = network.n_vocab,
-                   .tied_head = network.tied_head};
+                   .tied_head = network.tied_head,
+                   .requantize = options.requantize};
   const std::set<std::string, std::less<>> roles = RolesRead(model.graph);
   for (const auto& [role, why] : network.unread) finder.Claim(role, why, model.tensors);
   for (const std::string& role : roles) finder.Claim(role, "", model.tensors);

@@ -163,6 +163,7 @@ class Graph {
   const std::vector<Space>& spaces() const { return spaces_; }
   const Space& space(SpaceId id) const { return spaces_[id]; }
   std::vector<HeadSet>& head_sets() { return head_sets_; }
+  const std::vector<HeadSet>& head_sets() const { return head_sets_; }
   const HeadSet& heads_of(const Space& space) const { return head_sets_[*space.heads]; }
   const std::vector<Weight>& weights() const { return weights_; }
   SpaceRecord RecordOf(SpaceId id) const { return {spaces_[id].label, spaces_[id].dim, spaces_[id].group}; }

@@ -11,11 +11,11 @@
 #include "isoveil/base/parallel.h"
 #include "isoveil/crypto/hash.h"
 #include "isoveil/format/lora_extras.h"
-#include "isoveil/format/safetensors.h"
 #include "isoveil/package/manifest.h"
 #include "isoveil/transform/axis_actions.h"
 #include "isoveil/transform/identity.h"
-#include "isoveil/transform/server_files.h"
+#include "isoveil/transform/source_texts.h"
+#include "isoveil/transform/target.h"
 #include "isoveil/transform/write_shards.h"
 
 namespace isoveil {
@@ -48,8 +48,8 @@ Result<Prepared> Prepare(const PlannedEncryption& planned, const RootKey& root, 
   ISOVEIL_ASSIGN_OR_RETURN(const Vocabulary vocabulary, Vocabulary::FromMetadata(planned.vocabulary, "tokenizer"));
   const Ports ports = planned.model.graph.ports();
   ISOVEIL_ASSIGN_OR_RETURN(const VocabCipher cipher, VocabCipher::Derive(key, *ports.SpaceOf(PortKind::kIds)));
-  ISOVEIL_ASSIGN_OR_RETURN(ServerFiles server, DescribeServer(planned.model, planned.checkpoint, planned.plan,
-                                                              base, cipher, vocabulary));
+  ISOVEIL_ASSIGN_OR_RETURN(ServerFiles server, planned.plan.target->Describe(planned.model, planned.checkpoint, planned.plan,
+                                                                             base, cipher, vocabulary));
   return Prepared{identity, std::move(key), std::move(server),
                   vocabulary.special_ids().end_of_generation};
 }
@@ -128,9 +128,7 @@ Result<std::vector<FileHash>> SyncAndReadBack(const Path& server, const Plan& pl
   };
   std::future<Status> synced = std::async(std::launch::async, SyncShards, std::cref(plan), std::cref(server));
   for (const ShardPlan& shard : plan.shards) {
-    std::vector<TensorInfo> expected;
-    for (const TensorPlan& tensor : shard.tensors) expected.push_back(tensor.info);
-    ISOVEIL_RETURN_IF_ERROR(CheckShard(server / shard.file, plan.target, std::move(expected)));
+    ISOVEIL_RETURN_IF_ERROR(CheckShard(server / shard.file, *plan.target, shard.Infos()));
     ISOVEIL_RETURN_IF_ERROR(note(shard.file));
   }
   for (const TextFile& text : texts) ISOVEIL_RETURN_IF_ERROR(note(text.name));
@@ -149,15 +147,12 @@ Result<std::unique_ptr<PlannedEncryption>> PlanWeights(const Path& source, const
   ISOVEIL_RETURN_IF_ERROR(CheckOptions(options));
   ISOVEIL_ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::Open(source, options.lora));
   ISOVEIL_ASSIGN_OR_RETURN(BoundModel model, Bind(checkpoint, BindOptionsOf(options)));
-  const FormatKind target = options.target.value_or(checkpoint.kind());
+  const Target& target = TargetOf(options.target.value_or(checkpoint.kind()));
   std::unique_ptr<PlannedEncryption> planned(
-      new PlannedEncryption{std::move(checkpoint), std::move(model), target, {}, {}, {}, {}, {}});
-  if (target == FormatKind::kGguf) {
-    ISOVEIL_ASSIGN_OR_RETURN(planned->gguf, DescribeGguf(planned->model, planned->checkpoint));
-  }
-  ISOVEIL_ASSIGN_OR_RETURN(planned->plan,
-                           MakePlan(planned->model, planned->checkpoint, target, planned->gguf.derived));
-  planned->dropped_fields = DroppedFields(planned->model, planned->checkpoint, target);
+      new PlannedEncryption{std::move(checkpoint), std::move(model), {}, {}, {}, {}, {}});
+  ISOVEIL_ASSIGN_OR_RETURN(planned->header, target.Header(planned->model, planned->checkpoint));
+  ISOVEIL_ASSIGN_OR_RETURN(planned->plan, MakePlan(planned->model, planned->checkpoint, target, planned->header.derived));
+  planned->dropped_fields = target.DroppedFields(planned->model, planned->checkpoint);
   planned->warnings = WarnOfDrawn(planned->model);
   if (const LoraAdapter* lora = planned->checkpoint.lora()) {
     const auto extras = WarnOfLoraExtras(lora->path(), planned->checkpoint.hf()->path());
@@ -191,7 +186,7 @@ Result<std::unique_ptr<const PlannedEncryption>> PlanEncryption(const Path& sour
 }
 
 Result<ServerFiles> DescribeEncryption(const PlannedEncryption& planned, const RootKey& root) {
-  ISOVEIL_ASSIGN_OR_RETURN(Prepared prepared, Prepare(planned, root, planned.gguf.metadata));
+  ISOVEIL_ASSIGN_OR_RETURN(Prepared prepared, Prepare(planned, root, planned.header.metadata));
   return std::move(prepared.server);
 }
 
@@ -202,7 +197,7 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
   ISOVEIL_ASSIGN_OR_RETURN(const SourceWatch watch, SourceWatch::Begin(planned->checkpoint));
   const BoundModel& model = planned->model;
   const Plan& plan = planned->plan;
-  ISOVEIL_ASSIGN_OR_RETURN(const Prepared prepared, Prepare(*planned, root, planned->gguf.metadata));
+  ISOVEIL_ASSIGN_OR_RETURN(const Prepared prepared, Prepare(*planned, root, planned->header.metadata));
   ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TextFile> client_texts, ClientTexts(planned->checkpoint));
 
   ISOVEIL_ASSIGN_OR_RETURN(Stage stage, Stage::Open(out, Stage::Mode::kResume));
@@ -213,14 +208,13 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
 
   const KeyActions drawn(prepared.key);
   const AxisActions actions(model.graph, drawn, DialectOf(*model.family, model.format).pairing,
-                            DialectOf(*model.family, plan.target).pairing);
+                            DialectOf(*model.family, plan.target->kind()).pairing);
   const WriteOptions write{.threads = options.threads,
                            .memory = options.memory,
-                           .requantize = options.requantize,
                            .source = &planned->checkpoint,
                            .progress = options.progress,
                            .cancel = options.cancel};
-  const std::string fingerprint = PlanFingerprint(plan, root.key_id(), prepared.identity, options.requantize);
+  const std::string fingerprint = PlanFingerprint(plan, root.key_id(), prepared.identity);
   ISOVEIL_ASSIGN_OR_RETURN(const WriteReport written,
                            WriteShards(plan, prepared.server.gguf, actions, server,
                                        {stage.path() / "journal", fingerprint}, write));
@@ -240,7 +234,7 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
   manifest.drawn = DescribeDrawn(model.graph);
   manifest.warnings = planned->warnings;
   manifest.architecture = model.family->name;
-  manifest.target = plan.target;
+  manifest.target = plan.target->kind();
   manifest.ports = model.graph.ports();
   manifest.end_of_generation = prepared.stops;
   ISOVEIL_ASSIGN_OR_RETURN(manifest.source_files, ListSource(planned->checkpoint));
@@ -250,7 +244,7 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
   manifest.dropped_fields = planned->dropped_fields;
   ISOVEIL_RETURN_IF_ERROR(WriteStaged(client / kManifestFile, manifest.ToJson()));
 
-  if (options.accept && plan.target == FormatKind::kGguf) {
+  if (options.accept && plan.target->RunsOnLlamaCpp()) {
     ISOVEIL_RETURN_IF_ERROR(options.accept(server / plan.shards.front().file));
   }
   ISOVEIL_RETURN_IF_ERROR(watch.Check());
@@ -261,7 +255,7 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
   report.architecture = manifest.architecture;
   report.key_id = manifest.key_id;
   report.profile = options.profile;
-  report.target = plan.target;
+  report.target = plan.target->kind();
   report.n_vocab = manifest.n_vocab();
   report.tensors = written.tensors;
   report.resumed_tensors = written.resumed;
@@ -283,7 +277,7 @@ Status ConvertToGguf(const Path& source, const Path& out, const ConvertOptions& 
   if (options.widen) {
     ISOVEIL_ASSIGN_OR_RETURN(plan, Widened(std::move(plan)));
   }
-  GgufMetadata metadata = planned->gguf.metadata;
+  GgufMetadata metadata = planned->header.metadata;
   if (options.placeholder) {
     ISOVEIL_ASSIGN_OR_RETURN(const PlaceholderVocabulary placeholder,
                              PlaceholderVocabulary::Make(model.n_vocab, {}));
@@ -295,10 +289,10 @@ Status ConvertToGguf(const Path& source, const Path& out, const ConvertOptions& 
   }
   const IdentityActions unmoved;
   const AxisActions unchanged(model.graph, unmoved, DialectOf(*model.family, model.format).pairing,
-                              DialectOf(*model.family, FormatKind::kGguf).pairing);
+                              DialectOf(*model.family, plan.target->kind()).pairing);
   ISOVEIL_ASSIGN_OR_RETURN(Stage stage, Stage::Open(out, Stage::Mode::kFresh));
   const auto write = [&]() -> Status {
-    const WriteOptions how{.threads = options.threads, .requantize = options.widen, .source = &planned->checkpoint};
+    const WriteOptions how{.threads = options.threads, .source = &planned->checkpoint};
     const JournalPlace journal{stage.path() / "journal", "conversion"};
     ISOVEIL_RETURN_IF_ERROR(WriteShards(plan, metadata, unchanged, stage.path(), journal, how));
     return SyncShards(plan, stage.path());

@@ -19,8 +19,7 @@
 
 #include "isoveil/key/key_file.h"
 #include "isoveil/transform/drawn.h"
-#include "isoveil/transform/server_files.h"
-#include "isoveil/transform/plan.h"
+#include "isoveil/transform/target.h"
 
 namespace isoveil {
 
@@ -35,9 +34,9 @@ struct EncryptOptions {
   // Called now and then, from any thread, with bytes of weights written and in all.
   std::function<void(uint64_t done, uint64_t total)> progress;
   const std::atomic<bool>* cancel = nullptr;
-  // Asked of a GGUF result before it is published, such as whether llama.cpp opens it; its error ends the run. `gguf`
-  // is the first file.
-  std::function<Status(const Path& gguf)> accept;
+  // Asked of a result that llama.cpp runs before it is published, such as whether it opens there; its error ends the run.
+  // `model` is the first file.
+  std::function<Status(const Path& model)> accept;
 };
 
 struct EncryptReport {
@@ -60,11 +59,10 @@ struct EncryptReport {
 struct PlannedEncryption {
   Checkpoint checkpoint;
   BoundModel model;
-  FormatKind target;
-  GgufDescription gguf;  // of a GGUF target
+  GgufDescription header;  // see Target::Header
   Plan plan;
   GgufMetadata vocabulary;                  // of the source
-  std::vector<std::string> dropped_fields;  // see DroppedFields
+  std::vector<std::string> dropped_fields;  // see Target::DroppedFields
   std::vector<std::string> warnings;        // for people
 };
 // kInvalidArgument for a checkpoint that is encrypted already.

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <type_traits>
 
 #include "isoveil/crypto/hash.h"
 #include "isoveil/tensor/computed.h"
+#include "isoveil/transform/target.h"
 
 namespace isoveil {
 namespace {
@@ -22,11 +24,13 @@ Result<TensorPlan> PlanTensor(const BoundModel& model, const StoredTensor& store
   return tensor;
 }
 
-std::string ShardName(FormatKind format, size_t index, size_t count) {
-  const std::string extension = format == FormatKind::kGguf ? ".gguf" : ".safetensors";
-  if (count == 1) return "model" + extension;
-  return fmt::format("model-{:05}-of-{:05}{}", index + 1, count, extension);
+std::string ShardName(const Target& target, size_t index, size_t count) {
+  if (count == 1) return fmt::format("model{}", target.extension());
+  return fmt::format("model-{:05}-of-{:05}{}", index + 1, count, target.extension());
 }
+
+// Of the weights in the plan's target.
+const Dialect& DialectOf(const Plan& plan) { return DialectOf(*plan.model->family, plan.target->kind()); }
 
 // The tensors of the target that hold the weights which are not planned yet, in the order of the network.
 std::vector<StoredTensor> UnplannedTensors(const BoundModel& model, const Plan& plan) {
@@ -37,7 +41,7 @@ std::vector<StoredTensor> UnplannedTensors(const BoundModel& model, const Plan& 
     }
   }
   std::vector<StoredTensor> tensors;
-  const Dialect& dialect = DialectOf(*model.family, plan.target);
+  const Dialect& dialect = DialectOf(plan);
   for (const Weight& weight : model.graph.weights()) {
     if (planned.contains(weight.role)) continue;
     tensors.push_back(dialect.Find(weight.role));
@@ -50,7 +54,7 @@ std::vector<StoredTensor> UnplannedTensors(const BoundModel& model, const Plan& 
 Status AddNewTensors(const BoundModel& model, Plan& plan) {
   for (StoredTensor& stored : UnplannedTensors(model, plan)) {
     const DType type = model.slices.at(model.graph.FindWeight(stored.roles.front())->source).slice.type;
-    stored.name = DialectOf(*model.family, plan.target).Prefixed(stored);
+    stored.name = DialectOf(plan).Prefixed(stored);
     ISOVEIL_ASSIGN_OR_RETURN(TensorPlan tensor, PlanTensor(model, stored, type));
     plan.shards.back().tensors.push_back(std::move(tensor));
   }
@@ -62,7 +66,7 @@ Status PlanSameFormat(const BoundModel& model, const Checkpoint& source, Plan& p
   for (const BoundTensor& tensor : model.tensors) by_name[tensor.tensor->info.name] = &tensor;
   const auto shards = source.shards();
   for (size_t i = 0; i < shards.size(); ++i) {
-    ShardPlan shard{ShardName(plan.target, i, shards.size()), {}};
+    ShardPlan shard{ShardName(*plan.target, i, shards.size()), {}};
     for (const TensorInfo& info : shards[i].tensors) {
       const BoundTensor& bound = *by_name.at(info.name);
       if (!bound.dropped.empty()) {
@@ -70,7 +74,7 @@ Status PlanSameFormat(const BoundModel& model, const Checkpoint& source, Plan& p
         continue;
       }
       StoredTensor stored = bound.stored;
-      stored.name = DialectOf(*model.family, plan.target).Prefixed(stored);
+      stored.name = DialectOf(plan).Prefixed(stored);
       ISOVEIL_ASSIGN_OR_RETURN(TensorPlan tensor, PlanTensor(model, stored, info.type));
       shard.tensors.push_back(std::move(tensor));
     }
@@ -79,23 +83,10 @@ Status PlanSameFormat(const BoundModel& model, const Checkpoint& source, Plan& p
   return AddNewTensors(model, plan);
 }
 
-DType TypeInGguf(const BoundModel& model, const Weight& weight) {
-  const DType type = model.slices.at(weight.source).slice.type;
-  const auto& forced = model.family->gguf_f32_roles;
-  const bool vector = weight.shape.size() == 1;
-  if (vector || type == DType::kF64 || std::find(forced.begin(), forced.end(), weight.role) != forced.end()) {
-    return DType::kF32;
-  }
-  return type;
-}
-
-Status PlanToGguf(const BoundModel& model, std::vector<DerivedTensor> derived, Plan& plan) {
-  ShardPlan shard{ShardName(plan.target, 0, 1), {}};
+Status PlanConverted(const BoundModel& model, std::vector<DerivedTensor> derived, Plan& plan) {
+  ShardPlan shard{ShardName(*plan.target, 0, 1), {}};
   for (const StoredTensor& stored : UnplannedTensors(model, plan)) {
-    DType type = TypeInGguf(model, *model.graph.FindWeight(stored.roles.front()));
-    for (const std::string& role : stored.roles) {
-      if (TypeInGguf(model, *model.graph.FindWeight(role)) != type) type = DType::kF32;
-    }
+    ISOVEIL_ASSIGN_OR_RETURN(const DType type, plan.target->TypeOf(model, stored));
     ISOVEIL_ASSIGN_OR_RETURN(TensorPlan tensor, PlanTensor(model, stored, type));
     shard.tensors.push_back(std::move(tensor));
   }
@@ -110,7 +101,49 @@ Status PlanToGguf(const BoundModel& model, std::vector<DerivedTensor> derived, P
   return Ok();
 }
 
+// A hash of values, each with its length or width, so that no two lists of them give the same bytes.
+class PlanHasher {
+ public:
+  template <typename... Values>
+  void Add(const Values&... values) {
+    (AddOne(values), ...);
+  }
+
+  void AddPart(const BoundModel& model, const PartPlan& part) {
+    const Weight& weight = *part.weight;
+    const MatrixSlice& slice = part.target;
+    Add(weight.role, weight.source, weight.gain, weight.plus_matrix, weight.plus_vector, weight.divisor);
+    Add(weight.constant.has_value(), weight.constant.value_or(0));
+    for (const Axis& axis : weight.axes) Add(axis.space, axis.view, axis.copies);
+    Add(slice.type, slice.offset, slice.rows, slice.cols, slice.row_stride, slice.col_stride);
+    const Computation* how = weight.constant ? nullptr : model.slices.at(weight.source).tensor->computed.get();
+    Add(how != nullptr && how->scales, how != nullptr && how->update);
+  }
+
+  std::string Finish() { return Hex(hasher_.Finish()); }
+
+ private:
+  void AddOne(std::string_view text) {
+    AddOne(text.size());
+    hasher_.Update(text);
+  }
+  void AddOne(const std::string& text) { AddOne(std::string_view(text)); }
+  template <typename Number>
+    requires(std::is_arithmetic_v<Number> || std::is_enum_v<Number>)
+  void AddOne(const Number& number) {
+    hasher_.Update(std::as_bytes(std::span(&number, 1)));
+  }
+
+  Hasher hasher_;
+};
+
 }  // namespace
+
+std::vector<TensorInfo> ShardPlan::Infos() const {
+  std::vector<TensorInfo> infos;
+  for (const TensorPlan& tensor : tensors) infos.push_back(tensor.info);
+  return infos;
+}
 
 uint64_t Plan::TotalBytes() const {
   uint64_t total = 0;
@@ -120,22 +153,17 @@ uint64_t Plan::TotalBytes() const {
   return total;
 }
 
-Result<Plan> MakePlan(const BoundModel& model, const Checkpoint& source, FormatKind target,
+Result<Plan> MakePlan(const BoundModel& model, const Checkpoint& source, const Target& target,
                       std::vector<DerivedTensor> derived) {
-  Plan plan{.model = &model, .target = target, .shards = {}, .dropped = {}};
-  if (target == model.format) {
-    ISOVEIL_RETURN_IF_ERROR(PlanSameFormat(model, source, plan));
-  } else if (target == FormatKind::kGguf) {
-    ISOVEIL_RETURN_IF_ERROR(PlanToGguf(model, std::move(derived), plan));
-  } else {
-    return Fail(ErrorCode::kUnsupported, "target format", "a GGUF file cannot become a Hugging Face folder",
-                "encrypt it to GGUF, or start from the Hugging Face folder");
-  }
+  Plan plan{.model = &model, .target = &target, .recode = model.requantize, .shards = {}, .dropped = {}};
+  ISOVEIL_RETURN_IF_ERROR(target.kind() == model.format ? PlanSameFormat(model, source, plan)
+                                                        : PlanConverted(model, std::move(derived), plan));
   return plan;
 }
 
 Result<Plan> Widened(Plan plan) {
-  const Dialect& dialect = DialectOf(*plan.model->family, plan.target);
+  plan.recode = true;
+  const Dialect& dialect = DialectOf(plan);
   for (ShardPlan& shard : plan.shards) {
     for (TensorPlan& tensor : shard.tensors) {
       if (tensor.parts.empty()) continue;
@@ -198,24 +226,25 @@ std::vector<TensorTreatment> DescribeTensors(const Plan& plan) {
   return all;
 }
 
-std::string PlanFingerprint(const Plan& plan, const std::string& key_id, const ModelIdentity& identity,
-                            bool requantize) {
-  Hasher hasher;
-  const auto add = [&](std::string_view text) { hasher.Update(fmt::format("{}:{};", text.size(), text)); };
-  add(key_id);
-  add(Hex(identity));
-  add(ProfileName(plan.model->profile));
-  add(requantize ? "requantize" : "");
+std::string PlanFingerprint(const Plan& plan, const std::string& key_id, const ModelIdentity& identity) {
+  PlanHasher hasher;
+  hasher.Add(std::string_view("plan 2"), key_id, Hex(identity), plan.model->profile, plan.recode, plan.target->kind());
+  const Graph& graph = plan.model->graph;
+  for (const Space& space : graph.spaces()) {
+    hasher.Add(space.label, space.dim, space.rotary_dim, space.heads.value_or(~size_t{0}), space.group.granularity());
+    for (const std::string& move : space.group.MoveNames()) hasher.Add(move);
+  }
+  for (const HeadSet& heads : graph.head_sets()) {
+    hasher.Add(heads.label, heads.kv_heads, heads.queries_per_kv, heads.groups_move, heads.queries_move);
+  }
   for (const ShardPlan& shard : plan.shards) {
-    add(shard.file);
+    hasher.Add(shard.file);
     for (const TensorPlan& tensor : shard.tensors) {
-      add(tensor.info.name);
-      add(DTypeName(tensor.info.type));
-      add(ShapeName(tensor.info.shape));
-      for (const PartPlan& part : tensor.parts) add(DescribePart(*plan.model, *part.weight));
+      hasher.Add(tensor.info.name, tensor.info.type, ShapeName(tensor.info.shape));
+      for (const PartPlan& part : tensor.parts) hasher.AddPart(*plan.model, part);
     }
   }
-  return Hex(hasher.Finish());
+  return hasher.Finish();
 }
 
 }  // namespace isoveil

@@ -1,6 +1,6 @@
 // What an encryption will write: every file, every tensor in it, and what happens to each axis.
 //
-//   ISOVEIL_ASSIGN_OR_RETURN(Plan plan, MakePlan(model, checkpoint, FormatKind::kGguf));
+//   ISOVEIL_ASSIGN_OR_RETURN(Plan plan, MakePlan(model, checkpoint, TargetOf(FormatKind::kGguf)));
 //   for (const ShardPlan& shard : plan.shards) Show(shard);
 //
 // A plan holds names, shapes and places, no weights and nothing of a key: it is what `--dry-run` prints.
@@ -17,6 +17,8 @@
 
 namespace isoveil {
 
+class Target;
+
 // A weight and its place in a target tensor.
 struct PartPlan {
   const Weight* weight;
@@ -32,21 +34,24 @@ struct TensorPlan {
 struct ShardPlan {
   std::string file;  // a standard name: the source's own might tell where the model comes from
   std::vector<TensorPlan> tensors;
+
+  std::vector<TensorInfo> Infos() const;
 };
 
 struct Plan {
   const BoundModel* model = nullptr;
-  FormatKind target = FormatKind::kGguf;
+  const Target* target = nullptr;
+  bool recode = false;  // block formats are decoded, and written anew
   std::vector<ShardPlan> shards;
   std::vector<std::pair<std::string, std::string>> dropped;  // source tensor, why
 
   uint64_t TotalBytes() const;
 };
 
-// Plans a target in the source's own format (same files, same order) or, from Hugging Face, in GGUF (one
-// file; vectors in fp32 as llama.cpp wants them). `derived` are tensors that the target format stores and
-// the source does not. kUnsupported for GGUF to Hugging Face.
-Result<Plan> MakePlan(const BoundModel& model, const Checkpoint& source, FormatKind target,
+// Plans a target in the source's own format (same files, same order) or in another one (one file, in the order of the
+// network). `derived` are tensors that the target format stores and the source does not. kUnsupported where the target
+// takes nothing from the source's format.
+Result<Plan> MakePlan(const BoundModel& model, const Checkpoint& source, const Target& target,
                       std::vector<DerivedTensor> derived = {});
 
 // The same plan with every tensor stored in fp32.
@@ -62,8 +67,8 @@ std::string DescribeAxis(const Graph& graph, const Axis& axis);
 // What a manifest says of every tensor.
 std::vector<TensorTreatment> DescribeTensors(const Plan& plan);
 
-// Identifies everything that determines the written bytes: a resumed run must have the same.
-std::string PlanFingerprint(const Plan& plan, const std::string& key_id, const ModelIdentity& identity,
-                            bool requantize);
+// Identifies everything that determines the written bytes: a resumed run must have the same. A hash of the plan's data,
+// none of its sentences.
+std::string PlanFingerprint(const Plan& plan, const std::string& key_id, const ModelIdentity& identity);
 
 }  // namespace isoveil

@@ -92,7 +92,7 @@ BoundSlice TensorSources::at(std::string_view role) const {
 }
 
 Result<MatrixJobSpec> SpecifyWeight(const TensorSources& sources, const AxisActions& actions, const PartPlan& part,
-                                    bool requantize) {
+                                    bool recode) {
   const Weight& weight = *part.weight;
   const BoundSlice source = sources.at(weight.source);
   const bool matrix = weight.axes.size() == 2;
@@ -106,7 +106,7 @@ Result<MatrixJobSpec> SpecifyWeight(const TensorSources& sources, const AxisActi
                      .col_gain = {},
                      .divisor = {},
                      .addend = {},
-                     .requantize = requantize};
+                     .requantize = recode};
   if (!weight.gain.empty()) spec.col_gain = ReadVector(sources.at(weight.gain));
   if (!weight.divisor.empty()) {
     spec.divisor = ReadVector(sources.at(weight.divisor));

@@ -39,6 +39,6 @@ class TensorSources {
 // The specification of `part`, which must not be constant. kUnsupported if a bias would have to be divided
 // by a zero gain.
 Result<MatrixJobSpec> SpecifyWeight(const TensorSources& sources, const AxisActions& actions, const PartPlan& part,
-                                    bool requantize);
+                                    bool recode);
 
 }  // namespace isoveil

@@ -7,7 +7,6 @@
 
 #include "isoveil/base/mapping_guard.h"
 #include "isoveil/base/parallel.h"
-#include "isoveil/format/safetensors.h"
 #include "isoveil/tensor/computed.h"
 #include "isoveil/transform/journal.h"
 #include "isoveil/transform/quick_hash.h"
@@ -15,26 +14,6 @@
 
 namespace isoveil {
 namespace {
-
-std::vector<TensorInfo> InfosOf(const ShardPlan& shard) {
-  std::vector<TensorInfo> infos;
-  for (const TensorPlan& tensor : shard.tensors) infos.push_back(tensor.info);
-  return infos;
-}
-
-Result<FileLayout> LayOutShard(const Plan& plan, size_t index, const GgufMetadata& gguf) {
-  const std::vector<TensorInfo> infos = InfosOf(plan.shards[index]);
-  if (plan.target == FormatKind::kHuggingFace) return LayOutSafetensors(infos, {{"format", "pt"}});
-  if (plan.shards.size() == 1) return LayOutGguf(gguf, infos);
-  // The first shard of a split carries the metadata; all say which they are.
-  GgufMetadata metadata = index == 0 ? gguf : GgufMetadata();
-  size_t tensors = 0;
-  for (const ShardPlan& shard : plan.shards) tensors += shard.tensors.size();
-  metadata.Set("split.no", static_cast<uint16_t>(index));
-  metadata.Set("split.count", static_cast<uint16_t>(plan.shards.size()));
-  metadata.Set("split.tensors.count", static_cast<int32_t>(tensors));
-  return LayOutGguf(metadata, infos);
-}
 
 // The file of an interrupted run if it has the right size, else a new one.
 Result<OutputFile> OpenShard(const Path& path, uint64_t size) {
@@ -52,7 +31,7 @@ struct OpenedShard {
 Result<std::vector<OpenedShard>> OpenShards(const Plan& plan, const GgufMetadata& gguf, const Path& folder) {
   std::vector<OpenedShard> opened;
   for (size_t i = 0; i < plan.shards.size(); ++i) {
-    ISOVEIL_ASSIGN_OR_RETURN(FileLayout layout, LayOutShard(plan, i, gguf));
+    ISOVEIL_ASSIGN_OR_RETURN(FileLayout layout, plan.target->LayOut(plan, i, gguf));
     ISOVEIL_ASSIGN_OR_RETURN(OutputFile file, OpenShard(folder / plan.shards[i].file, layout.size));
     ISOVEIL_RETURN_IF_ERROR(file.WriteAt(0, std::as_bytes(std::span(layout.header))));
     ISOVEIL_ASSIGN_OR_RETURN(MappedFile written, MappedFile::Open(file.path()));
@@ -180,7 +159,7 @@ class ShardWriter {
                          part.target.offset, write);
     }
     ISOVEIL_ASSIGN_OR_RETURN(MatrixJobSpec spec,
-                             SpecifyWeight(sources, actions_, part, options_.requantize));
+                             SpecifyWeight(sources, actions_, part, plan_.recode));
     ISOVEIL_ASSIGN_OR_RETURN(const MatrixJob job, MatrixJob::Prepare(std::move(spec), scratch_bytes_));
     for (size_t panel = 0; panel < job.n_panels(); ++panel) {
       if (options_.cancel != nullptr && *options_.cancel) {
@@ -242,15 +221,8 @@ Status SyncShards(const Plan& plan, const Path& folder) {
   return Ok();
 }
 
-Status CheckShard(const Path& path, FormatKind format, std::vector<TensorInfo> expected) {
-  std::vector<TensorInfo> found;
-  if (format == FormatKind::kGguf) {
-    ISOVEIL_ASSIGN_OR_RETURN(const GgufFile file, GgufFile::Open(path));
-    for (const TensorView& tensor : file.tensors()) found.push_back(tensor.info);
-  } else {
-    ISOVEIL_ASSIGN_OR_RETURN(const SafetensorsFile file, SafetensorsFile::Open(path));
-    for (const TensorView& tensor : file.tensors()) found.push_back(tensor.info);
-  }
+Status CheckShard(const Path& path, const Target& target, std::vector<TensorInfo> expected) {
+  ISOVEIL_ASSIGN_OR_RETURN(std::vector<TensorInfo> found, target.ReadBack(path));
   const auto by_name = [](const TensorInfo& a, const TensorInfo& b) { return a.name < b.name; };
   std::sort(expected.begin(), expected.end(), by_name);
   std::sort(found.begin(), found.end(), by_name);

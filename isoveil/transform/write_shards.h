@@ -12,14 +12,13 @@
 
 #include "isoveil/base/file.h"
 #include "isoveil/transform/axis_actions.h"
-#include "isoveil/transform/plan.h"
+#include "isoveil/transform/target.h"
 
 namespace isoveil {
 
 struct WriteOptions {
   unsigned threads = 0;
   uint64_t memory = 256 << 20;
-  bool requantize = false;
   const Checkpoint* source = nullptr;  // pages of what was read of it are given back as tensors pass
   std::function<void(uint64_t done, uint64_t total)> progress;
   const std::atomic<bool>* cancel = nullptr;
@@ -45,6 +44,6 @@ Status SyncShards(const Plan& plan, const Path& folder);
 
 // Opens a written shard with its format's reader and compares its tensors; kMismatch names the first
 // difference.
-Status CheckShard(const Path& path, FormatKind format, std::vector<TensorInfo> expected);
+Status CheckShard(const Path& path, const Target& target, std::vector<TensorInfo> expected);
 
 }  // namespace isoveil
