@@ -52,7 +52,7 @@ def test_another_user_serves(place):
 
 
 def test_no_library_lies_in_a_home(place):
-    for program in ("bin/isoveil", "lib/isoveil/llama-server"):
+    for program in ("bin/isoveil", "bin/isoveil-gateway", "lib/isoveil/llama-server"):
         listed = as_nobody("ldd", place / "prefix" / program).stdout
         assert "not found" not in listed and str(pathlib.Path.home()) + "/" not in listed, listed
 

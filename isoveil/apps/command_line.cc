@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iostream>
+#include <new>
 #include <numeric>
-#include <vector>
+#include <string_view>
 
 #include "isoveil/base/result.h"
 
@@ -65,8 +67,37 @@ void NameVariables(CLI::App& command) {
 
 }  // namespace
 
+int RunGuarded(int argc, char** argv, const std::function<int()>& run) {
+  const bool json = std::find(argv, argv + argc, std::string_view("--json")) != argv + argc;
+  try {
+    return run();
+  } catch (const std::bad_alloc&) {
+    return Report({ErrorCode::kNoMemory, "isoveil", "there is not enough memory", "lower --memory or --threads"}, json);
+  } catch (const std::exception& error) {
+    return Report({ErrorCode::kIo, "isoveil", fmt::format("unexpected: {}", error.what()), ""}, json);
+  }
+}
+
+int ParseAndRun(CLI::App& app, const std::vector<Command>& commands, int argc, char** argv) {
+  GiveVariables(app, argc, argv);
+  if (const auto problem = UnknownCommand(app, argc, argv)) {
+    std::cerr << "isoveil: error: " << *problem << "\n";
+    return kExitUsage;
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+  }
+  for (const Command& command : commands) {
+    if (command.app->parsed() || command.app == &app) return command.run();
+  }
+  return kExitUsage;
+}
+
 void GiveVariables(CLI::App& app, int argc, const char* const* argv) {
   CLI::App* command = &app;
+  if (app.get_subcommands([](const CLI::App*) { return true; }).empty()) return NameVariables(app);
   // CLI11 reads the variables of commands that are not run as well, so these get none.
   for (int i = 1; i < argc && command != nullptr; ++i) {
     command = FindCommand(*command, argv[i]);

@@ -35,9 +35,8 @@ int Run(const Options& options) {
 
 }  // namespace
 
-Command AddGateway(CLI::App& parent) {
-  CLI::App* app = parent.add_subcommand("gateway", "Serve OpenAI's API and a chat page before a blind server");
-  app->footer(
+Command GatewayCommand(CLI::App& app) {
+  app.footer(
       "Serve OpenAI's API and a chat page on this machine, before a server that holds the encrypted\n"
       "checkpoint. An application changes its base URL; nothing else. Text, stop strings, tools and names\n"
       "stay here: the server gets token ids, encrypted, and sampling numbers.\n\n"
@@ -45,12 +44,16 @@ Command AddGateway(CLI::App& parent) {
       "Several --upstream share the work, and stand in for each other. A server that runs another model is\n"
       "refused. On other addresses than 127.0.0.1 an API key is required.");
   auto options = std::make_shared<Options>();
-  app->add_option("CLIENT", options->client, "The client folder that `isoveil encrypt` wrote")->required();
-  AddKeyOptions(*app, options->key);
-  AddUpstreamFlags(*app, options->upstreams);
-  AddGatewayFlags(*app, options->gateway);
-  AddJsonOption(*app, options->json);
-  return {app, [options] { return Run(*options); }};
+  app.add_option("CLIENT", options->client, "The client folder that `isoveil encrypt` wrote")->required();
+  AddKeyOptions(app, options->key);
+  AddUpstreamFlags(app, options->upstreams);
+  AddGatewayFlags(app, options->gateway);
+  AddJsonOption(app, options->json);
+  return {&app, [options] { return Run(*options); }};
+}
+
+Command AddGateway(CLI::App& parent) {
+  return GatewayCommand(*parent.add_subcommand("gateway", "Serve OpenAI's API and a chat page before a blind server"));
 }
 
 }  // namespace isoveil

@@ -31,6 +31,9 @@ struct UpstreamFlags {
 };
 void AddUpstreamFlags(CLI::App& app, UpstreamFlags& flags);
 
+// `isoveil gateway`, and all of `isoveil-gateway`: adds the flags to `app`.
+Command GatewayCommand(CLI::App& app);
+
 // SIGINT and SIGTERM wait to be taken by WaitForStop, in every thread that is started later.
 void HoldStopSignals();
 // Returns true when the person or the system wants an end; a second signal then ends the process at once. False when

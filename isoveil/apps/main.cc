@@ -1,10 +1,5 @@
 // isoveil: the command line.
-#include <algorithm>
-#include <exception>
-#include <new>
 #include <string_view>
-
-#include <iostream>
 
 #include "isoveil/apps/cli.h"
 #include "isoveil/apps/command_line.h"
@@ -51,20 +46,7 @@ int RunCommand(int argc, char** argv) {
   const std::vector<Command> commands = {AddUp(app),     AddKeygen(app), AddInspect(app), AddEncrypt(app), AddConvert(app),
                                          AddVerify(app), AddServe(app),  AddGateway(app), AddChat(app),    AddGenerate(app),
                                          AddTokens(app), AddVectors(app), AddPull(app)};
-  GiveVariables(app, argc, argv);
-  if (const auto problem = UnknownCommand(app, argc, argv)) {
-    std::cerr << "isoveil: error: " << *problem << "\n";
-    return kExitUsage;
-  }
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kExitOk : kExitUsage;
-  }
-  for (const Command& command : commands) {
-    if (command.app->parsed()) return command.run();
-  }
-  return kExitUsage;
+  return ParseAndRun(app, commands, argc, argv);
 }
 
 }  // namespace
@@ -77,13 +59,5 @@ int main(int argc, char** argv) {
   if (argc == 2 && argv[1] == std::string_view(kLoadWorkerCommand)) return RunLoadWorker(), kExitOk;
   if (argc == 2 && argv[1] == std::string_view(kScratchKeeperCommand)) return RunScratchKeeper();
   GuardMappings();
-  const bool json = std::find(argv, argv + argc, std::string_view("--json")) != argv + argc;
-  // Errors are values here; what a library throws all the same is still an error with a sentence.
-  try {
-    return RunCommand(argc, argv);
-  } catch (const std::bad_alloc&) {
-    return Report({ErrorCode::kNoMemory, "isoveil", "there is not enough memory", "lower --memory or --threads"}, json);
-  } catch (const std::exception& error) {
-    return Report({ErrorCode::kIo, "isoveil", fmt::format("unexpected: {}", error.what()), ""}, json);
-  }
+  return RunGuarded(argc, argv, [&] { return RunCommand(argc, argv); });
 }
