@@ -28,6 +28,10 @@ REFUSED = {
     "rope_scaling.new_factor": ("llama-width-192", {"rope_scaling": YARN | {"new_factor": 3}}),
     "rope_scaling for a graph without factors": ("qwen2", {"rope_scaling": YARN}),
     "sliding_window": ("llama-gqa", {"sliding_window": 0}),
+    "llama.rope.freq_base beyond a float": ("llama-gqa", {"rope_theta": 1e300}),
+    "llama.attention.layer_norm_rms_epsilon beyond a float": ("llama-gqa", {"rms_norm_eps": 1e39}),
+    "rope_freqs.weight divided by zero": ("llama-width-192", {"rope_scaling": YARN | {"factor": 0}}),
+    "rope_freqs.weight of a negative logarithm": ("llama-width-192", {"rope_scaling": YARN | {"beta_fast": -1}}),
 }
 
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "isoveil/model/families/table.h"
 
@@ -87,6 +88,23 @@ constexpr std::array<std::string_view, 14> kPublicFields = {
     "architectures",      "model_type",     "vocab_size", "torch_dtype", "dtype",       "use_cache",     "initializer_range",
     "attention_dropout",  "hidden_dropout", "embd_pdrop", "attn_pdrop",  "resid_pdrop", "rope_theta",    "tie_word_embeddings"};
 
+// JSON holds numbers that mean nothing here, such as a factor of 0 or a base beyond a float.
+Status CheckFinite(std::string_view name, float number) {
+  if (std::isfinite(number)) return Ok();
+  return Fail(ErrorCode::kFormat, fmt::format("config.json: {}", name), fmt::format("expected a finite number, comes out as {}", number),
+              "the file is damaged or of another kind of model; fetch it again");
+}
+
+Status CheckNumbers(const GgufDescription& gguf) {
+  for (const auto& [key, value] : gguf.metadata) {
+    if (const float* number = std::get_if<float>(&value)) ISOVEIL_RETURN_IF_ERROR(CheckFinite(key, *number));
+  }
+  for (const DerivedTensor& tensor : gguf.derived) {
+    for (const float number : tensor.values) ISOVEIL_RETURN_IF_ERROR(CheckFinite(tensor.role, number));
+  }
+  return Ok();
+}
+
 }  // namespace
 
 std::span<const Family> Families() {
@@ -129,6 +147,7 @@ Result<GgufDescription> ConvertDescription(const Family& family, ConfigReader& c
     else gguf.Set(found.field.gguf, static_cast<float>(std::get<double>(found.value)));
   }
   ISOVEIL_RETURN_IF_ERROR(family.to_gguf(config, n_vocab, gguf));
+  ISOVEIL_RETURN_IF_ERROR(CheckNumbers(gguf));
   // The weights tell the last two.
   config.Keep({"architectures", "model_type", "vocab_size", "tie_word_embeddings"});
   return gguf;

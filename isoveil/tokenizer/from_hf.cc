@@ -5,7 +5,6 @@
 #include <optional>
 #include <unordered_map>
 
-#include "isoveil/tokenizer/hf_tokenizer_files.h"
 #include "isoveil/tokenizer/own_keys.h"
 #include "isoveil/tokenizer/pre_tokenizers.h"
 #include "isoveil/base/token_id.h"
@@ -449,12 +448,16 @@ class Converter {
 }  // namespace
 
 Result<GgufMetadata> VocabularyFromHf(const Path& folder, uint64_t n_vocab) {
-  ISOVEIL_ASSIGN_OR_RETURN(const HfTokenizerFiles source, HfTokenizerFiles::Read(folder));
+  ISOVEIL_ASSIGN_OR_RETURN(const HfTokenizerFiles files, HfTokenizerFiles::Read(folder));
+  return VocabularyFromHf(files, n_vocab);
+}
+
+Result<GgufMetadata> VocabularyFromHf(const HfTokenizerFiles& files, uint64_t n_vocab) {
   try {
-    return Converter(source, n_vocab).Run();
+    return Converter(files, n_vocab).Run();
   } catch (const ordered_json::exception& error) {
     // A field of another type than expected; its text is not quoted.
-    return Malformed(source, "tokenizer",
+    return Malformed(files, "tokenizer",
                      fmt::format("a field has an unexpected type (JSON error {})", error.id));
   }
 }

@@ -39,11 +39,13 @@
 #include "isoveil/base/file.h"
 #include "isoveil/base/result.h"
 #include "isoveil/format/gguf.h"
+#include "isoveil/tokenizer/hf_tokenizer_files.h"
 
 namespace isoveil {
 
 // `n_vocab` is the number of rows of the embedding: ids that the tokenizer does not have become unused
 // tokens with names of their own. kFormat for malformed files, kUnsupported for the above.
 Result<GgufMetadata> VocabularyFromHf(const Path& folder, uint64_t n_vocab);
+Result<GgufMetadata> VocabularyFromHf(const HfTokenizerFiles& files, uint64_t n_vocab);
 
 }  // namespace isoveil

@@ -257,6 +257,13 @@ TEST_F(FromHf, RefusesWhatIsMalformed) {
   EXPECT_FALSE(VocabularyFromHf(folder_, 0));
 }
 
+// Beside tokenizer.json, too, a field may have any type.
+TEST_F(FromHf, ATemplateWithoutANameOfTextIsNone) {
+  Write("tokenizer_config.json",
+        R"({"chat_template": [{"name": 5, "template": "x"}, {"name": ["default"]}, {"name": "default", "template": "{{ messages }}"}]})");
+  EXPECT_EQ(Load(ByteLevel())->chat_template(), "{{ messages }}");
+}
+
 // Objects that are searched for every key would take minutes.
 TEST_F(FromHf, LargeVocabulariesTakeLinearTime) {
   ordered_json tokenizer = ByteLevel();

@@ -7,11 +7,16 @@ namespace {
 
 using nlohmann::ordered_json;
 
-Result<ordered_json> ReadOptional(const Path& path) {
-  if (!FileExists(path)) return ordered_json::object();
-  ISOVEIL_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path));
-  ISOVEIL_ASSIGN_OR_RETURN(ordered_json json, ParseStrictJson(text, path.string()));
-  if (!json.is_object()) return Fail(ErrorCode::kFormat, path.string(), "expected a JSON object");
+constexpr const char* kJinja = "chat_template.jinja";
+constexpr const char* kOptional[] = {"tokenizer_config.json", "special_tokens_map.json", "config.json",
+                                     "generation_config.json", "chat_template.json"};
+
+Result<ordered_json> ParseObject(const HfTokenizerFiles::Texts& texts, const char* name, const Path& folder) {
+  const auto text = texts.find(name);
+  if (text == texts.end()) return ordered_json::object();
+  const std::string where = (folder / name).string();
+  ISOVEIL_ASSIGN_OR_RETURN(ordered_json json, ParseStrictJson(text->second, where));
+  if (!json.is_object()) return Fail(ErrorCode::kFormat, where, "expected a JSON object");
   return json;
 }
 
@@ -20,7 +25,7 @@ std::string TemplateOf(const ordered_json& field) {
   if (field.is_string()) return field.get<std::string>();
   if (field.is_array()) {
     for (const ordered_json& entry : field) {
-      if (entry.is_object() && entry.value("name", "") == "default" && entry.contains("template")) {
+      if (entry.is_object() && entry.contains("name") && entry["name"] == "default" && entry.contains("template")) {
         return TemplateOf(entry["template"]);
       }
     }
@@ -31,25 +36,36 @@ std::string TemplateOf(const ordered_json& field) {
 }  // namespace
 
 Result<HfTokenizerFiles> HfTokenizerFiles::Read(const Path& folder) {
-  HfTokenizerFiles s;
-  s.where = (folder / "tokenizer.json").string();
-  const Result<std::string> text = ReadTextFile(s.where, 256 << 20);
+  const Path path = folder / "tokenizer.json";
+  Result<std::string> text = ReadTextFile(path, 256 << 20);
   if (!text && text.error().code == ErrorCode::kNotFound) {
     return Fail(
-        ErrorCode::kNotFound, s.where, "is missing",
+        ErrorCode::kNotFound, path.string(), "is missing",
         "save the tokenizer with transformers: AutoTokenizer.from_pretrained(...).save_pretrained(...)");
   }
   if (!text) return tl::unexpected(text.error());
-  ISOVEIL_ASSIGN_OR_RETURN(s.tokenizer, ParseStrictJson(*text, s.where));
-  if (!s.tokenizer.is_object()) return Fail(ErrorCode::kFormat, s.where, "expected a JSON object");
-  ISOVEIL_ASSIGN_OR_RETURN(s.config, ReadOptional(folder / "tokenizer_config.json"));
-  ISOVEIL_ASSIGN_OR_RETURN(s.special, ReadOptional(folder / "special_tokens_map.json"));
-  ISOVEIL_ASSIGN_OR_RETURN(s.model, ReadOptional(folder / "config.json"));
-  ISOVEIL_ASSIGN_OR_RETURN(s.generation, ReadOptional(folder / "generation_config.json"));
-  ISOVEIL_ASSIGN_OR_RETURN(const ordered_json template_file, ReadOptional(folder / "chat_template.json"));
+  Texts texts;
+  texts["tokenizer.json"] = *std::move(text);
+  for (const char* name : kOptional) {
+    if (!FileExists(folder / name)) continue;
+    ISOVEIL_ASSIGN_OR_RETURN(texts[name], ReadTextFile(folder / name));
+  }
+  if (auto jinja = ReadTextFile(folder / kJinja, 1 << 20)) texts[kJinja] = *std::move(jinja);
+  return Parse(texts, folder);
+}
+
+Result<HfTokenizerFiles> HfTokenizerFiles::Parse(const Texts& texts, const Path& folder) {
+  HfTokenizerFiles s;
+  s.where = (folder / "tokenizer.json").string();
+  ISOVEIL_ASSIGN_OR_RETURN(s.tokenizer, ParseObject(texts, "tokenizer.json", folder));
+  ISOVEIL_ASSIGN_OR_RETURN(s.config, ParseObject(texts, "tokenizer_config.json", folder));
+  ISOVEIL_ASSIGN_OR_RETURN(s.special, ParseObject(texts, "special_tokens_map.json", folder));
+  ISOVEIL_ASSIGN_OR_RETURN(s.model, ParseObject(texts, "config.json", folder));
+  ISOVEIL_ASSIGN_OR_RETURN(s.generation, ParseObject(texts, "generation_config.json", folder));
+  ISOVEIL_ASSIGN_OR_RETURN(const ordered_json template_file, ParseObject(texts, "chat_template.json", folder));
   if (s.config.contains("chat_template")) s.chat_template = TemplateOf(s.config["chat_template"]);
   if (template_file.contains("chat_template")) s.chat_template = TemplateOf(template_file["chat_template"]);
-  if (const auto jinja = ReadTextFile(folder / "chat_template.jinja", 1 << 20)) s.chat_template = *jinja;
+  if (const auto jinja = texts.find(kJinja); jinja != texts.end()) s.chat_template = jinja->second;
   return s;
 }
 

@@ -3,6 +3,7 @@
 //   ISOVEIL_ASSIGN_OR_RETURN(const HfTokenizerFiles files, HfTokenizerFiles::Read("Llama-3.2-1B"));
 #pragma once
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -23,6 +24,9 @@ struct HfTokenizerFiles {
 
   // kNotFound without tokenizer.json, kFormat for what is no JSON object.
   static Result<HfTokenizerFiles> Read(const Path& folder);
+  // The same from texts, by the names of their files in `folder`.
+  using Texts = std::map<std::string, std::string, std::less<>>;
+  static Result<HfTokenizerFiles> Parse(const Texts& texts, const Path& folder);
 };
 
 }  // namespace isoveil
