@@ -24,7 +24,25 @@ function(isoveil_library name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
   add_library(isoveil_${name} STATIC ${arg_SOURCES})
   add_library(isoveil::${name} ALIAS isoveil_${name})
-  target_link_libraries(isoveil_${name} PUBLIC isoveil_options ${arg_DEPS})
+  # Our warnings and sanitizers are not for those who use what is installed.
+  target_link_libraries(isoveil_${name} PUBLIC $<BUILD_INTERFACE:isoveil_options> ${arg_DEPS})
+  target_compile_features(isoveil_${name} PUBLIC cxx_std_20)
+  set_target_properties(isoveil_${name} PROPERTIES EXPORT_NAME ${name})
+endfunction()
+
+# What find_package(isoveil) offers: the named layers, with their headers and what these need of llama.cpp.
+function(isoveil_install_layers)
+  foreach(layer ${ARGN})
+    install(TARGETS isoveil_${layer} EXPORT isoveil ARCHIVE DESTINATION lib/isoveil INCLUDES DESTINATION include)
+    install(DIRECTORY "${PROJECT_SOURCE_DIR}/isoveil/${layer}" DESTINATION include/isoveil
+      FILES_MATCHING PATTERN "*.h" PATTERN "*_for_test.h" EXCLUDE PATTERN "test_*.h" EXCLUDE)
+  endforeach()
+  install(DIRECTORY "${ISOVEIL_LLAMA_PREFIX}/include/" "${ISOVEIL_LLAMA_PREFIX}/vendor/nlohmann" DESTINATION include/isoveil/llama)
+  install(EXPORT isoveil NAMESPACE isoveil:: DESTINATION lib/cmake/isoveil FILE isoveilTargets.cmake)
+  include(CMakePackageConfigHelpers)
+  write_basic_package_version_file("${PROJECT_BINARY_DIR}/isoveilConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
+  install(FILES "${PROJECT_SOURCE_DIR}/cmake/isoveilConfig.cmake" "${PROJECT_BINARY_DIR}/isoveilConfigVersion.cmake"
+    DESTINATION lib/cmake/isoveil)
 endfunction()
 
 function(isoveil_test name)

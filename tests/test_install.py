@@ -61,3 +61,23 @@ def test_the_program_as_built_needs_only_the_build_folder(isoveil):
     listed = subprocess.run(["ldd", isoveil], capture_output=True, text=True, check=True).stdout
     cache = os.path.expanduser("~/.cache")
     assert cache not in listed, listed
+
+
+def test_another_project_uses_the_client(place, tmp_path):
+    """find_package(isoveil), the public headers and nothing of the source tree: a text as the command line encrypts it."""
+    build = tmp_path / "build"
+    said = subprocess.run(["cmake", "-S", ROOT / "tests/consumer", "-B", build, f"-DCMAKE_PREFIX_PATH={place / 'prefix'}",
+                           "-DCMAKE_BUILD_TYPE=Release"], capture_output=True, text=True)
+    assert said.returncode == 0, said.stdout + said.stderr
+    said = subprocess.run(["cmake", "--build", build], capture_output=True, text=True)
+    assert said.returncode == 0, said.stdout + said.stderr
+    old = ROOT / "tests/vectors/client/version-1"
+    expected = json.loads((old / "expected.json").read_text())
+    key = shutil.copy(old / "my.key", tmp_path)
+    os.chmod(key, 0o600)
+    said = subprocess.run([build / "consumer", old / "client", key, expected["text"]], capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    ids, text = said.stdout.splitlines()
+    assert [int(i) for i in ids.split()] == expected["ids"] and text == expected["text"]
+    said = subprocess.run([build / "consumer", old / "nowhere", key, "x"], capture_output=True, text=True)
+    assert said.returncode == 1 and "nowhere" in said.stderr
