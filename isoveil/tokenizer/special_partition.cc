@@ -10,10 +10,6 @@ constexpr int32_t kNone = -1;
 
 bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-uint64_t EdgeOf(int32_t node, char byte) {
-  return static_cast<uint64_t>(node) << 8 | static_cast<unsigned char>(byte);
-}
-
 // A token where it stands, with the white space that it takes.
 struct Placed {
   size_t begin, end;  // of both
@@ -80,23 +76,38 @@ SpecialPartition::SpecialPartition(std::vector<SpecialToken> tokens) : tokens_(s
   std::sort(tokens_.begin(), tokens_.end(),
             [](const SpecialToken& a, const SpecialToken& b) { return a.text.size() > b.text.size(); });
   shorter_.resize(tokens_.size(), kNone);
+  roots_.fill(kNone);
   // The shortest first, so that each finds those that it begins with.
   for (size_t i = tokens_.size(); i > 0; --i) Insert(static_cast<int32_t>(i - 1));
+}
+
+// Among the nodes from `first` on, the one of a byte.
+int32_t SpecialPartition::Child(int32_t first, char byte) const {
+  while (first != kNone && nodes_[static_cast<size_t>(first)].byte != byte) first = nodes_[static_cast<size_t>(first)].sibling;
+  return first;
+}
+
+int32_t SpecialPartition::ChildOrNew(int32_t parent, char byte) {
+  const auto first = [&]() -> int32_t& {
+    return parent == kNone ? roots_[static_cast<unsigned char>(byte)] : nodes_[static_cast<size_t>(parent)].child;
+  };
+  const int32_t there = Child(first(), byte);
+  if (there != kNone) return there;
+  const auto added = static_cast<int32_t>(nodes_.size());
+  nodes_.push_back({.byte = byte, .sibling = first()});
+  return first() = added;
 }
 
 void SpecialPartition::Insert(int32_t token) {
   const std::string& text = tokens_[static_cast<size_t>(token)].text;
   if (text.empty()) return;
-  begins_[static_cast<unsigned char>(text[0])] = true;
-  int32_t node = 0;
+  int32_t node = kNone;
   for (const char byte : text) {
-    const auto [edge, is_new] = edges_.try_emplace(EdgeOf(node, byte), static_cast<int32_t>(ends_.size()));
-    if (is_new) ends_.push_back(kNone);
-    node = edge->second;
-    const int32_t end = ends_[static_cast<size_t>(node)];
+    node = ChildOrNew(node, byte);
+    const int32_t end = nodes_[static_cast<size_t>(node)].token;
     if (end != kNone) shorter_[static_cast<size_t>(token)] = end;
   }
-  ends_[static_cast<size_t>(node)] = token;
+  nodes_[static_cast<size_t>(node)].token = token;
 }
 
 int32_t SpecialPartition::NextShorter(int32_t token, bool parse_special) const {
@@ -108,15 +119,12 @@ int32_t SpecialPartition::NextShorter(int32_t token, bool parse_special) const {
 
 // The longest token that `text` begins with.
 int32_t SpecialPartition::LongestAt(std::string_view text, bool parse_special) const {
-  if (!begins_[static_cast<unsigned char>(text[0])]) return kNone;
   int32_t longest = kNone;
-  int32_t node = 0;
-  for (const char byte : text) {
-    const auto edge = edges_.find(EdgeOf(node, byte));
-    if (edge == edges_.end()) break;
-    node = edge->second;
-    const int32_t end = ends_[static_cast<size_t>(node)];
-    if (end != kNone && (parse_special || tokens_[static_cast<size_t>(end)].always)) longest = end;
+  int32_t node = roots_[static_cast<unsigned char>(text[0])];
+  for (size_t i = 1; node != kNone; ++i) {
+    const Node& here = nodes_[static_cast<size_t>(node)];
+    if (here.token != kNone && (parse_special || tokens_[static_cast<size_t>(here.token)].always)) longest = here.token;
+    node = i < text.size() ? Child(here.child, text[i]) : kNone;
   }
   return longest;
 }

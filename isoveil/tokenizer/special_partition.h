@@ -16,7 +16,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "isoveil/base/token_id.h"
@@ -55,16 +54,23 @@ class SpecialPartition {
   bool BeginsOne(std::string_view text, bool parse_special) const { return LongestAt(text, parse_special) >= 0; }
 
  private:
+  int32_t Child(int32_t first, char byte) const;
+  int32_t ChildOrNew(int32_t parent, char byte);
   void Insert(int32_t token);
   int32_t LongestAt(std::string_view text, bool parse_special) const;
   int32_t NextShorter(int32_t token, bool parse_special) const;
 
   std::vector<SpecialToken> tokens_;  // longest first
   std::vector<int32_t> shorter_;  // by token: the longest other one that it begins with, or -1
-  // The tree of the texts: from a node and a byte to the next node, and the token that ends at a node, or -1.
-  std::unordered_map<uint64_t, int32_t> edges_;
-  std::vector<int32_t> ends_ = {-1};
-  std::array<bool, 256> begins_{};
+  // The tree of the texts. -1 stands for none.
+  struct Node {
+    char byte;
+    int32_t child = -1;    // the first of the nodes behind it
+    int32_t sibling = -1;  // the next one at the same place
+    int32_t token = -1;    // that ends here
+  };
+  std::vector<Node> nodes_;
+  std::array<int32_t, 256> roots_;  // by the first byte
 };
 
 // The first barrier in [begin, end), or `end`.

@@ -5,23 +5,11 @@
 
 #include "isoveil/tokenizer/nfc.h"
 #include "isoveil/tokenizer/special_partition.h"
+#include "isoveil/tokenizer/utf8.h"
 
 namespace isoveil {
 
 namespace {
-
-// The bytes of the character of white space that `text` begins with, or 0. Unicode's White_Space, in UTF-8.
-size_t SpaceLength(std::string_view text) {
-  if (text.empty()) return 0;
-  if (text[0] == ' ' || (text[0] >= '\t' && text[0] <= '\r')) return 1;
-  constexpr std::array<std::string_view, 19> kSpaces = {
-      "\u0085", "\u00a0", "\u1680", "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005", "\u2006",
-      "\u2007", "\u2008", "\u2009", "\u200a", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000"};
-  for (const std::string_view space : kSpaces) {
-    if (text.starts_with(space)) return space.size();
-  }
-  return 0;
-}
 
 // The bytes of white space that `text` begins with.
 size_t SpaceAtStart(std::string_view text) {

@@ -11,6 +11,7 @@
 // the bytes were cut.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -34,5 +35,8 @@ class Utf8Repair {
 std::string RepairUtf8(std::string_view bytes);
 
 bool IsUtf8(std::string_view text);
+
+// The bytes of the character of white space that `text` begins with, or 0. Unicode's White_Space.
+size_t SpaceLength(std::string_view text);
 
 }  // namespace isoveil

@@ -11,6 +11,7 @@
 #include "isoveil/tokenizer/deep_stack.h"
 #include "isoveil/tokenizer/listed_tokens.h"
 #include "isoveil/tokenizer/llama_runtime.h"
+#include "isoveil/tokenizer/longest_run.h"
 #include "isoveil/tokenizer/own_keys.h"
 #include "isoveil/tokenizer/ranked_merges.h"
 #include "isoveil/tokenizer/sentence_piece.h"
@@ -121,6 +122,7 @@ struct Vocabulary::Impl {
   ModelPtr model;
   const llama_vocab* vocab = nullptr;
   VocabularyKind kind = VocabularyKind::kOther;
+  RunKind run_kind = RunKind::kClasses;
   bool adds_space_prefix = false;
   TextRules rules;
   // One of the two where the kind is kSentencePiece.
@@ -285,6 +287,7 @@ Result<Vocabulary> Vocabulary::FromMetadata(const GgufMetadata& metadata, std::s
   impl->lists_special_tokens = listed.has_value();
   ISOVEIL_RETURN_IF_ERROR(impl->CheckSpecialIds(metadata, where));
   impl->adds_space_prefix = AddsSpacePrefix(metadata, impl->kind);
+  if (const auto name = metadata.GetString("tokenizer.ggml.pre")) impl->run_kind = RunKindOf(*name);
   if (const auto text = metadata.GetString("tokenizer.chat_template")) impl->chat_template = *text;
   impl->ReadPieces();
   impl->ReadSpecialIds(metadata);
@@ -318,9 +321,9 @@ namespace {
 // llama.cpp's splitting takes 650 bytes of stack for every character of a long run, measured with GCC 12; without
 // optimisation or with the address sanitizer's margins it takes several times that.
 #if defined(__SANITIZE_ADDRESS__) || !defined(__OPTIMIZE__)
-constexpr size_t kStackPerByte = 8192;
+constexpr size_t kStackPerCharacter = 8192;
 #else
-constexpr size_t kStackPerByte = 1024;
+constexpr size_t kStackPerCharacter = 1024;
 #endif
 constexpr size_t kShortText = 2048;
 
@@ -365,8 +368,16 @@ Result<std::vector<PlainId>> Vocabulary::Impl::TokenizeText(std::string_view tex
   if (kind != VocabularyKind::kBytePair || text.size() <= kShortText) {
     return CallTokenize(vocab, text, options);
   }
+  const size_t longest = LongestRun(text, run_kind);
+  if (longest > kMostOfOneKind) {
+    return Fail(ErrorCode::kInvalidArgument, "text",
+                fmt::format("expected at most {} letters, digits, signs or spaces side by side, found {}", kMostOfOneKind, longest),
+                "break it with spaces or new lines");
+  }
+  // White space may follow in the same match.
+  const size_t deepest = std::min(text.size(), 2 * longest + kShortText);
   Result<std::vector<PlainId>> ids;
-  ISOVEIL_RETURN_IF_ERROR(RunOnStack(text.size() * kStackPerByte + (size_t{1} << 20),
+  ISOVEIL_RETURN_IF_ERROR(RunOnStack(deepest * kStackPerCharacter + (size_t{1} << 20),
                                      [&] { ids = CallTokenize(vocab, text, options); }));
   return ids;
 }

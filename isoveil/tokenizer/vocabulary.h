@@ -89,10 +89,13 @@ class Vocabulary {
   // The model's own chat template, or empty.
   const std::string& chat_template() const;
 
-  // Some tokenizers need 1 KiB of stack for every byte; it is taken from a thread made for the purpose.
   static constexpr size_t kMaxTextBytes = size_t{16} << 20;
+  // Byte-level tokenizers take up to 1 KiB of stack for every character of the longest run; see longest_run.h. It is
+  // that of a thread made for the purpose.
+  static constexpr size_t kMostOfOneKind = size_t{1} << 18;
 
-  // kInvalidArgument unless `text` is well-formed UTF-8 of at most kMaxTextBytes; kFormat if the vocabulary
+  // kInvalidArgument unless `text` is well-formed UTF-8 of at most kMaxTextBytes, and, for a byte-level tokenizer, its
+  // runs of letters, digits, signs or white space are of at most kMostOfOneKind characters; kFormat if the vocabulary
   // lacks a token for a part of it; kNoMemory. Errors never quote the text.
   Result<std::vector<PlainId>> Tokenize(std::string_view text, TokenizeOptions options = {}) const;
   // The same, with places (ascending) that no special token may lie over, such as where a content spells one.

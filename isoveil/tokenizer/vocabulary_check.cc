@@ -102,6 +102,15 @@ Status CheckTypes(const GgufMetadata& metadata, const std::vector<std::string>& 
   return Ok();
 }
 
+// llama.cpp ends the process at two spaces side by side with this one: it looks for what they merge to, and asserts that
+// no part of a merge holds a space.
+Status CheckPreTokenizer(const GgufMetadata& metadata, const std::string& where) {
+  const auto name = metadata.GetString("tokenizer.ggml.pre");
+  if (!name || *name != "whitespace") return Ok();
+  return Fail(ErrorCode::kUnsupported, where + ": tokenizer.ggml.pre",
+              "llama.cpp cannot split every text with the pre-tokenizer 'whitespace'");
+}
+
 bool IsHexDigit(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f'); }
 
 }  // namespace
@@ -113,6 +122,7 @@ bool IsByteToken(std::string_view text) {
 
 Status CheckVocabularyMetadata(const GgufMetadata& metadata, const std::string& where) {
   ISOVEIL_RETURN_IF_ERROR(CheckModel(metadata, where));
+  ISOVEIL_RETURN_IF_ERROR(CheckPreTokenizer(metadata, where));
   ISOVEIL_ASSIGN_OR_RETURN(const std::vector<std::string> tokens,
                            metadata.GetStrings("tokenizer.ggml.tokens"));
   if (tokens.empty() || tokens.size() > kMaxVocabulary) {

@@ -86,6 +86,7 @@ TEST(VocabularyCheck, ValuesOfAnotherTypeAreRefused) {
   ExpectRefused(With(SmallByteLevel(), "tokenizer.ggml.model", uint32_t{3}), "model");
   ExpectRefused(With(SmallByteLevel(), "tokenizer.ggml.model", std::string("none")), "no text");
   ExpectRefused(With(SmallByteLevel(), "tokenizer.ggml.model", std::string("klingon")), "no rule");
+  ExpectRefused(With(SmallByteLevel(), "tokenizer.ggml.pre", std::string("whitespace")), "pre-tokenizer 'whitespace'");
   ExpectRefused(With(SmallByteLevel(), "tokenizer.ggml.pre", std::string("klingon")),
                 "llama.cpp cannot load");
   ExpectRefused(With(SmallByteLevel(), "tokenizer.ggml.merges", std::string("h e")), "");
