@@ -13,18 +13,28 @@ namespace {
 constexpr uint8_t kLetters = 1, kDigits = 2, kSigns = 4, kSpaces = 8, kPhrase = 16;
 constexpr size_t kClasses = 5;
 
-bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+constexpr bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool IsAscii(char c) { return static_cast<unsigned char>(c) < 0x80; }
 bool IsContinuation(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
 
-uint8_t ClassesOf(std::string_view text) {
-  const char c = text[0];
+constexpr uint8_t ClassesOfAscii(char c) {
   if (c == ' ') return kSpaces | kPhrase;
-  if (SpaceLength(text) > 0) return kSpaces;
-  if (static_cast<unsigned char>(c) >= 0x80) return kLetters | kDigits | kSigns | kPhrase;
+  if (c >= '\t' && c <= '\r') return kSpaces;
   if (IsLetter(c)) return kLetters | kPhrase;
   if (c >= '0' && c <= '9') return kDigits;
   // Some expressions take slashes and new lines behind signs, however they are mixed.
   return c == '/' ? kSigns | kSpaces : kSigns;
+}
+
+constexpr std::array<uint8_t, 128> kAscii = [] {
+  std::array<uint8_t, 128> classes{};
+  for (size_t c = 0; c < classes.size(); ++c) classes[c] = ClassesOfAscii(static_cast<char>(c));
+  return classes;
+}();
+
+uint8_t ClassesOf(std::string_view text) {
+  if (IsAscii(text[0])) return kAscii[static_cast<size_t>(text[0])];
+  return SpaceLength(text) > 0 ? kSpaces : kLetters | kDigits | kSigns | kPhrase;
 }
 
 uint8_t ClassesOf(std::string_view text, RunKind kind) {
@@ -37,6 +47,22 @@ uint8_t ClassesOf(std::string_view text, RunKind kind) {
   return classes;
 }
 
+// The runs of each class that end at some place.
+class Runs {
+ public:
+  void Add(uint8_t classes, size_t n) {
+    for (size_t i = 0; i < kClasses; ++i) {
+      runs_[i] = (classes >> i & 1) != 0 ? runs_[i] + n : 0;
+      longest_ = std::max(longest_, runs_[i]);
+    }
+  }
+  size_t longest() const { return longest_; }
+
+ private:
+  std::array<size_t, kClasses> runs_{};
+  size_t longest_ = 0;
+};
+
 }  // namespace
 
 RunKind RunKindOf(std::string_view pre_tokenizer) {
@@ -46,17 +72,21 @@ RunKind RunKindOf(std::string_view pre_tokenizer) {
 }
 
 size_t LongestRun(std::string_view text, RunKind kind) {
-  size_t longest = 0;
-  std::array<size_t, kClasses> runs{};
+  Runs runs;
+  uint8_t classes = 0;
+  size_t n = 0;  // characters of these classes, so far
   for (; !text.empty(); text.remove_prefix(1)) {
     if (IsContinuation(text[0])) continue;
-    const uint8_t classes = ClassesOf(text, kind);
-    for (size_t i = 0; i < kClasses; ++i) {
-      runs[i] = (classes >> i & 1) != 0 ? runs[i] + 1 : 0;
-      longest = std::max(longest, runs[i]);
+    const uint8_t next = ClassesOf(text, kind);
+    if (next != classes) {
+      runs.Add(classes, n);
+      classes = next;
+      n = 0;
     }
+    ++n;
   }
-  return longest;
+  runs.Add(classes, n);
+  return runs.longest();
 }
 
 }  // namespace isoveil
