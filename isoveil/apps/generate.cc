@@ -2,11 +2,9 @@
 #include <csignal>
 #include <iostream>
 
-#include "isoveil/apps/cli.h"
+#include "isoveil/apps/gateway_run.h"
 #include "isoveil/apps/out_folder.h"
-#include "isoveil/engine/upstream_factory.h"
-#include "isoveil/package/client_folder.h"
-#include "isoveil/tokenizer/detokenizer.h"
+#include "isoveil/gateway/generator.h"
 
 namespace isoveil {
 namespace {
@@ -16,9 +14,9 @@ using nlohmann::ordered_json;
 struct Options {
   std::string client;
   KeyOptions key;
+  UpstreamFlags upstreams;
   std::string prompt;
-  std::string upstream = "http://127.0.0.1:8081";
-  int32_t n = 64;
+  int32_t max_tokens = 64;
   double temperature = 0;
   std::optional<uint32_t> seed;
   bool parse_special = false;
@@ -31,58 +29,31 @@ struct Completion {
   std::vector<WireId> sent;
   std::vector<WireId> received;
   std::string text;
-  GenerateResult result;
+  Outcome outcome;
 };
-
-Result<GenerateRequest> MakeRequest(const Options& options, const ClientFolder& client) {
-  ISOVEIL_ASSIGN_OR_RETURN(
-      const std::vector<PlainId> plain,
-      client.vocabulary.Tokenize(options.prompt,
-                                 {.add_special = true, .parse_special = options.parse_special}));
-  GenerateRequest request;
-  ISOVEIL_ASSIGN_OR_RETURN(request.prompt, client.cipher.Encrypt(plain));
-  request.sampling.max_tokens = options.n;
-  request.sampling.temperature = options.temperature;
-  request.sampling.seed = options.seed;
-  request.sampling.ignore_eos = options.ignore_eos;
-  if (!options.ignore_eos) {
-    ISOVEIL_ASSIGN_OR_RETURN(request.stop_ids,
-                             client.cipher.Encrypt(client.vocabulary.special_ids().end_of_generation));
-  }
-  return request;
-}
 
 Result<Completion> Complete(const Options& options) {
   ISOVEIL_RETURN_IF_ERROR(ExpectPart(options.client, OutPart::kClient));
   ISOVEIL_ASSIGN_OR_RETURN(const RootKey key, OpenKey(options.key));
   ISOVEIL_ASSIGN_OR_RETURN(const ClientFolder client, ClientFolder::OpenText(options.client, key));
-  UpstreamOptions upstream;
-  upstream.url = options.upstream;
-  upstream.n_vocab = static_cast<int64_t>(client.manifest.n_vocab());
-  ISOVEIL_ASSIGN_OR_RETURN(const auto server, OpenUpstream(upstream));
-  ISOVEIL_ASSIGN_OR_RETURN(const GenerateRequest request, MakeRequest(options, client));
-
+  ISOVEIL_ASSIGN_OR_RETURN(const auto pool, OpenPool(options.client, client, options.upstreams));
+  Generation generation;
+  generation.sampling.max_tokens = options.max_tokens;
+  generation.sampling.temperature = options.temperature;
+  generation.sampling.seed = options.seed;
+  generation.sampling.ignore_eos = options.ignore_eos;
+  ISOVEIL_ASSIGN_OR_RETURN(generation.prompt, client.vocabulary.Tokenize(options.prompt, {.add_special = true,
+                                                                                         .parse_special = options.parse_special}));
   Completion completion;
-  completion.sent = request.prompt;
-  if (options.show_wire) std::cerr << "sent     " << ordered_json(request.prompt).dump() << "\n";
-  IncrementalDetokenizer detokenizer(client.vocabulary, {.start = TextStart::kContinuation});
-  Status failed = Ok();
-  const auto show = [&](const std::string& piece) {
-    completion.text += piece;
-    if (!options.json) std::cout << piece << std::flush;
-  };
-  const auto on_token = [&](const GeneratedToken& token) {
-    completion.received.push_back(token.id);
-    const auto plain = client.cipher.Decrypt(token.id);
-    if (!plain) return failed = tl::unexpected(plain.error()), false;
-    const auto piece = detokenizer.Append(*plain);
-    if (!piece) return failed = tl::unexpected(piece.error()), false;
-    show(*piece);
+  ISOVEIL_ASSIGN_OR_RETURN(completion.sent, client.cipher.Encrypt(generation.prompt));
+  if (options.show_wire) std::cerr << "sent     " << ordered_json(completion.sent).dump() << "\n";
+  const auto show = [&](const Piece& piece) {
+    for (const PlainToken& token : piece.tokens) completion.received.push_back(token.wire);
+    completion.text += piece.text;
+    if (!options.json) std::cout << piece.text << std::flush;
     return static_cast<bool>(std::cout);
   };
-  ISOVEIL_ASSIGN_OR_RETURN(completion.result, server->Generate(request, on_token));
-  ISOVEIL_RETURN_IF_ERROR(failed);
-  show(detokenizer.Finish());
+  ISOVEIL_ASSIGN_OR_RETURN(completion.outcome, Generator(client, *pool).Run(generation, show));
   if (options.show_wire) std::cerr << "\nreceived " << ordered_json(completion.received).dump() << "\n";
   return completion;
 }
@@ -92,7 +63,7 @@ int Run(const Options& options) {
   const Result<Completion> completion = Complete(options);
   if (!completion) return Report(completion.error(), options.json);
   return Print({{"text", completion->text},
-                {"finish_reason", FinishReasonName(completion->result.finish)},
+                {"finish_reason", FinishReasonName(completion->outcome.finish)},
                 {"prompt_tokens", completion->sent.size()},
                 {"completion_tokens", completion->received.size()},
                 {"wire", {{"sent", completion->sent}, {"received", completion->received}}}},
@@ -111,8 +82,10 @@ Command AddGenerate(CLI::App& parent) {
   app->add_option("CLIENT", options->client, "The client folder that `isoveil encrypt` wrote")->required();
   app->add_option("PROMPT", options->prompt, "The text to complete")->required();
   AddKeyOptions(*app, options->key);
-  app->add_option("--upstream", options->upstream, "URL of the llama-server")->capture_default_str();
-  app->add_option("-n,--max-tokens", options->n, "Most tokens to generate")->capture_default_str();
+  AddUpstreamFlags(*app, options->upstreams);
+  app->add_option("-n,--max-tokens", options->max_tokens, "Most tokens to generate")
+      ->check(CLI::Range(1, 1 << 24))
+      ->capture_default_str();
   app->add_option("--temperature", options->temperature, "0 is greedy")->capture_default_str();
   app->add_option("--seed", options->seed, "Seed of the sampling");
   app->add_flag("--parse-special", options->parse_special,

@@ -163,8 +163,8 @@ Result<Comparison> CompareRerounded(Evaluator& wide, const Model& model, const P
     ISOVEIL_RETURN_IF_ERROR(Reround(path, stored, {.types = types, .degrees = degrees}));
     ISOVEIL_ASSIGN_OR_RETURN(LlamaEvaluator other, LlamaEvaluator::Load(path, options));
     ISOVEIL_ASSIGN_OR_RETURN(samples.emplace_back(), CompareLogits(wide, other, texts));
-    std::error_code gone;  // the disk holds one of them at a time; what stays goes with the scratch folder
-    std::filesystem::remove_all(scratch / name, gone);
+    std::error_code ignored;  // the disk holds one of them at a time; what stays goes with the scratch folder
+    std::filesystem::remove_all(scratch / name, ignored);
   }
   return Largest(samples);
 }
