@@ -159,6 +159,10 @@ def serving_up(program, model, folder, *args, own_names=False):
         process.stdout.close()
 
 
+def n_vocab_of(manifest):
+    return next(space["dim"] for space in manifest["spaces"] if space["label"] == "vocab")
+
+
 class Blind:
     """The model llama-chat, plain and encrypted: folders and, once asked for, servers that all tests share."""
 
@@ -171,7 +175,7 @@ class Blind:
         assert done.returncode == 0, done.stderr
         self.plain_model = folder / "plain/model.gguf"
         self.manifest = json.loads((self.client / "manifest.json").read_text())
-        self.n_vocab = next(space["dim"] for space in self.manifest["spaces"] if space["label"] == "vocab")
+        self.n_vocab = n_vocab_of(self.manifest)
         self.permutation = runner.permutation(self.out, self.n_vocab)
 
     @functools.cached_property

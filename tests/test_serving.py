@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import STORIES, post, serving
+from conftest import STORIES, n_vocab_of, post, serving
 
 
 def plain_greedy(llama, model, ids, n):
@@ -95,7 +95,7 @@ def test_the_server_stops_on_encrypted_end_ids(runner, llama, model_folder, tmp_
     out = tmp_path / "out"
     runner.encrypt(model_folder("llama-gqa"), out, "--to", "gguf")
     manifest = json.loads((out / "client/manifest.json").read_text())
-    permutation = runner.permutation(out, manifest["n_vocab"])
+    permutation = runner.permutation(out, n_vocab_of(manifest))
     assert len(manifest["end_of_generation"]) == 2
     with serving(llama / "llama-server", out / "server/model.gguf") as url:
         for plain_id in manifest["end_of_generation"]:
