@@ -39,6 +39,11 @@ def gpt2(width=48, layers=2, heads=4, dtype="F32", shards=1, prefix="transformer
     return dict(locals(), kind="gpt2", chat=False)
 
 
+# Not in MODELS either: as many weights as the largest mixtures of experts have tensors.
+MANY = {"llama-many-weights": llama(width=2, layers=4090, heads=1, kv_heads=1, ffn=2, biases="qkv", regex=QWEN2, tied=False,
+                                    hf_class="Qwen2ForCausalLM", model_type="qwen2")}
+
+
 def bert(width=48, layers=2, heads=4, ffn=112, dtype="F64", prefix="", pooler=True):
     """An encoder; not in MODELS, whose tests are about logits."""
     return dict(locals(), kind="bert", chat=False, regex=None, padding=3, shards=1)
@@ -219,7 +224,7 @@ def prefer_whole_characters(tensors, t):
 
 
 def make(name, folder):
-    c = (MODELS | ENCODERS)[name]
+    c = (MODELS | ENCODERS | MANY)[name]
     folder.mkdir(parents=True)
     rng = np.random.default_rng(sum(map(ord, name)))
     t = tokenizer(c["regex"], c["chat"])

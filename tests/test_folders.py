@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import subprocess
 
@@ -208,6 +209,17 @@ def test_dry_run_writes_nothing(runner, model_folder, tmp_path):
     assert "O1" in tensors["transformer.h.0.attn.c_attn.weight"]["treatment"][0]
     assert "lm_head.weight" in tensors
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("target", [[], ["--to", "gguf"]])
+def test_fifty_thousand_weights_are_planned_in_seconds(runner, model_folder, target):
+    """A look through all weights for each of them took half a minute of a processor; a second it takes is mostly JSON."""
+    folder = model_folder("llama-many-weights")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    plan = runner.run("encrypt", folder, "--dry-run", *target)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert sum(len(shard["tensors"]) for shard in plan["shards"]) > 49000
+    assert after.ru_utime - before.ru_utime < 5
 
 
 def test_no_error_or_log_shows_the_prompt(runner, model_folder, tmp_path):
