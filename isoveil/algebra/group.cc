@@ -1,15 +1,19 @@
 #include "isoveil/algebra/group.h"
 
 #include <algorithm>
-#include <array>
 #include <iterator>
+#include <numeric>
+#include <set>
 #include <string_view>
 #include <utility>
 
 namespace isoveil {
 namespace {
 
-constexpr std::array<std::pair<Group, std::string_view>, 11> kNamed = {{
+using NamedGroup = std::pair<Group, std::string_view>;
+
+const std::vector<NamedGroup>& NamedGroups() {
+  static const std::vector<NamedGroup> kNamed = {
     {Group::General(), "GL"},
     {Group::Orthogonal(), "O"},
     {Group::OrthogonalFixingOnes(), "O1"},
@@ -23,7 +27,12 @@ constexpr std::array<std::pair<Group, std::string_view>, 11> kNamed = {{
     {Group::Of(Move::kPermute, Move::kSign, Move::kPowerOfTwo, Move::kPairSign, Move::kQuarterTurn,
                Move::kPairPowerOfTwo),
      "SignedPerm x powers of two"},
-}};
+  };
+  return kNamed;
+}
+
+constexpr uint32_t kMixing =
+    static_cast<uint32_t>(Move::kMixOnes) | static_cast<uint32_t>(Move::kMix) | static_cast<uint32_t>(Move::kShear);
 
 struct NamedMove {
   Move move;
@@ -48,11 +57,26 @@ constexpr NamedMove kMoves[] = {
 
 }  // namespace
 
+// The partitions of both, less those that others imply: minimal elements of a partial order, so that it does not matter in which
+// order groups meet.
+Group Meet(const Group& a, const Group& b) {
+  Group meet(a.moves_ & b.moves_);
+  meet.granularity_ = std::lcm(a.granularity_, b.granularity_);
+  std::set<Partition> all(a.partitions_.begin(), a.partitions_.end());
+  all.insert(b.partitions_.begin(), b.partitions_.end());
+  for (const Partition& partition : all) {
+    const auto implies = [&](const Partition& other) { return other.Implies(partition); };
+    if (std::none_of(all.begin(), all.end(), implies)) meet.partitions_.push_back(partition);
+  }
+  if (!meet.partitions_.empty()) meet.moves_ &= ~kMixing;
+  return meet;
+}
+
 std::string Group::Name() const {
-  const std::string runs = granularity_ > 1 ? "/" + std::to_string(granularity_) : "";
-  Group fine = *this;
-  fine.granularity_ = 1;
-  for (const auto& [group, name] : kNamed) {
+  std::string runs = granularity_ > 1 ? "/" + std::to_string(granularity_) : "";
+  for (const Partition& partition : partitions_) runs += (partition == partitions_.front() ? " in " : " and ") + partition.Name();
+  const Group fine(moves_);
+  for (const auto& [group, name] : NamedGroups()) {
     if (group == fine) return std::string(name) + runs;
   }
   std::string list;
@@ -70,7 +94,8 @@ std::vector<std::string> Group::MoveNames() const {
   return names;
 }
 
-std::optional<Group> Group::FromMoveNames(std::span<const std::string> names, uint64_t granularity) {
+std::optional<Group> Group::FromMoveNames(std::span<const std::string> names, uint64_t granularity,
+                                          std::vector<Partition> partitions) {
   if (granularity == 0) return std::nullopt;
   Group group = Trivial();
   for (const std::string& name : names) {
@@ -79,7 +104,8 @@ std::optional<Group> Group::FromMoveNames(std::span<const std::string> names, ui
     group.moves_ |= static_cast<uint32_t>(move->move);
   }
   group.granularity_ = granularity;
-  return group;
+  group.partitions_ = std::move(partitions);
+  return Meet(group, group);
 }
 
 }  // namespace isoveil

@@ -19,16 +19,20 @@
 //   RopeScalars per RoPE pair: a turn by any angle and a positive scale; pairs stay where they are
 //   PairSigns   per RoPE pair: a sign (QK-norm)
 //
+// A partition (partition.h) takes away the permutations that do not keep it and all mixing; a group may have several.
+//
 // Some meets and why they are right: O and Mono meet in SignedPerm; O1 and Mono meet in Perm, because
 // a monomial matrix that fixes the ones vector is a permutation; O and MonoPos meet in Perm.
 #pragma once
 
 #include <cstdint>
-#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "isoveil/algebra/partition.h"
 
 namespace isoveil {
 
@@ -55,76 +59,82 @@ class Group {
  public:
   // A group from single moves, for rules that no named group describes.
   template <typename... Moves>
-  static constexpr Group Of(Moves... moves) {
+  static Group Of(Moves... moves) {
     return Group((0U | ... | static_cast<uint32_t>(moves)));
   }
 
-  static constexpr Group General() { return Group(0xfff); }
-  static constexpr Group Orthogonal() {
+  static Group General() { return Group(0xfff); }
+  static Group Orthogonal() {
     return Of(Move::kPermute, Move::kSign, Move::kMixOnes, Move::kMix, Move::kPairSign, Move::kQuarterTurn,
               Move::kTurn);
   }
-  static constexpr Group OrthogonalFixingOnes() { return Of(Move::kPermute, Move::kMixOnes); }
-  static constexpr Group Monomial() {
+  static Group OrthogonalFixingOnes() { return Of(Move::kPermute, Move::kMixOnes); }
+  static Group Monomial() {
     return Of(Move::kPermute, Move::kSign, Move::kPowerOfTwo, Move::kScale, Move::kPairSign,
               Move::kQuarterTurn, Move::kPairPowerOfTwo, Move::kPairScale);
   }
-  static constexpr Group PositiveMonomial() {
+  static Group PositiveMonomial() {
     return Of(Move::kPermute, Move::kPowerOfTwo, Move::kScale, Move::kPairPowerOfTwo, Move::kPairScale);
   }
-  static constexpr Group SignedPermutation() {
+  static Group SignedPermutation() {
     return Of(Move::kPermute, Move::kSign, Move::kPairSign, Move::kQuarterTurn);
   }
-  static constexpr Group Permutation() { return Of(Move::kPermute); }
-  static constexpr Group RopeScalars() {
+  static Group Permutation() { return Of(Move::kPermute); }
+  static Group RopeScalars() {
     return Of(Move::kPairSign, Move::kQuarterTurn, Move::kTurn, Move::kPairPowerOfTwo, Move::kPairScale);
   }
-  static constexpr Group PairSigns() { return Of(Move::kPairSign); }
-  static constexpr Group Trivial() { return Group(0); }
+  static Group PairSigns() { return Of(Move::kPairSign); }
+  static Group Trivial() { return Group(0); }
 
   // Permutations that move whole runs of `granularity` coordinates: what a block format allows on its
   // packed axis when blocks are to stay bit-identical.
-  static constexpr Group BlockPermutation(uint64_t granularity) {
+  static Group BlockPermutation(uint64_t granularity) {
     Group group = Permutation();
     group.granularity_ = granularity;
     return group;
   }
 
+  // Permutations that keep the blocks of a partition of the space together. Mixing across them is none of them.
+  static Group Keeping(Partition partition) {
+    Group group = Permutation();
+    group.partitions_.push_back(std::move(partition));
+    return group;
+  }
+
   // All the moves that a profile draws.
-  static constexpr Group AllowedBy(Profile profile) {
+  static Group AllowedBy(Profile profile) {
     if (profile == Profile::kRotated) return General();
     return Of(Move::kPermute, Move::kSign, Move::kPowerOfTwo, Move::kPairSign, Move::kQuarterTurn,
               Move::kPairPowerOfTwo);
   }
 
-  constexpr bool Has(Move move) const { return (moves_ & static_cast<uint32_t>(move)) != 0; }
+  bool Has(Move move) const { return (moves_ & static_cast<uint32_t>(move)) != 0; }
   // Coordinates move in whole runs of this length; 1 unless blocks must stay whole.
-  constexpr uint64_t granularity() const { return granularity_; }
+  uint64_t granularity() const { return granularity_; }
+  // What permutations keep together, sorted, without what others imply; empty for most spaces.
+  const std::vector<Partition>& partitions() const { return partitions_; }
   // True when every element of this group is an element of `other`.
-  constexpr bool IsSubgroupOf(Group other) const { return Meet(*this, other) == *this; }
+  bool IsSubgroupOf(const Group& other) const { return Meet(*this, other) == *this; }
 
-  friend constexpr Group Meet(Group a, Group b) {
-    Group meet(a.moves_ & b.moves_);
-    meet.granularity_ = std::lcm(a.granularity_, b.granularity_);
-    return meet;
-  }
-  friend constexpr bool operator==(Group, Group) = default;
+  friend Group Meet(const Group& a, const Group& b);
+  friend bool operator==(const Group&, const Group&) = default;
 
-  // The moves one by one, for files: "permute", "sign"; with granularity() they are the whole group.
+  // The moves one by one, for files: "permute", "sign"; with granularity() and partitions() they are the whole
+  // group.
   std::vector<std::string> MoveNames() const;
   // Nothing if a name is unknown or the granularity is zero.
-  static std::optional<Group> FromMoveNames(std::span<const std::string> names, uint64_t granularity);
+  static std::optional<Group> FromMoveNames(std::span<const std::string> names, uint64_t granularity,
+                                            std::vector<Partition> partitions = {});
 
   // The name in the symmetry table, or the list of moves: "O", "SignedPerm", "Perm/256", "{Sign}".
   std::string Name() const;
 
  private:
-  explicit constexpr Group(uint32_t moves) : moves_(moves) {}
+  explicit Group(uint32_t moves) : moves_(moves) {}
 
   uint32_t moves_;
   uint64_t granularity_ = 1;
+  std::vector<Partition> partitions_;
 };
-
-constexpr Group Meet(Group a, Group b);
 
 }  // namespace isoveil

@@ -120,10 +120,33 @@ Action DrawFixingOnes(uint64_t dim, KeyStream& stream) {
   return Action::FromStages(dim, std::move(stages));
 }
 
-Action DrawMonomial(Group group, uint64_t dim, KeyStream& stream) {
+// Blocks change places, and each is permuted inside.
+std::vector<uint32_t> DrawMovedBlocks(uint64_t n, uint64_t block, uint64_t run, KeyStream& stream) {
+  std::vector<uint32_t> source;
+  for (const uint32_t from : DrawPermutation(n / block, stream)) {
+    for (const uint32_t i : DrawPermutation(block, stream, run)) source.push_back(static_cast<uint32_t>(from * block + i));
+  }
+  return source;
+}
+
+// The runs that lie whole in a cell are permuted there; a run that is cut stays.
+std::vector<uint32_t> DrawInCells(uint64_t n, const std::vector<uint64_t>& ends, uint64_t run, KeyStream& stream) {
+  std::vector<uint32_t> source(n);
+  std::iota(source.begin(), source.end(), 0U);
+  uint64_t begin = 0;
+  for (const uint64_t end : ends) {
+    const uint64_t first = (begin + run - 1) / run * run;
+    const uint64_t n_runs = end > first ? (end - first) / run : 0;
+    const std::vector<uint32_t> inside = DrawPermutation(n_runs * run, stream, run);
+    for (uint64_t i = 0; i < inside.size(); ++i) source[first + i] = static_cast<uint32_t>(first + inside[i]);
+    begin = end;
+  }
+  return source;
+}
+
+Action DrawMonomial(const Group& group, uint64_t dim, KeyStream& stream) {
   std::vector<ActionStage> stages;
-  if (group.Has(Move::kPermute))
-    stages.emplace_back(GatherStage{DrawPermutation(dim, stream, group.granularity())});
+  if (group.Has(Move::kPermute)) stages.emplace_back(GatherStage{DrawPermutation(group, dim, stream)});
   if (group.Has(Move::kSign)) stages.emplace_back(DrawSigns(dim, stream));
   if (group.Has(Move::kScale) || group.Has(Move::kPowerOfTwo)) {
     ScaleStage scale;
@@ -141,7 +164,7 @@ struct Scalar {
   double im;
 };
 
-Scalar DrawScalar(Group group, KeyStream& stream) {
+Scalar DrawScalar(const Group& group, KeyStream& stream) {
   Scalar z{1, 0};
   if (group.Has(Move::kTurn)) {
     const double angle = 2 * std::numbers::pi * stream.Unit();
@@ -175,7 +198,17 @@ std::vector<uint32_t> DrawPermutation(uint64_t n, KeyStream& stream, uint64_t gr
   return source;
 }
 
-Action Draw(Group group, uint64_t dim, KeyStream& stream) {
+std::vector<uint32_t> DrawPermutation(const Group& group, uint64_t n, KeyStream& stream) {
+  const auto& partitions = group.partitions();
+  const uint64_t run = group.granularity();
+  if (partitions.empty()) return DrawPermutation(n, stream, run);
+  const uint64_t block = partitions.front().BlockLength();
+  const bool blocks_move = partitions.size() == 1 && partitions.front().blocks == Partition::Blocks::kMove;
+  return blocks_move && block > 0 && block % run == 0 ? DrawMovedBlocks(n, block, run, stream)
+                                                      : DrawInCells(n, CommonRefinement(partitions), run, stream);
+}
+
+Action Draw(const Group& group, uint64_t dim, KeyStream& stream) {
   if (group.Has(Move::kMix) && group.Has(Move::kShear)) return DrawDense(dim, stream);
   if (group.Has(Move::kMix)) return Action::FromStages(dim, DrawStructured(dim, dim, stream));
   if (group.Has(Move::kMixOnes)) return DrawFixingOnes(dim, stream);
@@ -188,7 +221,7 @@ Action DrawSpace(const SpaceRecord& space, const ModelKey& key) {
   return Draw(space.group, space.dim, stream);
 }
 
-Action DrawRopeHead(Group group, const RopeLayout& layout, KeyStream& stream) {
+Action DrawRopeHead(const Group& group, const RopeLayout& layout, KeyStream& stream) {
   const uint64_t dim = layout.head_dim;
   PairStage pairs{std::vector<uint32_t>(dim), std::vector<double>(dim, 1.0), std::vector<double>(dim, 0.0)};
   std::iota(pairs.partner.begin(), pairs.partner.end(), 0U);

@@ -33,8 +33,12 @@ namespace isoveil {
 // A uniform permutation of n by Fisher and Yates; runs of `granularity`, a divisor of n, stay together.
 std::vector<uint32_t> DrawPermutation(uint64_t n, KeyStream& stream, uint64_t granularity = 1);
 
+// One of a group's permutations of n coordinates: runs of its granularity stay together and its partitions are kept. Uniform
+// without a partition or with one whose equal blocks move; with others cells of their common refinement are shuffled inside.
+std::vector<uint32_t> DrawPermutation(const Group& group, uint64_t n, KeyStream& stream);
+
 // `dim` is a multiple of group.granularity(); dense draws are meant for heads, dim <= 1024.
-Action Draw(Group group, uint64_t dim, KeyStream& stream);
+Action Draw(const Group& group, uint64_t dim, KeyStream& stream);
 
 // The element of a space that is not an attention head's, from the stream of its label; the identity where the group is
 // trivial. Weights and ports draw alike from the same record.
@@ -42,6 +46,6 @@ Action DrawSpace(const SpaceRecord& space, const ModelKey& key);
 
 // An element for one attention head: complex scalars on the rotary pairs as the pair moves of the group
 // allow, Draw on the other coordinates. The same stream gives the same scalars in every layout.
-Action DrawRopeHead(Group group, const RopeLayout& layout, KeyStream& stream);
+Action DrawRopeHead(const Group& group, const RopeLayout& layout, KeyStream& stream);
 
 }  // namespace isoveil

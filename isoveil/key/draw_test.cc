@@ -6,6 +6,8 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <set>
+#include <utility>
 
 namespace isoveil {
 namespace {
@@ -199,7 +201,7 @@ TEST_P(OrthogonalDims, DrawFixesOnes) {
 TEST_P(OrthogonalDims, DrawSpreadsEveryCoordinateOverAll) {
   const uint64_t n = GetParam();
   if (n < 32) return;  // too few entries for the moments below
-  for (const Group group : {Group::Orthogonal(), Group::OrthogonalFixingOnes()}) {
+  for (const Group& group : {Group::Orthogonal(), Group::OrthogonalFixingOnes()}) {
     SCOPED_TRACE(group.Name());
     const std::vector<double> m = Matrix(DrawWith(group, n));
     const auto dim = static_cast<double>(n);
@@ -269,7 +271,7 @@ TEST(Draw, GeneralDrawsAreWellConditioned) {
 TEST(Draw, GeneralDrawIsNotOrthogonal) { EXPECT_GT(FarFromOrthogonal(DrawWith(Group::General(), 16)), 0.1); }
 
 TEST(Draw, InverseUndoesEveryDraw) {
-  for (const Group group :
+  for (const Group& group :
        {Group::General(), Group::Orthogonal(), Group::OrthogonalFixingOnes(), Group::Monomial()}) {
     const Action action = DrawWith(group, 96);
     const std::vector<double> m = Matrix(Compose(action.Inverse(), action));
@@ -382,6 +384,45 @@ TEST(DrawRopeHead, TrivialGroupGivesTheIdentity) {
   for (const uint64_t rotary_dim : {16, 8, 0}) {
     EXPECT_TRUE(DrawRope(Group::Trivial(), {16, rotary_dim, kPairings[0]}).IsIdentity());
   }
+}
+
+// A permutation keeps a partition if every block's image is a block: the same one where blocks stay.
+bool Keeps(const std::vector<uint32_t>& source, const Partition& partition) {
+  std::map<uint64_t, uint64_t> begins;  // of each end
+  uint64_t begin = 0;
+  for (const uint64_t end : partition.ends) begins[end] = std::exchange(begin, end);
+  for (const auto& [end, first] : begins) {
+    std::vector<uint32_t> from(source.begin() + static_cast<std::ptrdiff_t>(first), source.begin() + static_cast<std::ptrdiff_t>(end));
+    std::sort(from.begin(), from.end());
+    const bool consecutive = from.back() - from.front() + 1 == from.size();
+    const auto block = begins.find(from.back() + 1);
+    if (!consecutive || block == begins.end() || block->second != from.front()) return false;
+    if (partition.blocks == Partition::Blocks::kStay && block->first != end) return false;
+  }
+  return true;
+}
+
+TEST(Draw, PermutationsKeepEveryPartition) {
+  using Blocks = Partition::Blocks;
+  const Partition groups = Partition::Uniform(1920, 60, Blocks::kMove), seam{.ends = {1280, 1920}}, ragged{.ends = {7, 100, 1920}};
+  const std::vector<std::vector<Partition>> cases = {
+      {groups}, {seam}, {groups, seam}, {Partition::Uniform(1920, 10, Blocks::kStay), groups}, {ragged, groups, seam}};
+  for (const uint64_t run : {1, 4, 20}) {
+    for (const auto& partitions : cases) {
+      Group group = Group::BlockPermutation(run);
+      for (const Partition& partition : partitions) group = Meet(group, Group::Keeping(partition));
+      KeyStream stream = Stream(11);
+      const std::vector<uint32_t> source = DrawPermutation(group, 1920, stream);
+      EXPECT_EQ(std::set(source.begin(), source.end()).size(), 1920u);
+      for (const Partition& partition : partitions) EXPECT_TRUE(Keeps(source, partition)) << group.Name();
+      for (uint64_t i = 0; i < 1920; ++i) EXPECT_EQ(source[i] % run, i % run) << group.Name();
+      // Cells of 10 hold no whole run of 20.
+      EXPECT_TRUE(run > 4 || !std::is_sorted(source.begin(), source.end())) << group.Name();
+    }
+  }
+  // The check can fail: a permutation of all keeps none of them.
+  KeyStream stream = Stream(11);
+  EXPECT_FALSE(Keeps(DrawPermutation(1920, stream), groups));
 }
 
 }  // namespace

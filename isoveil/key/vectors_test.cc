@@ -99,6 +99,18 @@ TEST(KeyVectors, Permutations) {
   }
 }
 
+TEST(KeyVectors, Partitions) {
+  for (const json& c : Vectors("partitions.json")) {
+    KeyStream stream = StreamOf(c);
+    Group group = Meet(Group::Permutation(), Group::BlockPermutation(c.at("granularity")));
+    for (const json& p : c.at("partitions")) {
+      const auto how = p.at("blocks_move").get<bool>() ? Partition::Blocks::kMove : Partition::Blocks::kStay;
+      group = Meet(group, Group::Keeping({.ends = p.at("ends").get<std::vector<uint64_t>>(), .blocks = how}));
+    }
+    EXPECT_EQ(DrawPermutation(group, c.at("n"), stream), c.at("source").get<std::vector<uint32_t>>()) << c.at("label");
+  }
+}
+
 TEST(KeyVectors, Monomials) {
   for (const json& c : Vectors("monomials.json")) {
     SCOPED_TRACE(c.dump());

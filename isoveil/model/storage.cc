@@ -4,9 +4,10 @@
 namespace isoveil {
 namespace {
 
-constexpr Group kWithoutPowers =
-    Group::Of(Move::kPermute, Move::kSign, Move::kScale, Move::kMixOnes, Move::kMix, Move::kShear,
-              Move::kPairSign, Move::kQuarterTurn, Move::kTurn, Move::kPairScale);
+Group WithoutPowers() {
+  return Group::Of(Move::kPermute, Move::kSign, Move::kScale, Move::kMixOnes, Move::kMix, Move::kShear, Move::kPairSign,
+                   Move::kQuarterTurn, Move::kTurn, Move::kPairScale);
+}
 
 // Whole rows of blocks may change places on every axis but the last, whose coordinates are packed.
 void NarrowToBlocks(const Axis& axis, bool packed, uint64_t block, Graph& graph) {
@@ -31,7 +32,7 @@ void NarrowToBlocks(const Axis& axis, bool packed, uint64_t block, Graph& graph)
 }  // namespace
 
 void NarrowToUnscaled(Graph& graph) {
-  for (SpaceId id = 0; id < graph.spaces().size(); ++id) graph.Narrow(id, kWithoutPowers);
+  for (SpaceId id = 0; id < graph.spaces().size(); ++id) graph.Narrow(id, WithoutPowers());
 }
 
 void NarrowToStorage(const Weight& weight, DType type, Graph& graph) {
@@ -43,7 +44,7 @@ void NarrowToStorage(const Weight& weight, DType type, Graph& graph) {
   }
   if (type != DType::kF16) return;
   // Half floats have five exponent bits: a power of two could push a small weight into the subnormals.
-  for (const Axis& axis : weight.axes) graph.Narrow(axis.space, kWithoutPowers);
+  for (const Axis& axis : weight.axes) graph.Narrow(axis.space, WithoutPowers());
 }
 
 }  // namespace isoveil

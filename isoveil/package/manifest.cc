@@ -55,7 +55,12 @@ ordered_json DrawnJson(const std::vector<DrawnSpace>& drawn) {
 ordered_json SpacesJson(const std::vector<SpaceRecord>& spaces) {
   ordered_json list = ordered_json::array();
   for (const SpaceRecord& s : spaces) {
-    list.push_back({{"label", s.label}, {"dim", s.dim}, {"moves", s.group.MoveNames()}, {"granularity", s.group.granularity()}});
+    ordered_json space = {
+        {"label", s.label}, {"dim", s.dim}, {"moves", s.group.MoveNames()}, {"granularity", s.group.granularity()}};
+    for (const Partition& p : s.group.partitions()) {
+      space["partitions"].push_back({{"ends", p.ends}, {"blocks_move", p.blocks == Partition::Blocks::kMove}});
+    }
+    list.push_back(std::move(space));
   }
   return list;
 }
@@ -93,7 +98,15 @@ Result<SpaceRecord> ReadSpace(const ordered_json& json) {
   }
   const auto moves = json.at("moves").get<std::vector<std::string>>();
   const uint64_t granularity = Whole(json.at("granularity"));
-  const std::optional<Group> group = Group::FromMoveNames(moves, granularity);
+  std::vector<Partition> partitions;
+  for (const auto& p : json.value("partitions", ordered_json::array())) {
+    const auto how = p.at("blocks_move").get<bool>() ? Partition::Blocks::kMove : Partition::Blocks::kStay;
+    partitions.push_back({.ends = ShapeOf(p.at("ends")), .blocks = how});
+    if (!partitions.back().Covers(space.dim)) {
+      return Fail(ErrorCode::kFormat, where, fmt::format("has a partition whose ends do not ascend to {}", space.dim));
+    }
+  }
+  const std::optional<Group> group = Group::FromMoveNames(moves, granularity, std::move(partitions));
   if (!group) return Fail(ErrorCode::kUnsupported, where, "is moved in a way that is unknown here", "use the version that wrote it");
   if (space.dim % granularity != 0) {
     return Fail(ErrorCode::kFormat, where, fmt::format("{} coordinates are no whole number of runs of {}", space.dim, granularity));

@@ -53,6 +53,8 @@ TEST(Manifest, PortsAndSpacesAreWhatTheyWere) {
   Manifest manifest = Whole();
   manifest.ports.spaces.push_back({"residual", 64, Meet(Group::SignedPermutation(), Group::BlockPermutation(32))});
   manifest.ports.list.push_back({"last_hidden_state", PortKind::kVectors, "residual"});
+  manifest.ports.spaces.push_back({"channels", 12, Group::Keeping({.ends = {4, 12}})});
+  manifest.ports.list.push_back({"latents", PortKind::kVectors, "channels"});
   const auto read = Manifest::Parse(manifest.ToJson(), "m");
   ASSERT_TRUE(read) << read.error().Message();
   EXPECT_EQ(read->ports, manifest.ports);
@@ -66,6 +68,13 @@ TEST(Manifest, SpacesOfPortsAreSound) {
   EXPECT_EQ(ProblemOf(With("\"granularity\": 1", "\"granularity\": 0")), "m: space 'vocab': is moved in a way that is unknown here");
   EXPECT_EQ(ProblemOf(With("\"label\": \"vocab\"", "\"label\": \"words\"")),
             "m: port 'input_ids': lies in a space 'vocab' that is not listed");
+}
+
+TEST(Manifest, PartitionsCoverTheirSpace) {
+  for (const char* ends : {"[]", "[4, 4, 100]", "[50]", "[50, 101]"}) {
+    const std::string partition = fmt::format("\"granularity\": 1, \"partitions\": [{{\"ends\": {}, \"blocks_move\": false}}]", ends);
+    EXPECT_EQ(ProblemOf(With("\"granularity\": 1", partition)), "m: space 'vocab': has a partition whose ends do not ascend to 100") << ends;
+  }
 }
 
 TEST(Manifest, VersionOneHadThePortsOfText) {

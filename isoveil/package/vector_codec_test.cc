@@ -24,7 +24,7 @@ std::vector<double> Waves(uint64_t n) {
 TEST(VectorCodec, DecryptIsTheInverseOfTheActionThatWeightsFollow) {
   const Group groups[] = {Group::Permutation(), Group::SignedPermutation(), Group::AllowedBy(Profile::kExact),
                           Group::Orthogonal(), Group::OrthogonalFixingOnes(), Group::Monomial(), Group::Trivial()};
-  for (const Group group : groups) {
+  for (const Group& group : groups) {
     const SpaceRecord space{"residual", 48, group};
     const VectorCodec codec = *VectorCodec::Derive(Key(std::byte{3}), space);
     const std::vector<double> plain = Waves(48);

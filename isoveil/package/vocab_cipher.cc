@@ -54,7 +54,7 @@ Result<VocabCipher> VocabCipher::Derive(const ModelKey& key, const SpaceRecord& 
     return FromPermutation(std::move(unmoved));
   }
   KeyStream stream = key.Stream(vocab.label);
-  return FromPermutation(DrawPermutation(vocab.dim, stream, runs_of));
+  return FromPermutation(DrawPermutation(vocab.group, vocab.dim, stream));
 }
 
 Result<VocabCipher> VocabCipher::FromPermutation(std::vector<uint32_t> source) {

@@ -233,6 +233,10 @@ std::string PlanFingerprint(const Plan& plan, const std::string& key_id, const M
   for (const Space& space : graph.spaces()) {
     hasher.Add(space.label, space.dim, space.rotary_dim, space.heads.value_or(~size_t{0}), space.group.granularity());
     for (const std::string& move : space.group.MoveNames()) hasher.Add(move);
+    for (const Partition& partition : space.group.partitions()) {
+      hasher.Add(partition.blocks, partition.ends.size());
+      for (const uint64_t end : partition.ends) hasher.Add(end);
+    }
   }
   for (const HeadSet& heads : graph.head_sets()) {
     hasher.Add(heads.label, heads.kv_heads, heads.queries_per_kv, heads.groups_move, heads.queries_move);

@@ -1,4 +1,4 @@
-"""Writes vectors.json and the dense cases of mixings.json: the derivation of docs/keys.md in plain Python, sharing no
+"""Writes vectors.json, partitions.json and the dense cases of mixings.json: the derivation of docs/keys.md in plain Python, sharing no
 code with Isoveil. The other files here are kept as they are: what they pin must never change.
 
     python3 tests/vectors/key/make_vectors.py
@@ -78,6 +78,25 @@ class Stream:
         y = [scale * math.fsum(a * (i + 1) for i, a in enumerate(row)) for scale, row in zip(s, q2)]
         return [math.fsum(a * b for a, b in zip(row, y)) for row in q1]
 
+    def runs(self, n: int, g: int) -> list:
+        return [e * g + i for e in self.permutation(n // g) for i in range(g)]
+
+    def partitioned(self, n: int, g: int, partitions: list) -> list:
+        """Section 3, with partitions {"ends": [...], "blocks_move": bool}."""
+        if len(partitions) == 1 and partitions[0]["blocks_move"]:
+            ends = partitions[0]["ends"]
+            lengths = {b - a for a, b in zip([0] + ends, ends)}
+            if len(lengths) == 1 and min(lengths) % g == 0:
+                block = min(lengths)
+                return [start * block + i for start in self.permutation(n // block) for i in self.runs(block, g)]
+        source, begin = list(range(n)), 0
+        for end in sorted({end for p in partitions for end in p["ends"]}):
+            first = -(-begin // g) * g
+            count = max(0, end - first) // g * g
+            source[first:first + count] = [first + i for i in self.runs(count, g)]
+            begin = end
+        return source
+
     def permutation(self, n: int) -> list:
         p = list(range(n))
         for i in range(n, 1, -1):
@@ -107,6 +126,24 @@ def vector(seed: int, label: str, n: int) -> dict:
 
 vectors = [vector(1, "vocab", 50), vector(2, "residual", 64), vector(3, "layer.12.vo", 7), vector(4, "layer.0.heads", 300)]
 pathlib.Path(__file__).with_name("vectors.json").write_text(json.dumps(vectors, indent=1) + "\n")
+
+
+
+def partition_case(seed: int, n: int, g: int, *partitions: dict) -> dict:
+    root, identity = hashlib.sha256(b"root %d" % seed).digest(), hashlib.sha256(b"identity %d" % seed).digest()
+    label = f"partition {seed}"
+    source = Stream(root, identity, label.encode()).partitioned(n, g, list(partitions))
+    return {"root": root.hex(), "identity": identity.hex(), "label": label, "n": n, "granularity": g, "partitions": partitions,
+            "source": source}
+
+
+uniform = lambda n, block, move: {"ends": list(range(block, n + 1, block)), "blocks_move": move}
+cases = [partition_case(1, 40, 1, uniform(40, 10, True)), partition_case(2, 40, 1, uniform(40, 10, False)),
+         partition_case(3, 60, 5, uniform(60, 15, True)), partition_case(4, 60, 4, uniform(60, 10, True)),
+         partition_case(5, 60, 1, uniform(60, 20, True), {"ends": [32, 60], "blocks_move": False}),
+         partition_case(6, 24, 1, {"ends": [1, 2, 24], "blocks_move": True})]
+lines = ",\n".join(json.dumps(case) for case in cases)
+pathlib.Path(__file__).with_name("partitions.json").write_text(f"[\n{lines}\n]\n")
 
 mixings_path = pathlib.Path(__file__).with_name("mixings.json")
 mixings = json.loads(mixings_path.read_text())
