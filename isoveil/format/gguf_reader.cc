@@ -6,7 +6,7 @@
 #include "isoveil/format/gguf.h"
 #include "isoveil/format/gguf_wire.h"
 #include "isoveil/format/lfs.h"
-#include "isoveil/format/utf8.h"
+#include "isoveil/base/utf8.h"
 
 namespace isoveil {
 namespace {

@@ -5,7 +5,7 @@
 #include "isoveil/base/checked.h"
 #include "isoveil/format/gguf.h"
 #include "isoveil/format/gguf_wire.h"
-#include "isoveil/format/utf8.h"
+#include "isoveil/base/utf8.h"
 
 namespace isoveil {
 namespace {

@@ -2,7 +2,7 @@
 
 #include "isoveil/base/strict_json.h"
 #include "isoveil/format/safetensors_header.h"
-#include "isoveil/format/utf8.h"
+#include "isoveil/base/utf8.h"
 
 namespace isoveil {
 namespace {

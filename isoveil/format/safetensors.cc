@@ -8,7 +8,7 @@
 #include "isoveil/base/checked.h"
 #include "isoveil/format/lfs.h"
 #include "isoveil/format/safetensors_header.h"
-#include "isoveil/format/utf8.h"
+#include "isoveil/base/utf8.h"
 
 namespace isoveil {
 namespace {

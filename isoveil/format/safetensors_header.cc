@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "isoveil/format/utf8.h"
+#include "isoveil/base/utf8.h"
 
 namespace isoveil {
 namespace {

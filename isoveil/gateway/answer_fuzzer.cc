@@ -1,6 +1,6 @@
 // An answer, as it arrives: two bytes choose a template and the length of pieces. What a client puts together from the
 // deltas is the message, and the parser does not read more than its budget.
-#include "isoveil/tokenizer/utf8.h"
+#include "isoveil/base/utf8.h"
 #include "isoveil/gateway/message_builder.h"
 #include "isoveil/tokenizer/test_vocabularies.h"
 #include "tests/fuzz/require.h"

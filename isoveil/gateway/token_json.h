@@ -3,7 +3,7 @@
 
 #include "isoveil/gateway/fields.h"
 #include "isoveil/gateway/generator.h"
-#include "isoveil/tokenizer/utf8.h"
+#include "isoveil/base/utf8.h"
 
 namespace isoveil {
 

@@ -16,7 +16,7 @@
 
 #include <string>
 
-#include "isoveil/tokenizer/utf8.h"
+#include "isoveil/base/utf8.h"
 #include "isoveil/tokenizer/vocabulary.h"
 
 namespace isoveil {

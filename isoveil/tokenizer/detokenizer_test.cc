@@ -6,7 +6,7 @@
 #include <random>
 
 #include "isoveil/tokenizer/test_vocabularies.h"
-#include "isoveil/tokenizer/utf8.h"
+#include "isoveil/base/utf8.h"
 
 namespace isoveil {
 namespace {

@@ -4,7 +4,7 @@
 #include <array>
 #include <cstdint>
 
-#include "isoveil/tokenizer/utf8.h"
+#include "isoveil/base/utf8.h"
 
 namespace isoveil {
 namespace {

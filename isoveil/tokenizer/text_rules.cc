@@ -5,7 +5,7 @@
 
 #include "isoveil/tokenizer/nfc.h"
 #include "isoveil/tokenizer/special_partition.h"
-#include "isoveil/tokenizer/utf8.h"
+#include "isoveil/base/utf8.h"
 
 namespace isoveil {
 

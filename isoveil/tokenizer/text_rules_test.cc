@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "isoveil/tokenizer/nfc.h"
-#include "isoveil/tokenizer/utf8.h"
+#include "isoveil/base/utf8.h"
 
 namespace isoveil {
 namespace {

@@ -17,7 +17,7 @@
 #include "isoveil/tokenizer/sentence_piece.h"
 #include "isoveil/tokenizer/text_rules.h"
 #include "isoveil/tokenizer/special_partition.h"
-#include "isoveil/tokenizer/utf8.h"
+#include "isoveil/base/utf8.h"
 #include "isoveil/tokenizer/vocabulary_check.h"
 
 namespace isoveil {

@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "isoveil/tokenizer/utf8.h"
+#include "isoveil/base/utf8.h"
 #include "isoveil/tokenizer/vocabulary.h"
 #include "tests/fuzz/require.h"
 

@@ -1,4 +1,4 @@
-#include "isoveil/format/utf8.h"
+#include "isoveil/base/utf8.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "isoveil/tokenizer/utf8.h"
+#include "isoveil/base/utf8.h"
 
 #include <array>
 #include <cstddef>
@@ -88,6 +88,18 @@ bool IsUtf8(std::string_view text) {
     const Step step = NextCharacter(text);
     if (!step.whole) return false;
     text.remove_prefix(step.length);
+  }
+  return true;
+}
+
+bool IsCleanName(std::string_view name, size_t max_bytes) {
+  if (name.empty() || name.size() > max_bytes) return false;
+  while (!name.empty()) {
+    const Step step = NextCharacter(name);
+    const auto first = static_cast<uint8_t>(name[0]);
+    const bool control = first < 0x20 || first == 0x7f || (first == 0xc2 && name.size() > 1 && static_cast<uint8_t>(name[1]) < 0xa0);
+    if (!step.whole || control) return false;
+    name.remove_prefix(step.length);
   }
   return true;
 }

@@ -1,4 +1,4 @@
-// Bytes to well-formed UTF-8, in one piece or as they arrive.
+// UTF-8, for all layers: bytes repaired, in one piece or as they arrive, and texts and names checked.
 //
 //   Utf8Repair repair;
 //   std::string out;
@@ -35,6 +35,9 @@ class Utf8Repair {
 std::string RepairUtf8(std::string_view bytes);
 
 bool IsUtf8(std::string_view text);
+
+// Names in files: 1 to `max_bytes` bytes of UTF-8 without control characters.
+bool IsCleanName(std::string_view name, size_t max_bytes);
 
 // The bytes of the character of white space that `text` begins with, or 0. Unicode's White_Space.
 size_t SpaceLength(std::string_view text);
