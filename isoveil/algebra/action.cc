@@ -164,17 +164,16 @@ DenseStage InverseOf(const DenseStage& stage, bool transposed) {
 }
 
 ActionStage InverseStage(const ActionStage& stage) {
-  return std::visit(
-      Overloaded{[](const GatherStage& s) -> ActionStage { return InverseOf(s); },
-                 [](const ScaleStage& s) -> ActionStage { return InverseOf(s); },
-                 [](const PairStage& s) -> ActionStage { return InverseOf(s, false); },
-                 [](const DenseStage& s) -> ActionStage { return InverseOf(s, false); },
-                 [](const HadamardStage& s) -> ActionStage { return s; },
-                 [](const OddFactorStage& s) -> ActionStage {
-                   return OddFactorStage{s.factor, s.run, s.covered, Transposed(s.matrix, s.factor)};
-                 },
-                 [](const OnesReflectionStage& s) -> ActionStage { return s; }},
-      stage);
+  return std::visit(Overloaded{[](const GatherStage& s) -> ActionStage { return InverseOf(s); },
+                               [](const ScaleStage& s) -> ActionStage { return InverseOf(s); },
+                               [](const PairStage& s) -> ActionStage { return InverseOf(s, false); },
+                               [](const DenseStage& s) -> ActionStage { return InverseOf(s, false); },
+                               [](const HadamardStage& s) -> ActionStage { return s; },
+                               [](const OddFactorStage& s) -> ActionStage {
+                                 return OddFactorStage{s.factor, s.run, s.covered, Transposed(s.matrix, s.factor)};
+                               },
+                               [](const OnesReflectionStage& s) -> ActionStage { return s; }},
+                    stage);
 }
 
 // Orthogonal stages are their own inverse transposes.
@@ -201,14 +200,13 @@ uint64_t SmallestBlock(uint64_t dim, const Partner& partner) {
 uint64_t BlockOf(const ActionStage& stage, uint64_t dim) {
   const auto runs = [&](uint64_t run) { return dim % run == 0 ? run : dim; };
   return std::visit(
-      Overloaded{
-          [&](const GatherStage& s) { return SmallestBlock(dim, [&](uint64_t i) { return s.source[i]; }); },
-          [](const ScaleStage&) { return uint64_t{1}; },
-          [&](const PairStage& s) { return SmallestBlock(dim, [&](uint64_t i) { return s.partner[i]; }); },
-          [](const DenseStage& s) { return s.block; },
-          [&](const HadamardStage& s) { return runs(uint64_t{1} << s.log2_run); },
-          [&](const OddFactorStage& s) { return runs(s.factor * s.run); },
-          [&](const OnesReflectionStage&) { return dim; }},
+      Overloaded{[&](const GatherStage& s) { return SmallestBlock(dim, [&](uint64_t i) { return s.source[i]; }); },
+                 [](const ScaleStage&) { return uint64_t{1}; },
+                 [&](const PairStage& s) { return SmallestBlock(dim, [&](uint64_t i) { return s.partner[i]; }); },
+                 [](const DenseStage& s) { return s.block; },
+                 [&](const HadamardStage& s) { return runs(uint64_t{1} << s.log2_run); },
+                 [&](const OddFactorStage& s) { return runs(s.factor * s.run); },
+                 [&](const OnesReflectionStage&) { return dim; }},
       stage);
 }
 
@@ -240,11 +238,9 @@ ActionStage SideBySide(std::span<const Action> parts, size_t i) {
     const auto append = [](std::vector<double>& to, const std::vector<double>& from) {
       to.insert(to.end(), from.begin(), from.end());
     };
-    if (auto* gather = std::get_if<GatherStage>(&sum))
-      shift(gather->source, std::get<GatherStage>(stage).source);
+    if (auto* gather = std::get_if<GatherStage>(&sum)) shift(gather->source, std::get<GatherStage>(stage).source);
     if (auto* scale = std::get_if<ScaleStage>(&sum)) append(scale->scale, std::get<ScaleStage>(stage).scale);
-    if (auto* dense = std::get_if<DenseStage>(&sum))
-      append(dense->matrices, std::get<DenseStage>(stage).matrices);
+    if (auto* dense = std::get_if<DenseStage>(&sum)) append(dense->matrices, std::get<DenseStage>(stage).matrices);
     if (auto* pair = std::get_if<PairStage>(&sum)) {
       shift(pair->partner, std::get<PairStage>(stage).partner);
       append(pair->a, std::get<PairStage>(stage).a);
@@ -268,8 +264,7 @@ std::vector<double> MatrixOf(const Action& action) {
 // Any parts of one dimension, as dense blocks; of several dimensions, as one dense block.
 Action DenseSum(std::span<const Action> parts, uint64_t dim) {
   const uint64_t block = parts.front().dim();
-  const bool alike =
-      std::all_of(parts.begin(), parts.end(), [&](const Action& p) { return p.dim() == block; });
+  const bool alike = std::all_of(parts.begin(), parts.end(), [&](const Action& p) { return p.dim() == block; });
   if (alike) {
     DenseStage dense{block, {}};
     for (const Action& part : parts) {

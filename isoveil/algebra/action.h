@@ -69,8 +69,8 @@ struct OddFactorStage {
 // v = ones/sqrt(n) - e_0. Its own inverse. The identity for n = 1.
 struct OnesReflectionStage {};
 
-using ActionStage = std::variant<GatherStage, ScaleStage, PairStage, DenseStage, HadamardStage,
-                                 OddFactorStage, OnesReflectionStage>;
+using ActionStage =
+    std::variant<GatherStage, ScaleStage, PairStage, DenseStage, HadamardStage, OddFactorStage, OnesReflectionStage>;
 
 // A monomial action in one step: out[i] = scale[i] * in[source[i]].
 struct Monomial {
@@ -121,8 +121,7 @@ class Action {
   // The same for the coordinates [begin, begin + count) alone, a whole number of blocks of a `rest`
   // from SplitLeadingGather; `panel` points at coordinate `begin`.
   template <typename T>
-  void ApplyRange(uint64_t begin, uint64_t count, T* panel, size_t lanes, size_t stride,
-                  std::vector<T>& scratch) const;
+  void ApplyRange(uint64_t begin, uint64_t count, T* panel, size_t lanes, size_t stride, std::vector<T>& scratch) const;
 
   // What the action is, for plans: "permutation", "signed permutation", "structured orthogonal", ...
   std::string Describe() const;

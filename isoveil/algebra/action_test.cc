@@ -87,7 +87,8 @@ Matrix DefinitionOf(const ActionStage& stage, uint64_t n) {
     for (uint64_t i = 0; i < odd->covered; ++i) {
       m[i * n + i] = 0;
       for (uint64_t f = 0; f < odd->factor; ++f) {
-        m[i * n + i / group * group + f * odd->run + i % odd->run] = odd->matrix[i % group / odd->run * odd->factor + f];
+        m[i * n + i / group * group + f * odd->run + i % odd->run] =
+            odd->matrix[i % group / odd->run * odd->factor + f];
       }
     }
   } else if (n > 1) {
@@ -140,7 +141,8 @@ ActionStage RandomStage(uint64_t n, Rng& rng) {
       const uint64_t block = n % 4 == 0 ? 4 : n % 3 == 0 ? 3 : 1;
       DenseStage s{block, std::vector<double>(n * block)};
       for (uint64_t i = 0; i < n; ++i) {
-        for (uint64_t j = 0; j < block; ++j) s.matrices[i * block + j] = Real(rng, -0.3, 0.3) + (i % block == j ? 1.5 : 0);
+        for (uint64_t j = 0; j < block; ++j)
+          s.matrices[i * block + j] = Real(rng, -0.3, 0.3) + (i % block == j ? 1.5 : 0);
       }
       return s;
     }

@@ -20,9 +20,7 @@ struct Panel {
 
   T* line(uint64_t coordinate) const { return data + (coordinate - begin) * stride; }
   // How many of the first `covered` coordinates of the space lie in the panel.
-  uint64_t CoveredHere(uint64_t covered) const {
-    return covered <= begin ? 0 : std::min(covered - begin, count);
-  }
+  uint64_t CoveredHere(uint64_t covered) const { return covered <= begin ? 0 : std::min(covered - begin, count); }
 };
 
 template <typename T>

@@ -14,19 +14,19 @@ using NamedGroup = std::pair<Group, std::string_view>;
 
 const std::vector<NamedGroup>& NamedGroups() {
   static const std::vector<NamedGroup> kNamed = {
-    {Group::General(), "GL"},
-    {Group::Orthogonal(), "O"},
-    {Group::OrthogonalFixingOnes(), "O1"},
-    {Group::Monomial(), "Mono"},
-    {Group::PositiveMonomial(), "MonoPos"},
-    {Group::SignedPermutation(), "SignedPerm"},
-    {Group::Permutation(), "Perm"},
-    {Group::RopeScalars(), "RopeScalars"},
-    {Group::PairSigns(), "PairSigns"},
-    {Group::Trivial(), "trivial"},
-    {Group::Of(Move::kPermute, Move::kSign, Move::kPowerOfTwo, Move::kPairSign, Move::kQuarterTurn,
-               Move::kPairPowerOfTwo),
-     "SignedPerm x powers of two"},
+      {Group::General(), "GL"},
+      {Group::Orthogonal(), "O"},
+      {Group::OrthogonalFixingOnes(), "O1"},
+      {Group::Monomial(), "Mono"},
+      {Group::PositiveMonomial(), "MonoPos"},
+      {Group::SignedPermutation(), "SignedPerm"},
+      {Group::Permutation(), "Perm"},
+      {Group::RopeScalars(), "RopeScalars"},
+      {Group::PairSigns(), "PairSigns"},
+      {Group::Trivial(), "trivial"},
+      {Group::Of(Move::kPermute, Move::kSign, Move::kPowerOfTwo, Move::kPairSign, Move::kQuarterTurn,
+                 Move::kPairPowerOfTwo),
+       "SignedPerm x powers of two"},
   };
   return kNamed;
 }
@@ -57,8 +57,8 @@ constexpr NamedMove kMoves[] = {
 
 }  // namespace
 
-// The partitions of both, less those that others imply: minimal elements of a partial order, so that it does not matter in which
-// order groups meet.
+// The partitions of both, less those that others imply: minimal elements of a partial order, so that it does not matter
+// in which order groups meet.
 Group Meet(const Group& a, const Group& b) {
   Group meet(a.moves_ & b.moves_);
   meet.granularity_ = std::lcm(a.granularity_, b.granularity_);
@@ -74,7 +74,8 @@ Group Meet(const Group& a, const Group& b) {
 
 std::string Group::Name() const {
   std::string runs = granularity_ > 1 ? "/" + std::to_string(granularity_) : "";
-  for (const Partition& partition : partitions_) runs += (partition == partitions_.front() ? " in " : " and ") + partition.Name();
+  for (const Partition& partition : partitions_)
+    runs += (partition == partitions_.front() ? " in " : " and ") + partition.Name();
   const Group fine(moves_);
   for (const auto& [group, name] : NamedGroups()) {
     if (group == fine) return std::string(name) + runs;
@@ -99,7 +100,8 @@ std::optional<Group> Group::FromMoveNames(std::span<const std::string> names, ui
   if (granularity == 0) return std::nullopt;
   Group group = Trivial();
   for (const std::string& name : names) {
-    const auto* move = std::find_if(std::begin(kMoves), std::end(kMoves), [&](const NamedMove& m) { return m.name == name; });
+    const auto* move =
+        std::find_if(std::begin(kMoves), std::end(kMoves), [&](const NamedMove& m) { return m.name == name; });
     if (move == std::end(kMoves)) return std::nullopt;
     group.moves_ |= static_cast<uint32_t>(move->move);
   }

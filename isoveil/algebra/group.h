@@ -70,15 +70,13 @@ class Group {
   }
   static Group OrthogonalFixingOnes() { return Of(Move::kPermute, Move::kMixOnes); }
   static Group Monomial() {
-    return Of(Move::kPermute, Move::kSign, Move::kPowerOfTwo, Move::kScale, Move::kPairSign,
-              Move::kQuarterTurn, Move::kPairPowerOfTwo, Move::kPairScale);
+    return Of(Move::kPermute, Move::kSign, Move::kPowerOfTwo, Move::kScale, Move::kPairSign, Move::kQuarterTurn,
+              Move::kPairPowerOfTwo, Move::kPairScale);
   }
   static Group PositiveMonomial() {
     return Of(Move::kPermute, Move::kPowerOfTwo, Move::kScale, Move::kPairPowerOfTwo, Move::kPairScale);
   }
-  static Group SignedPermutation() {
-    return Of(Move::kPermute, Move::kSign, Move::kPairSign, Move::kQuarterTurn);
-  }
+  static Group SignedPermutation() { return Of(Move::kPermute, Move::kSign, Move::kPairSign, Move::kQuarterTurn); }
   static Group Permutation() { return Of(Move::kPermute); }
   static Group RopeScalars() {
     return Of(Move::kPairSign, Move::kQuarterTurn, Move::kTurn, Move::kPairPowerOfTwo, Move::kPairScale);

@@ -60,7 +60,8 @@ TEST(GroupTest, PartitionsMeetInAllThatNoOtherImplies) {
   const Partition moving = Partition::Uniform(24, 6, Partition::Blocks::kMove);
   const Partition fine = Partition::Uniform(24, 3, Partition::Blocks::kStay);
   const Partition seam{.ends = {10, 24}};
-  EXPECT_EQ(Meet(Group::Keeping(moving), Group::Keeping(fine)), Group::Keeping(fine)) << "fixed blocks fix what they make up";
+  EXPECT_EQ(Meet(Group::Keeping(moving), Group::Keeping(fine)), Group::Keeping(fine))
+      << "fixed blocks fix what they make up";
   EXPECT_EQ(Meet(Group::Keeping(moving), Group::Keeping(seam)).partitions().size(), 2u);
   EXPECT_EQ(Meet(Group::Keeping(moving), Group::Orthogonal()), Group::Keeping(moving));
   EXPECT_TRUE(Group::Keeping(moving).IsSubgroupOf(Group::Permutation()));
@@ -78,7 +79,7 @@ TEST(GroupTest, Names) {
 
 TEST(GroupTest, MoveNamesAndGranularityAreTheWholeGroup) {
   for (const Group& group : {Group::General(), Group::Trivial(), Group::RopeScalars(), Group::BlockPermutation(32),
-                            Group::AllowedBy(Profile::kExact)}) {
+                             Group::AllowedBy(Profile::kExact)}) {
     EXPECT_EQ(Group::FromMoveNames(group.MoveNames(), group.granularity()), group) << group.Name();
   }
   EXPECT_EQ(Group::FromMoveNames(std::vector<std::string>{"permute", "fold"}, 1), std::nullopt);

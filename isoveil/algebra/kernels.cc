@@ -29,8 +29,8 @@ void NarrowBf16Loop(const float* HWY_RESTRICT in, uint16_t* HWY_RESTRICT out, si
 }
 
 // Four independent loads in flight: faster here than the gather instructions, which have no 16-bit form.
-void Gather16Loop(const uint16_t* HWY_RESTRICT in, const uint32_t* HWY_RESTRICT source,
-                  uint16_t* HWY_RESTRICT out, size_t n) {
+void Gather16Loop(const uint16_t* HWY_RESTRICT in, const uint32_t* HWY_RESTRICT source, uint16_t* HWY_RESTRICT out,
+                  size_t n) {
   size_t i = 0;
   for (; i + 4 <= n; i += 4) {
     const uint64_t a = in[source[i]];
@@ -44,8 +44,8 @@ void Gather16Loop(const uint16_t* HWY_RESTRICT in, const uint32_t* HWY_RESTRICT 
 }
 
 // In square blocks whose source and target lines both stay in the first-level cache.
-void TransposeLoop(const float* HWY_RESTRICT in, size_t in_stride, size_t rows, size_t cols,
-                   float* HWY_RESTRICT out, size_t out_stride) {
+void TransposeLoop(const float* HWY_RESTRICT in, size_t in_stride, size_t rows, size_t cols, float* HWY_RESTRICT out,
+                   size_t out_stride) {
   constexpr size_t kBlock = 16;
   for (size_t r0 = 0; r0 < rows; r0 += kBlock) {
     const size_t r1 = r0 + kBlock < rows ? r0 + kBlock : rows;
@@ -147,8 +147,7 @@ template <typename T>
 void HadamardLoop(T* panel, size_t run, size_t covered, size_t lanes, size_t stride) {
   constexpr size_t kShort = 256;
   if (run <= kShort) return HadamardSteps(panel, 1, run, covered, lanes, stride);
-  for (size_t i = 0; i < covered; i += kShort)
-    HadamardSteps(panel + i * stride, 1, kShort, kShort, lanes, stride);
+  for (size_t i = 0; i < covered; i += kShort) HadamardSteps(panel + i * stride, 1, kShort, kShort, lanes, stride);
   HadamardSteps(panel, kShort, run, covered, lanes, stride);
 }
 
@@ -197,8 +196,7 @@ void DenseLoop(const double* matrix, size_t b, const T* in, size_t in_stride, T*
 }
 
 template <typename T>
-void PairLoop(T* HWY_RESTRICT p, T* HWY_RESTRICT q, double a_p, double b_p, double a_q, double b_q,
-              size_t lanes) {
+void PairLoop(T* HWY_RESTRICT p, T* HWY_RESTRICT q, double a_p, double b_p, double a_q, double b_q, size_t lanes) {
   const T ap = static_cast<T>(a_p);
   const T bp = static_cast<T>(b_p);
   const T aq = static_cast<T>(a_q);
@@ -268,9 +266,7 @@ HWY_EXPORT(PairF);
 HWY_EXPORT(PairD);
 
 void WidenBf16(const uint16_t* in, float* out, size_t n) { HWY_DYNAMIC_DISPATCH(WidenBf16Loop)(in, out, n); }
-void NarrowBf16(const float* in, uint16_t* out, size_t n) {
-  HWY_DYNAMIC_DISPATCH(NarrowBf16Loop)(in, out, n);
-}
+void NarrowBf16(const float* in, uint16_t* out, size_t n) { HWY_DYNAMIC_DISPATCH(NarrowBf16Loop)(in, out, n); }
 void Gather16(const uint16_t* in, const uint32_t* source, uint16_t* out, size_t n) {
   HWY_DYNAMIC_DISPATCH(Gather16Loop)(in, source, out, n);
 }
@@ -285,8 +281,8 @@ void FlipSigns(uint16_t* values, const uint8_t* negative, bool all, size_t n) {
 }
 template <>
 bool ShiftExponents(uint16_t* values, const int16_t* exponent, int all, FloatBits bits, size_t n) {
-  return HWY_DYNAMIC_DISPATCH(Shift16)(values, exponent, all, bits.fraction_bits,
-                                       static_cast<uint16_t>(bits.infinite), n);
+  return HWY_DYNAMIC_DISPATCH(Shift16)(values, exponent, all, bits.fraction_bits, static_cast<uint16_t>(bits.infinite),
+                                       n);
 }
 template <>
 void FlipSigns(uint32_t* values, const uint8_t* negative, bool all, size_t n) {
@@ -294,8 +290,8 @@ void FlipSigns(uint32_t* values, const uint8_t* negative, bool all, size_t n) {
 }
 template <>
 bool ShiftExponents(uint32_t* values, const int16_t* exponent, int all, FloatBits bits, size_t n) {
-  return HWY_DYNAMIC_DISPATCH(Shift32)(values, exponent, all, bits.fraction_bits,
-                                       static_cast<uint32_t>(bits.infinite), n);
+  return HWY_DYNAMIC_DISPATCH(Shift32)(values, exponent, all, bits.fraction_bits, static_cast<uint32_t>(bits.infinite),
+                                       n);
 }
 template <>
 void FlipSigns(uint64_t* values, const uint8_t* negative, bool all, size_t n) {
@@ -303,8 +299,8 @@ void FlipSigns(uint64_t* values, const uint8_t* negative, bool all, size_t n) {
 }
 template <>
 bool ShiftExponents(uint64_t* values, const int16_t* exponent, int all, FloatBits bits, size_t n) {
-  return HWY_DYNAMIC_DISPATCH(Shift64)(values, exponent, all, bits.fraction_bits,
-                                       static_cast<uint64_t>(bits.infinite), n);
+  return HWY_DYNAMIC_DISPATCH(Shift64)(values, exponent, all, bits.fraction_bits, static_cast<uint64_t>(bits.infinite),
+                                       n);
 }
 
 template <>
@@ -328,8 +324,7 @@ void DenseLanes(const double* matrix, size_t b, const float* in, size_t in_strid
   HWY_DYNAMIC_DISPATCH(DenseF)(matrix, b, in, in_stride, out, lanes);
 }
 template <>
-void DenseLanes(const double* matrix, size_t b, const double* in, size_t in_stride, double* out,
-                size_t lanes) {
+void DenseLanes(const double* matrix, size_t b, const double* in, size_t in_stride, double* out, size_t lanes) {
   HWY_DYNAMIC_DISPATCH(DenseD)(matrix, b, in, in_stride, out, lanes);
 }
 template <>

@@ -41,9 +41,7 @@ TEST(KernelsTest, NarrowingRoundsToTheNearestAndTiesToEven) {
     const uint32_t remainder = bits & 0xffff;
     const auto low = static_cast<uint16_t>(bits >> 16);
     const auto high = static_cast<uint16_t>(low + 1);
-    const uint16_t expected = remainder > 0x8000   ? high
-                              : remainder < 0x8000 ? low
-                                                   : (low % 2 == 0 ? low : high);
+    const uint16_t expected = remainder > 0x8000 ? high : remainder < 0x8000 ? low : (low % 2 == 0 ? low : high);
     ASSERT_EQ(found, expected) << bits;
   }
 }

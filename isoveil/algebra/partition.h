@@ -50,14 +50,16 @@ struct Partition {
 
   // Whether what keeps this one keeps `other` as well: its blocks stay, and the other's are made of them.
   bool Implies(const Partition& other) const {
-    return *this != other && blocks == Blocks::kStay && std::includes(ends.begin(), ends.end(), other.ends.begin(), other.ends.end());
+    return *this != other && blocks == Blocks::kStay &&
+           std::includes(ends.begin(), ends.end(), other.ends.begin(), other.ends.end());
   }
 
   // "32 blocks of 10 that move", "blocks up to 1280, 1920"
   std::string Name() const;
 };
 
-// Where any of several partitions of one space cuts: the ends of the cells inside which every permutation keeps all of them.
+// Where any of several partitions of one space cuts: the ends of the cells inside which every permutation keeps all of
+// them.
 std::vector<uint64_t> CommonRefinement(const std::vector<Partition>& partitions);
 
 }  // namespace isoveil

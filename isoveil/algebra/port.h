@@ -4,8 +4,8 @@
 //   const SpaceRecord* ids = ports.SpaceOf(PortKind::kIds);         // "vocab", 32000, Perm
 //   const Action action = DrawSpace(*ids, model_key);               // key/draw.h: the same on both sides
 //
-// Encryption writes them into the manifest, the client opens one codec for each: what moves a space is said once, by the
-// network's rules.
+// Encryption writes them into the manifest, the client opens one codec for each: what moves a space is said once, by
+// the network's rules.
 #pragma once
 
 #include <algorithm>

@@ -44,10 +44,10 @@ Status Converse(const Options& options) {
   ISOVEIL_ASSIGN_OR_RETURN(const ClientFolder client, ClientFolder::OpenText(options.client, key));
   ISOVEIL_ASSIGN_OR_RETURN(const auto pool, OpenPool(options.client, client, options.upstreams));
   ISOVEIL_ASSIGN_OR_RETURN(TemplateSource source, ChatTemplate::SourceOf(client.vocabulary));
-  ISOVEIL_ASSIGN_OR_RETURN(ChatTemplate chat,
-                           ChatTemplate::Isolate(std::move(source), TemplateWorkerProgram()));
-  const ModelService service{.client = client, .upstream = pool.get(), .chat = std::move(chat),
-                             .n_context = [&] { return pool->n_context(); }};
+  ISOVEIL_ASSIGN_OR_RETURN(ChatTemplate chat, ChatTemplate::Isolate(std::move(source), TemplateWorkerProgram()));
+  const ModelService service{.client = client, .upstream = pool.get(), .chat = std::move(chat), .n_context = [&] {
+                               return pool->n_context();
+                             }};
   Json messages = Json::array();
   if (!options.system.empty()) messages.push_back({{"role", "system"}, {"content", options.system}});
   const Json beginning = messages;

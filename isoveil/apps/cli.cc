@@ -84,8 +84,8 @@ Result<SecretBytes> ReadPassphrase(const std::string& passphrase_file, bool conf
     return line;
   }
   if (::isatty(STDIN_FILENO) == 0) {
-    return Fail(ErrorCode::kInvalidArgument, "passphrase",
-                "the key is sealed and there is no terminal to ask on", "pass --passphrase-file");
+    return Fail(ErrorCode::kInvalidArgument, "passphrase", "the key is sealed and there is no terminal to ask on",
+                "pass --passphrase-file");
   }
   ISOVEIL_ASSIGN_OR_RETURN(SecretBytes passphrase, AskPassphrase("Passphrase: "));
   if (!confirm) return passphrase;

@@ -16,8 +16,7 @@ constexpr size_t kFarthestGuess = 2;  // edits
 
 std::string VariableOf(const std::string& flag) {
   std::string name = "ISOVEIL_";
-  for (const char c : flag)
-    name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  for (const char c : flag) name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   return name;
 }
 

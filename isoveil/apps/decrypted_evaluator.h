@@ -4,8 +4,8 @@
 //   const auto logits = model.Logits(plain_ids);   // in plain order
 #pragma once
 
-#include "isoveil/reference/evaluator.h"
 #include "isoveil/package/vocab_cipher.h"
+#include "isoveil/reference/evaluator.h"
 
 namespace isoveil {
 

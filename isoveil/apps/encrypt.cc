@@ -77,10 +77,8 @@ ordered_json PlanJson(const PlannedEncryption& planned) {
   ordered_json shards = ordered_json::array();
   for (const ShardPlan& shard : planned.plan.shards) {
     ordered_json tensors = ordered_json::array();
-    for (const TensorTreatment& t : DescribeTensors({.model = planned.plan.model,
-                                    .target = planned.plan.target,
-                                    .shards = {shard},
-                                    .dropped = {}})) {
+    for (const TensorTreatment& t : DescribeTensors(
+             {.model = planned.plan.model, .target = planned.plan.target, .shards = {shard}, .dropped = {}})) {
       tensors.push_back({{"name", t.name}, {"type", t.type}, {"shape", t.shape}, {"treatment", t.treatment}});
     }
     shards.push_back({{"file", shard.file}, {"tensors", std::move(tensors)}});
@@ -107,8 +105,7 @@ std::string PlanText(const PlannedEncryption& planned) {
   for (const ShardPlan& shard : planned.plan.shards) {
     text += shard.file + "\n";
     for (const TensorPlan& tensor : shard.tensors) {
-      text += fmt::format("  {}  {} {}\n", tensor.info.name, DTypeName(tensor.info.type),
-                          ShapeName(tensor.info.shape));
+      text += fmt::format("  {}  {} {}\n", tensor.info.name, DTypeName(tensor.info.type), ShapeName(tensor.info.shape));
       for (const PartPlan& part : tensor.parts) {
         text += fmt::format("      {}\n", DescribePart(planned.model, *part.weight));
       }
@@ -116,8 +113,7 @@ std::string PlanText(const PlannedEncryption& planned) {
     }
   }
   for (const auto& [name, why] : planned.plan.dropped) text += fmt::format("dropped {}: {}\n", name, why);
-  for (const std::string& field : planned.dropped_fields)
-    text += fmt::format("dropped field {}\n", field);
+  for (const std::string& field : planned.dropped_fields) text += fmt::format("dropped field {}\n", field);
   return text;
 }
 
@@ -208,13 +204,13 @@ Command AddEncrypt(CLI::App& parent) {
                   "File whose first line is the key's passphrase; asked on the terminal otherwise");
   app->add_option("-o,--output", options->output, "Folder to make");
   AddLoraOption(*app, options->lora);
-  AddChoice<Profile>(*app, "--profile", options->profile,
-                     {{"exact", Profile::kExact}, {"rotated", Profile::kRotated}},
+  AddChoice<Profile>(*app, "--profile", options->profile, {{"exact", Profile::kExact}, {"rotated", Profile::kRotated}},
                      "What is drawn from each symmetry group")
       ->default_str("exact");
   AddChoice<std::string>(*app, "--to", options->target, {{"gguf", "gguf"}},
                          "Write this format instead of the source's");
-  app->add_option("--threads", options->threads, "Threads (default: one per core)")->check(CLI::Range(1U, kMostThreads));
+  app->add_option("--threads", options->threads, "Threads (default: one per core)")
+      ->check(CLI::Range(1U, kMostThreads));
   app->add_option("--memory", options->memory, "Memory for weights in work, such as 256MB")
       ->transform(CLI::AsSizeValue(false))
       ->check(CLI::Range(kLeastMemory, kMostMemory))

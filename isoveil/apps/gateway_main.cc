@@ -1,5 +1,5 @@
-// isoveil-gateway: what runs for days between applications and blind servers. It reads no checkpoint and fetches nothing: neither
-// code for it is in here. `isoveil gateway` runs the same.
+// isoveil-gateway: what runs for days between applications and blind servers. It reads no checkpoint and fetches
+// nothing: neither code for it is in here. `isoveil gateway` runs the same.
 #include <string_view>
 
 #include "isoveil/apps/command_line.h"

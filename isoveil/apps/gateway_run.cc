@@ -89,8 +89,11 @@ void AddUpstreamFlags(CLI::App& app, UpstreamFlags& flags) {
   app.add_option("--upstream", flags.urls, "URL of a server with the encrypted checkpoint; may be given often")
       ->capture_default_str();
   AddChoice<std::string>(app, "--upstream-kind", flags.kind,
-                         {{"auto", "auto"}, {"llama-server", "llama-server"}, {"llamacpp", "llama-server"},
-                          {"vllm", "vllm"}, {"sglang", "sglang"}},
+                         {{"auto", "auto"},
+                          {"llama-server", "llama-server"},
+                          {"llamacpp", "llama-server"},
+                          {"vllm", "vllm"},
+                          {"sglang", "sglang"}},
                          "What runs there")
       ->default_str(flags.kind);
   app.add_option("--upstream-key-file", flags.key_file, "File with the server's API key");
@@ -119,8 +122,8 @@ Result<std::unique_ptr<UpstreamPool>> OpenPool(const Path& client_folder, const 
   ISOVEIL_ASSIGN_OR_RETURN(const auto keys, ReadLines(flags.key_file));
   std::vector<std::unique_ptr<Upstream>> servers;
   for (const std::string& url : flags.urls) {
-    ISOVEIL_ASSIGN_OR_RETURN(auto server, OpenOne(url, flags, keys.empty() ? "" : keys.front(),
-                                                  client.manifest.n_vocab()));
+    ISOVEIL_ASSIGN_OR_RETURN(auto server,
+                             OpenOne(url, flags, keys.empty() ? "" : keys.front(), client.manifest.n_vocab()));
     servers.push_back(std::move(server));
   }
   // Part of the manifest and the tables; the folder outlives the pool.
@@ -137,7 +140,8 @@ Result<std::unique_ptr<UpstreamPool>> OpenPool(const Path& client_folder, const 
   };
   PoolOptions options;
   options.on_change = [urls = flags.urls](size_t server, ServerState state, const std::string& why) {
-    std::cerr << fmt::format("isoveil: server {} is {}{}{}\n", urls[server], ServerStateName(state), why.empty() ? "" : ": ", why);
+    std::cerr << fmt::format("isoveil: server {} is {}{}{}\n", urls[server], ServerStateName(state),
+                             why.empty() ? "" : ": ", why);
   };
   auto pool = std::make_unique<UpstreamPool>(std::move(servers), admit, std::move(options));
   ISOVEIL_RETURN_IF_ERROR(pool->Start());
@@ -148,8 +152,12 @@ Result<std::unique_ptr<UpstreamPool>> OpenPool(const Path& client_folder, const 
 Result<std::unique_ptr<Gateway>> OpenGateway(const Path& client_folder, const RootKey& key,
                                              const UpstreamFlags& upstreams, const GatewayFlags& flags) {
   GatewayOptions options;
-  options.guard = {.host = flags.host, .port = flags.port, .api_keys = {}, .allowed_hosts = flags.allowed_hosts,
-                   .allowed_origins = flags.allowed_origins, .max_concurrent = flags.max_concurrent,
+  options.guard = {.host = flags.host,
+                   .port = flags.port,
+                   .api_keys = {},
+                   .allowed_hosts = flags.allowed_hosts,
+                   .allowed_origins = flags.allowed_origins,
+                   .max_concurrent = flags.max_concurrent,
                    .max_per_minute = flags.max_per_minute};
   ISOVEIL_ASSIGN_OR_RETURN(options.guard.api_keys, ReadLines(flags.api_key_file));
   // Before anything is opened, so that a mistake costs no time.

@@ -42,8 +42,9 @@ Result<Completion> Complete(const Options& options) {
   generation.sampling.temperature = options.temperature;
   generation.sampling.seed = options.seed;
   generation.sampling.ignore_eos = options.ignore_eos;
-  ISOVEIL_ASSIGN_OR_RETURN(generation.prompt, client.vocabulary.Tokenize(options.prompt, {.add_special = true,
-                                                                                         .parse_special = options.parse_special}));
+  ISOVEIL_ASSIGN_OR_RETURN(
+      generation.prompt,
+      client.vocabulary.Tokenize(options.prompt, {.add_special = true, .parse_special = options.parse_special}));
   Completion completion;
   ISOVEIL_ASSIGN_OR_RETURN(completion.sent, client.cipher.Encrypt(generation.prompt));
   if (options.show_wire) std::cerr << "sent     " << ordered_json(completion.sent).dump() << "\n";
@@ -88,8 +89,7 @@ Command AddGenerate(CLI::App& parent) {
       ->capture_default_str();
   app->add_option("--temperature", options->temperature, "0 is greedy")->capture_default_str();
   app->add_option("--seed", options->seed, "Seed of the sampling");
-  app->add_flag("--parse-special", options->parse_special,
-                "Read control tokens such as <|im_end|> in the prompt");
+  app->add_flag("--parse-special", options->parse_special, "Read control tokens such as <|im_end|> in the prompt");
   app->add_flag("--ignore-eos", options->ignore_eos, "Go on past the end of the text");
   app->add_flag("--show-wire", options->show_wire, "Print the ids that are sent and received, on stderr");
   AddJsonOption(*app, options->json);

@@ -27,21 +27,21 @@ Result<Description> DescribeClient(const Path& folder) {
   ISOVEIL_ASSIGN_OR_RETURN(const Manifest manifest, Manifest::Read(folder / kManifestFile));
   uint64_t bytes = 0;
   for (const FileHash& file : manifest.server_files) bytes += file.bytes;
-  return Description{{{"kind", "client"},
-                      {"key_id", manifest.key_id},
-                      {"architecture", manifest.architecture},
-                      {"profile", ProfileName(manifest.profile)},
-                      {"format", FormatName(manifest.target)},
-                      {"n_vocab", manifest.n_vocab()},
-                      {"tensors", manifest.tensors.size()},
-                      {"server_files", manifest.server_files.size()},
-                      {"server_bytes", bytes}},
-                     fmt::format("client side of an encrypted {} model\n"
-                                 "  key {}, profile {}, format {}\n"
-                                 "  {} tokens, {} tensors, {} in {} file(s) on the server\n",
-                                 manifest.architecture, manifest.key_id, ProfileName(manifest.profile),
-                                 FormatName(manifest.target), manifest.n_vocab(), manifest.tensors.size(),
-                                 HumanBytes(bytes), manifest.server_files.size())};
+  return Description{
+      {{"kind", "client"},
+       {"key_id", manifest.key_id},
+       {"architecture", manifest.architecture},
+       {"profile", ProfileName(manifest.profile)},
+       {"format", FormatName(manifest.target)},
+       {"n_vocab", manifest.n_vocab()},
+       {"tensors", manifest.tensors.size()},
+       {"server_files", manifest.server_files.size()},
+       {"server_bytes", bytes}},
+      fmt::format("client side of an encrypted {} model\n"
+                  "  key {}, profile {}, format {}\n"
+                  "  {} tokens, {} tensors, {} in {} file(s) on the server\n",
+                  manifest.architecture, manifest.key_id, ProfileName(manifest.profile), FormatName(manifest.target),
+                  manifest.n_vocab(), manifest.tensors.size(), HumanBytes(bytes), manifest.server_files.size())};
 }
 
 Result<Description> DescribeCheckpoint(const Path& path) {
@@ -62,13 +62,13 @@ Result<Description> DescribeCheckpoint(const Path& path) {
   json["tied_head"] = model.tied_head;
   json["tensors"] = checkpoint.tensors().size();
   json["bytes"] = checkpoint.total_bytes();
-  return Description{std::move(json),
-                     fmt::format("{} checkpoint, {} in {} format\n"
-                                 "  {}\n"
-                                 "  {} tokens, head {}, {} tensors, {}\n",
-                                 encrypted ? "encrypted" : "plaintext", model.family->name, FormatName(checkpoint.kind()),
-                                 sizes, model.n_vocab, model.tied_head ? "tied" : "untied", checkpoint.tensors().size(),
-                                 HumanBytes(checkpoint.total_bytes()))};
+  return Description{std::move(json), fmt::format("{} checkpoint, {} in {} format\n"
+                                                  "  {}\n"
+                                                  "  {} tokens, head {}, {} tensors, {}\n",
+                                                  encrypted ? "encrypted" : "plaintext", model.family->name,
+                                                  FormatName(checkpoint.kind()), sizes, model.n_vocab,
+                                                  model.tied_head ? "tied" : "untied", checkpoint.tensors().size(),
+                                                  HumanBytes(checkpoint.total_bytes()))};
 }
 
 Result<Description> Describe(const Path& path) {

@@ -9,8 +9,7 @@
 
 namespace isoveil {
 
-ProgressBar::ProgressBar(std::string label)
-    : label_(std::move(label)), terminal_(::isatty(STDERR_FILENO) != 0) {}
+ProgressBar::ProgressBar(std::string label) : label_(std::move(label)), terminal_(::isatty(STDERR_FILENO) != 0) {}
 
 void ProgressBar::Show(uint64_t done, uint64_t total) {
   if (!terminal_ || total == 0) return;

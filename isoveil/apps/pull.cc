@@ -65,8 +65,8 @@ ordered_json FilesJson(const PullReport& report) {
 }
 
 std::string Text(const PullReport& report, const std::string& repository, double seconds) {
-  const std::string what = fmt::format("{} files, {}, of {} at {}", report.files.size(),
-                                       HumanBytes(report.bytes), repository, report.commit.substr(0, 12));
+  const std::string what = fmt::format("{} files, {}, of {} at {}", report.files.size(), HumanBytes(report.bytes),
+                                       repository, report.commit.substr(0, 12));
   if (report.up_to_date) return fmt::format("{}: {}: nothing to do\n", report.folder.string(), what);
   return fmt::format("{}: {} ({} fetched in {:.1f} s)\n", report.folder.string(), what,
                      HumanBytes(report.fetched_bytes), seconds);
@@ -113,15 +113,12 @@ Command AddPull(CLI::App& parent) {
   app->add_option("--include", options->include,
                   "Pattern of weights or other files to fetch, as '*Q4_K_M*'; may be repeated")
       ->allow_extra_args(false);
-  app->add_option("--endpoint", options->endpoint,
-                  "URL of the hub (default: $HF_ENDPOINT, or the public one)");
+  app->add_option("--endpoint", options->endpoint, "URL of the hub (default: $HF_ENDPOINT, or the public one)");
   app->add_option("--connections", options->connections, "Files fetched at a time")
       ->check(CLI::Range(1, 32))
       ->capture_default_str();
-  app->add_option("--retries", options->retries, "Tries after a failure without progress")
-      ->capture_default_str();
-  app->add_option("--timeout", options->timeout,
-                  "Seconds without a byte after which a connection is given up")
+  app->add_option("--retries", options->retries, "Tries after a failure without progress")->capture_default_str();
+  app->add_option("--timeout", options->timeout, "Seconds without a byte after which a connection is given up")
       ->check(CLI::Range(1, 3600))
       ->capture_default_str();
   AddJsonOption(*app, options->json);

@@ -61,9 +61,8 @@ Command AddServe(CLI::App& parent) {
       ->required();
   app->add_option("--host", options->host, "Address to listen on")->capture_default_str();
   app->add_option("--port", options->port, "Port to listen on")->capture_default_str();
-  app->add_option(
-      "--engine", options->engine,
-      "The llama-server to start (default: $ISOVEIL_LLAMA_SERVER, the one of this build, then PATH)");
+  app->add_option("--engine", options->engine,
+                  "The llama-server to start (default: $ISOVEIL_LLAMA_SERVER, the one of this build, then PATH)");
   app->add_option("ARGS", options->extra, "Further arguments of llama-server, after --");
   AddJsonOption(*app, options->json);
   return {app, [options] { return Run(*options); }};

@@ -34,8 +34,10 @@ Status CheckFile(const Path& path, const FileHash& expected) {
 // What a person is shown of two values that differ: the values, or where lists part.
 template <typename T>
 std::string Shown(const T& value) {
-  if constexpr (std::is_same_v<T, std::string>) return Quoted(value);
-  else return fmt::format("{}", value);
+  if constexpr (std::is_same_v<T, std::string>)
+    return Quoted(value);
+  else
+    return fmt::format("{}", value);
 }
 
 template <typename T>

@@ -3,9 +3,9 @@
 //   ISOVEIL_RETURN_IF_ERROR(CheckServerFiles("out/server", manifest));
 //   ISOVEIL_RETURN_IF_ERROR(CheckServerDescription("out/server", planned, root));
 //
-// The first compares bytes with the hashes that encryption noted, and finds what happened to the folder since. The second
-// says again, from the source and the key, what the server is told beside the weights, and finds what was noted wrong
-// too: ids that end an answer, context, epsilons, the base of RoPE.
+// The first compares bytes with the hashes that encryption noted, and finds what happened to the folder since. The
+// second says again, from the source and the key, what the server is told beside the weights, and finds what was noted
+// wrong too: ids that end an answer, context, epsilons, the base of RoPE.
 #pragma once
 
 #include "isoveil/base/file.h"

@@ -22,8 +22,7 @@ struct Options {
 template <typename Id>
 Result<std::vector<Id>> ParseIds(const std::string& text) {
   const auto fail = [](std::string problem) {
-    return Fail(ErrorCode::kFormat, "stdin", std::move(problem),
-                "expected a JSON list of ids, such as [12, 7]");
+    return Fail(ErrorCode::kFormat, "stdin", std::move(problem), "expected a JSON list of ids, such as [12, 7]");
   };
   const auto json = ParseStrictJson(text, "stdin");
   if (!json) return fail(json.error().problem);
@@ -54,9 +53,9 @@ Result<std::vector<WireId>> EncryptInput(const Options& options, const ClientFol
     ISOVEIL_ASSIGN_OR_RETURN(const std::vector<PlainId> plain, ParseIds<PlainId>(input));
     return client.cipher.Encrypt(plain);
   }
-  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<PlainId> plain,
-                           client.vocabulary.Tokenize(input, {.add_special = options.special,
-                                                              .parse_special = options.parse_special}));
+  ISOVEIL_ASSIGN_OR_RETURN(
+      const std::vector<PlainId> plain,
+      client.vocabulary.Tokenize(input, {.add_special = options.special, .parse_special = options.parse_special}));
   return client.cipher.Encrypt(plain);
 }
 
@@ -77,8 +76,8 @@ Result<Decrypted> DecryptInput(const Options& options, const ClientFolder& clien
   ISOVEIL_ASSIGN_OR_RETURN(const std::vector<WireId> ids, ParseIds<WireId>(ReadStdin()));
   ISOVEIL_ASSIGN_OR_RETURN(std::vector<PlainId> plain, client.cipher.Decrypt(ids));
   const TextStart start = options.special ? TextStart::kWholeText : TextStart::kContinuation;
-  ISOVEIL_ASSIGN_OR_RETURN(std::string text, client.vocabulary.Detokenize(
-                                                 plain, {.start = start, .special = options.parse_special}));
+  ISOVEIL_ASSIGN_OR_RETURN(std::string text,
+                           client.vocabulary.Detokenize(plain, {.start = start, .special = options.parse_special}));
   return Decrypted{std::move(plain), std::move(text)};
 }
 
@@ -110,8 +109,7 @@ Command AddTokens(CLI::App& parent) {
   CLI::App* encrypt = app->add_subcommand("encrypt", "Text on stdin to a JSON list of encrypted ids");
   AddCommon(*encrypt, *options);
   encrypt->add_flag("--special", options->special, "Add what the model expects around a text, such as BOS");
-  encrypt->add_flag("--parse-special", options->parse_special,
-                    "Read control tokens such as <|im_end|> in the text");
+  encrypt->add_flag("--parse-special", options->parse_special, "Read control tokens such as <|im_end|> in the text");
   encrypt->add_flag("--ids", options->ids, "stdin is a JSON list of plain ids instead of text");
   CLI::App* decrypt = app->add_subcommand("decrypt", "A JSON list of encrypted ids on stdin to text");
   AddCommon(*decrypt, *options);
@@ -119,8 +117,7 @@ Command AddTokens(CLI::App& parent) {
                     "The ids are a whole text: drop the space that the tokenizer put before its first word");
   decrypt->add_flag("--show-special", options->parse_special, "Show control tokens by name");
   decrypt->add_flag("--ids", options->ids, "Print plain ids instead of text");
-  return {app,
-          [options, encrypt] { return encrypt->parsed() ? RunEncrypt(*options) : RunDecrypt(*options); }};
+  return {app, [options, encrypt] { return encrypt->parsed() ? RunEncrypt(*options) : RunDecrypt(*options); }};
 }
 
 }  // namespace isoveil

@@ -4,8 +4,8 @@
 
 #include "isoveil/apps/gateway_run.h"
 #include "isoveil/apps/progress_bar.h"
-#include "isoveil/reference/load_check.h"
 #include "isoveil/engine/server_process.h"
+#include "isoveil/reference/load_check.h"
 #include "isoveil/transform/encrypt.h"
 #include "isoveil/transform/identity.h"
 
@@ -57,11 +57,13 @@ Status CheckSource(const Path& model, const Path& lora, const Path& out, const M
   ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(model, lora));
   ISOVEIL_ASSIGN_OR_RETURN(const ModelIdentity identity, IdentifyModel(checkpoint));
   if (identity == manifest.model_identity) return Ok();
-  return Fail(ErrorCode::kMismatch, out.string(),
-              fmt::format("was made from another model than {}, or from other weights, adapter, configuration, tokenizer or chat "
-                          "template than it has now",
-                          Quoted(model.string())),
-              "remove the folder, so that the model is encrypted again, or choose another with -o");
+  return Fail(
+      ErrorCode::kMismatch, out.string(),
+      fmt::format(
+          "was made from another model than {}, or from other weights, adapter, configuration, tokenizer or chat "
+          "template than it has now",
+          Quoted(model.string())),
+      "remove the folder, so that the model is encrypted again, or choose another with -o");
 }
 
 Status EncryptUnlessDone(const Options& options, const RootKey& key, const Path& out) {
@@ -90,16 +92,13 @@ Status EncryptUnlessDone(const Options& options, const RootKey& key, const Path&
 Result<ServerProcess> StartServer(const Options& options, const Path& out) {
   ISOVEIL_ASSIGN_OR_RETURN(const Path model, FindGguf(out / "server"));
   std::cerr << "isoveil: starting the blind server\n";
-  return ServerProcess::Start({.model = model,
-                               .binary = options.engine,
-                               .extra_args = options.extra,
-                               .log_file = options.server_log});
+  return ServerProcess::Start(
+      {.model = model, .binary = options.engine, .extra_args = options.extra, .log_file = options.server_log});
 }
 
 Status RunAll(const Options& options) {
   if (!FileExists(options.model)) {
-    return Fail(ErrorCode::kNotFound, options.model, "does not exist",
-                "name a Hugging Face folder or a GGUF file");
+    return Fail(ErrorCode::kNotFound, options.model, "does not exist", "name a Hugging Face folder or a GGUF file");
   }
   const Path out = OutputOf(options);
   ISOVEIL_ASSIGN_OR_RETURN(const RootKey key, OpenOrMakeKey(options.key));
@@ -122,9 +121,10 @@ Status RunAll(const Options& options) {
   const bool wanted = WaitForStop([&] { return server.running(); });
   gateway->Stop();
   if (wanted) return server.Stop();
-  return Fail(ErrorCode::kUnavailable, "llama-server",
-              fmt::format("the blind server has ended by itself: {}", server.ending().value_or("nobody knows how")),
-              options.server_log.empty() ? "start again with --server-log FILE to see why" : "look at " + options.server_log);
+  return Fail(
+      ErrorCode::kUnavailable, "llama-server",
+      fmt::format("the blind server has ended by itself: {}", server.ending().value_or("nobody knows how")),
+      options.server_log.empty() ? "start again with --server-log FILE to see why" : "look at " + options.server_log);
 }
 
 int Run(const Options& options) {
@@ -152,8 +152,7 @@ Command AddUp(CLI::App& parent) {
   app->add_option("-k,--key", options->key.key_file, "Key file; made if it does not exist")->capture_default_str();
   app->add_option("--passphrase-file", options->key.passphrase_file, "File whose first line is the key's passphrase");
   app->add_option("-o,--output", options->output, "Folder of the encrypted model (default: NAME.isoveil here)");
-  AddChoice<Profile>(*app, "--profile", options->profile,
-                     {{"exact", Profile::kExact}, {"rotated", Profile::kRotated}},
+  AddChoice<Profile>(*app, "--profile", options->profile, {{"exact", Profile::kExact}, {"rotated", Profile::kRotated}},
                      "What is drawn from each symmetry group")
       ->default_str("exact");
   AddGatewayFlags(*app, options->gateway);

@@ -33,7 +33,8 @@ Result<const VectorCodec*> FindCodec(const ClientFolder& client, const std::stri
 Result<ordered_json> DecryptOne(const VectorCodec& codec, const ordered_json& list, const std::string& where) {
   std::vector<double> encrypted;
   for (const ordered_json& number : list) {
-    if (!number.is_number()) return Fail(ErrorCode::kFormat, where, fmt::format("position {} is no number", encrypted.size()));
+    if (!number.is_number())
+      return Fail(ErrorCode::kFormat, where, fmt::format("position {} is no number", encrypted.size()));
     encrypted.push_back(number.get<double>());
   }
   auto plain = codec.Decrypt(encrypted);
@@ -75,15 +76,18 @@ int Run(const Options& options) {
 }  // namespace
 
 Command AddVectors(CLI::App& parent) {
-  CLI::App* app = parent.add_subcommand("vectors", "Turn the vectors that a server computed into the plaintext model's");
+  CLI::App* app =
+      parent.add_subcommand("vectors", "Turn the vectors that a server computed into the plaintext model's");
   app->footer(
-      "For encoders such as BERT, which read encrypted ids (`isoveil tokens encrypt`) and give vectors. stdin is JSON, a\n"
+      "For encoders such as BERT, which read encrypted ids (`isoveil tokens encrypt`) and give vectors. stdin is JSON, "
+      "a\n"
       "vector or lists of vectors of any depth; stdout is the same, decrypted.\n\n"
       "  echo '[[0.25, -1.5, ...]]' | isoveil vectors out/client -k my.key --output last_hidden_state");
   auto options = std::make_shared<Options>();
   app->add_option("CLIENT", options->client, "The client folder that `isoveil encrypt` wrote")->required();
   AddKeyOptions(*app, options->key);
-  app->add_option("--output", options->output, "Which of the model's outputs they are (default: the first in the manifest)");
+  app->add_option("--output", options->output,
+                  "Which of the model's outputs they are (default: the first in the manifest)");
   AddJsonOption(*app, options->json);
   return {app, [options] { return Run(*options); }};
 }

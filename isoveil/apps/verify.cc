@@ -10,11 +10,11 @@
 #include "isoveil/apps/out_folder.h"
 #include "isoveil/apps/server_check.h"
 #include "isoveil/base/scratch_folder.h"
+#include "isoveil/package/client_folder.h"
 #include "isoveil/reference/llama_evaluator.h"
 #include "isoveil/reference/reround.h"
 #include "isoveil/reference/transformers_evaluator.h"
 #include "isoveil/reference/verification.h"
-#include "isoveil/package/client_folder.h"
 #include "isoveil/transform/encrypt.h"
 #include "isoveil/transform/identity.h"
 
@@ -58,7 +58,8 @@ struct Model {
 Result<Path> AsGguf(const Model& model, const Path& scratch, const std::string& name, bool widen) {
   ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(model.path, model.lora));
   if (TargetOf(checkpoint.kind()).RunsOnLlamaCpp() && !widen) return checkpoint.shards().front().path;
-  ISOVEIL_RETURN_IF_ERROR(ConvertToGguf(model.path, scratch / name, {.lora = model.lora, .widen = widen, .placeholder = true}));
+  ISOVEIL_RETURN_IF_ERROR(
+      ConvertToGguf(model.path, scratch / name, {.lora = model.lora, .widen = widen, .placeholder = true}));
   ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint converted, Checkpoint::Open(scratch / name));
   return converted.shards().front().path;
 }
@@ -114,8 +115,9 @@ Result<Checked> OpenChecked(const Options& options, const RootKey& key) {
   const Path folder = options.encrypted;
   ISOVEIL_ASSIGN_OR_RETURN(ClientFolder client, ClientFolder::OpenText(folder / "client", key));
   const Manifest& manifest = client.manifest;
-  ISOVEIL_ASSIGN_OR_RETURN(const auto planned,
-                           PlanEncryption(options.plain, {.profile = manifest.profile, .lora = options.lora, .target = manifest.target}));
+  ISOVEIL_ASSIGN_OR_RETURN(
+      const auto planned,
+      PlanEncryption(options.plain, {.profile = manifest.profile, .lora = options.lora, .target = manifest.target}));
   ISOVEIL_ASSIGN_OR_RETURN(const ModelIdentity identity, IdentifyModel(planned->checkpoint));
   if (identity != manifest.model_identity) {
     return Fail(ErrorCode::kMismatch, options.plain, "is not the model that was encrypted",
@@ -182,7 +184,8 @@ Result<SecondReference> CompareInTransformers(const Options& options, Evaluator&
   }
   if (client.manifest.target != FormatKind::kHuggingFace) return second;
   const Path folder = Path(options.encrypted) / "server";
-  ISOVEIL_ASSIGN_OR_RETURN(auto server, TransformersEvaluator::Load(folder, {.python = options.python}).map_error(AsMismatch));
+  ISOVEIL_ASSIGN_OR_RETURN(auto server,
+                           TransformersEvaluator::Load(folder, {.python = options.python}).map_error(AsMismatch));
   DecryptedEvaluator encrypted(server, client.cipher);
   ISOVEIL_ASSIGN_OR_RETURN(second.server, CompareLogits(plain, encrypted, texts));
   return second;
@@ -208,8 +211,9 @@ Result<Verification> Verify(const Options& options) {
   ISOVEIL_ASSIGN_OR_RETURN(const ScratchFolder scratch, ScratchFolder::Make());
   const Model source{options.plain, options.lora};
   ISOVEIL_ASSIGN_OR_RETURN(const Pair plain_paths, BothTypes(source, scratch.path(), "plain"));
-  ISOVEIL_ASSIGN_OR_RETURN(const Pair encrypted_paths,
-                           BothTypes({Path(options.encrypted) / "server", {}}, scratch.path(), "encrypted").map_error(AsMismatch));
+  ISOVEIL_ASSIGN_OR_RETURN(
+      const Pair encrypted_paths,
+      BothTypes({Path(options.encrypted) / "server", {}}, scratch.path(), "encrypted").map_error(AsMismatch));
 
   // Beyond the model's context there is nothing to compare.
   ISOVEIL_ASSIGN_OR_RETURN(const uint64_t context, ContextOf(plain_paths.stored, client.manifest.architecture));
@@ -248,8 +252,8 @@ Result<Verification> Verify(const Options& options) {
     ISOVEIL_ASSIGN_OR_RETURN(v.summation, CompareLogits(wide, other, texts));
   }
   if (client.manifest.profile == Profile::kRotated) {
-    ISOVEIL_ASSIGN_OR_RETURN(v.weights, CompareRerounded(wide, source, plain_paths.stored, checked.rounded, scratch.path(),
-                                                         batched, texts));
+    ISOVEIL_ASSIGN_OR_RETURN(
+        v.weights, CompareRerounded(wide, source, plain_paths.stored, checked.rounded, scratch.path(), batched, texts));
   }
   if (options.transformers) {
     ISOVEIL_ASSIGN_OR_RETURN(v.second, CompareInTransformers(options, wide, client, texts));
@@ -319,7 +323,8 @@ std::string ToText(const Verification& v, const Allowed& allowed) {
       "  the server's files        {} as encryption wrote them; ids and numbers as source and key give them\n"
       "  greedy continuations      {} ({} tokens)\n",
       match ? "match" : "MISMATCH", match ? "answers as" : "does not answer as", v.files,
-      v.greedy.identical ? "identical" : fmt::format("part where plaintext prefers its token by {:.3g}", v.greedy.preference),
+      v.greedy.identical ? "identical"
+                         : fmt::format("part where plaintext prefers its token by {:.3g}", v.greedy.preference),
       v.greedy.tokens);
   text += DifferenceText("logits' differences", c, allowed.comparison);
   text += fmt::format(
@@ -347,8 +352,7 @@ int Run(const Options& options) {
 }  // namespace
 
 Command AddVerify(CLI::App& parent) {
-  CLI::App* app =
-      parent.add_subcommand("verify", "Compare an encrypted model with its source, logit by logit");
+  CLI::App* app = parent.add_subcommand("verify", "Compare an encrypted model with its source, logit by logit");
   app->footer(
       "First the server's files are compared with the hashes that encryption noted, and what they tell the server\n"
       "(special ids, context, epsilons, RoPE) with what source and key give. Then the plaintext and the encrypted\n"
@@ -370,8 +374,7 @@ Command AddVerify(CLI::App& parent) {
   AddLoraOption(*app, options->lora);
   app->add_option("--encrypted", options->encrypted, "The folder that `isoveil encrypt` wrote")->required();
   AddKeyOptions(*app, options->key);
-  app->add_option("--prompts", options->prompts,
-                  "Text file with one prompt a line (default: six built-in ones)");
+  app->add_option("--prompts", options->prompts, "Text file with one prompt a line (default: six built-in ones)");
   app->add_option("-n,--max-tokens", options->tokens, "Greedy tokens to compare after each prompt")
       ->check(CLI::Range(0, kMostTokens))
       ->capture_default_str();

@@ -57,8 +57,7 @@ Status WriteAll(int fd, const Path& path, uint64_t offset, std::span<const std::
     const ssize_t written = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (written < 0) {
       if (errno == EINTR) continue;
-      return tl::unexpected(
-          SystemError(path, fmt::format("cannot write {} bytes at offset {}", bytes.size(), offset)));
+      return tl::unexpected(SystemError(path, fmt::format("cannot write {} bytes at offset {}", bytes.size(), offset)));
     }
     bytes = bytes.subspan(static_cast<size_t>(written));
     offset += static_cast<uint64_t>(written);
@@ -67,8 +66,7 @@ Status WriteAll(int fd, const Path& path, uint64_t offset, std::span<const std::
 }
 
 int RenameNoReplace(const Path& from, const Path& to) {
-  return static_cast<int>(
-      ::syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE));
+  return static_cast<int>(::syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE));
 }
 
 Path ParentOf(const Path& path) { return path.has_parent_path() ? path.parent_path() : Path("."); }
@@ -85,8 +83,7 @@ Error SystemError(const Path& path, std::string_view what) {
     case ENOENT:
     case ENOTDIR: return {ErrorCode::kNotFound, path.string(), problem, ""};
     case EEXIST:
-    case ENOTEMPTY:
-      return {ErrorCode::kExists, path.string(), problem, "nothing is overwritten: choose another path"};
+    case ENOTEMPTY: return {ErrorCode::kExists, path.string(), problem, "nothing is overwritten: choose another path"};
     case ENOSPC:
     case EDQUOT: return {ErrorCode::kNoSpace, path.string(), problem, "free some space or write elsewhere"};
     default: return {ErrorCode::kIo, path.string(), problem, ""};
@@ -223,8 +220,7 @@ Result<OutputFile> OutputFile::Reopen(const Path& path, uint64_t size) {
   struct stat info = {};
   if (::fstat(fd.get(), &info) != 0) return tl::unexpected(SystemError(path, "cannot stat"));
   if (static_cast<uint64_t>(info.st_size) != size) {
-    return Fail(ErrorCode::kMismatch, path.string(),
-                fmt::format("expected {} bytes, found {}", size, info.st_size));
+    return Fail(ErrorCode::kMismatch, path.string(), fmt::format("expected {} bytes, found {}", size, info.st_size));
   }
   return OutputFile(path, fd.release(), size);
 }
@@ -300,8 +296,7 @@ Result<Stage> Stage::Open(const Path& requested, Mode mode) {
   const Path target = WithoutTrailingSlash(requested);
   struct stat there = {};
   if (::lstat(target.c_str(), &there) == 0) {
-    return Fail(ErrorCode::kExists, target.string(), "is there already",
-                "nothing is overwritten: choose another path");
+    return Fail(ErrorCode::kExists, target.string(), "is there already", "nothing is overwritten: choose another path");
   }
   Path path = target;
   path += ".partial";
@@ -317,8 +312,7 @@ Result<Stage> Stage::Open(const Path& requested, Mode mode) {
   Descriptor lock(OpenRetrying(path, O_RDONLY | O_DIRECTORY));
   if (lock.get() < 0) return tl::unexpected(SystemError(path, "cannot open the folder"));
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    return Fail(ErrorCode::kUnavailable, path.string(), "another process is writing here",
-                "wait for it or stop it");
+    return Fail(ErrorCode::kUnavailable, path.string(), "another process is writing here", "wait for it or stop it");
   }
   return Stage(target, std::move(path), lock.release(), resumed);
 }

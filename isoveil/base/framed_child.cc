@@ -144,8 +144,8 @@ Result<FramedChild> FramedChild::Start(const std::vector<std::string>& command) 
   for (std::string& one : kept) environment.push_back(one.data());
   environment.push_back(nullptr);
   pid_t pid = -1;
-  const int error = ::posix_spawn(&pid, command.front().c_str(), &actions, &attributes, arguments.data(),
-                                  environment.data());
+  const int error =
+      ::posix_spawn(&pid, command.front().c_str(), &actions, &attributes, arguments.data(), environment.data());
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
   ::close(ends[1]);

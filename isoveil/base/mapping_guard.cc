@@ -47,9 +47,8 @@ void Replace(int signal, siginfo_t* info, void*) {
   const auto address = reinterpret_cast<uintptr_t>(info->si_addr);
   const Mapping* mapping = MappingOf(address);
   const uintptr_t begin = address / page_size * page_size;
-  if (mapping == nullptr ||
-      ::mmap(reinterpret_cast<void*>(begin), mapping->end - begin, PROT_READ,
-             MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) == MAP_FAILED) {
+  if (mapping == nullptr || ::mmap(reinterpret_cast<void*>(begin), mapping->end - begin, PROT_READ,
+                                   MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) == MAP_FAILED) {
     // The same read faults again, and nobody catches it.
     ::signal(signal, SIG_DFL);
     return;

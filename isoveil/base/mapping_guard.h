@@ -4,9 +4,9 @@
 //   ...                                            // read mapped files, on any thread
 //   ISOVEIL_RETURN_IF_ERROR(CheckMappings());      // before a result is kept: were they there to the end?
 //
-// The first read of a page that is gone raises SIGBUS, which ends a process without a word. The guard puts zero pages in
-// the place of all that follows in that mapping, notes the file, and lets the read go on; so every owner cleans up as
-// after any other error, and whoever keeps a result asks first. (libwayland treats the buffers of its clients so.)
+// The first read of a page that is gone raises SIGBUS, which ends a process without a word. The guard puts zero pages
+// in the place of all that follows in that mapping, notes the file, and lets the read go on; so every owner cleans up
+// as after any other error, and whoever keeps a result asks first. (libwayland treats the buffers of its clients so.)
 // A SIGBUS outside the mappings of MappedFile ends the process as before.
 #pragma once
 

@@ -30,8 +30,7 @@ Status RunJob(const std::function<Status(size_t job, unsigned worker)>& job, siz
 
 }  // namespace
 
-Status RunParallel(size_t n_jobs, unsigned n_threads,
-                   const std::function<Status(size_t job, unsigned worker)>& job,
+Status RunParallel(size_t n_jobs, unsigned n_threads, const std::function<Status(size_t job, unsigned worker)>& job,
                    const std::atomic<bool>* cancel) {
   std::atomic<size_t> next = 0;
   std::atomic<bool> stop = false;
@@ -54,8 +53,7 @@ Status RunParallel(size_t n_jobs, unsigned n_threads,
     }
   };
 
-  const unsigned threads =
-      static_cast<unsigned>(std::min<size_t>(ThreadCount(n_threads), std::max<size_t>(n_jobs, 1)));
+  const unsigned threads = static_cast<unsigned>(std::min<size_t>(ThreadCount(n_threads), std::max<size_t>(n_jobs, 1)));
   {
     std::vector<std::jthread> helpers;
     try {

@@ -18,8 +18,7 @@ namespace isoveil {
 
 // 0 threads means one per core. `job` is called from `n_threads` threads, each with its own `worker`
 // index below n_threads. `cancel`, when given, stops new jobs and yields kCancelled.
-Status RunParallel(size_t n_jobs, unsigned n_threads,
-                   const std::function<Status(size_t job, unsigned worker)>& job,
+Status RunParallel(size_t n_jobs, unsigned n_threads, const std::function<Status(size_t job, unsigned worker)>& job,
                    const std::atomic<bool>* cancel = nullptr);
 
 // The number of threads that RunParallel uses for `requested`.

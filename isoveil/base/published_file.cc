@@ -34,9 +34,8 @@ Status PublishByName(const Path& path, std::string_view text, unsigned mode) {
   std::string name = path.string() + ".XXXXXX";
   const int fd = ::mkostemp(name.data(), O_CLOEXEC);
   if (fd < 0) return tl::unexpected(SystemError(path, "cannot create"));
-  const Status status = WriteAndLink(fd, path, text, [&] {
-    return ::fchmod(fd, mode) != 0 ? -1 : ::link(name.c_str(), path.c_str());
-  });
+  const Status status =
+      WriteAndLink(fd, path, text, [&] { return ::fchmod(fd, mode) != 0 ? -1 : ::link(name.c_str(), path.c_str()); });
   ::unlink(name.c_str());
   return status;
 }
@@ -49,9 +48,8 @@ Status PublishNewFile(const Path& path, std::string_view text, unsigned mode) {
   if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) return PublishByName(path, text, mode);
   if (fd < 0) return tl::unexpected(SystemError(path, "cannot create"));
   const std::string unnamed = fmt::format("/proc/self/fd/{}", fd);
-  return WriteAndLink(fd, path, text, [&] {
-    return ::linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW);
-  });
+  return WriteAndLink(fd, path, text,
+                      [&] { return ::linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW); });
 }
 
 }  // namespace isoveil

@@ -62,8 +62,7 @@ using Status = Result<void>;
 
 inline Status Ok() { return {}; }
 
-inline tl::unexpected<Error> Fail(ErrorCode code, std::string where, std::string problem,
-                                  std::string hint = "") {
+inline tl::unexpected<Error> Fail(ErrorCode code, std::string where, std::string problem, std::string hint = "") {
   return tl::unexpected<Error>(Error{code, std::move(where), std::move(problem), std::move(hint)});
 }
 

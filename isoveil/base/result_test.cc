@@ -9,8 +9,7 @@ namespace {
 
 Result<int> Half(int value) {
   if (value % 2 != 0) {
-    return Fail(ErrorCode::kFormat, "value", fmt::format("expected an even number, found {}", value),
-                "double it");
+    return Fail(ErrorCode::kFormat, "value", fmt::format("expected an even number, found {}", value), "double it");
   }
   return value / 2;
 }

@@ -6,8 +6,9 @@
 //
 //   if (argc == 2 && argv[1] == std::string_view(kScratchKeeperCommand)) return RunScratchKeeper();   // first in main
 //
-// A child makes the folder, waits for this process to be gone or to let go of it, and removes what it made. It lives in a
-// session of its own, so that an interrupt at the terminal does not reach it. What ends the whole machine leaves the folder.
+// A child makes the folder, waits for this process to be gone or to let go of it, and removes what it made. It lives in
+// a session of its own, so that an interrupt at the terminal does not reach it. What ends the whole machine leaves the
+// folder.
 #pragma once
 
 #include "isoveil/base/file.h"

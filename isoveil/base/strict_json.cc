@@ -96,8 +96,7 @@ class Builder {
 
   Result<ordered_json> Finish() && {
     if (problem_.empty()) return std::move(root_);
-    return Fail(ErrorCode::kFormat, where_.empty() ? name_ : where_, problem_,
-                "the file is damaged; fetch it again");
+    return Fail(ErrorCode::kFormat, where_.empty() ? name_ : where_, problem_, "the file is damaged; fetch it again");
   }
 
  private:

@@ -1,5 +1,6 @@
-// JSON that comes from strangers: no duplicate keys, bounded depth and size, no exceptions. Everything that this program
-// has not written itself is read by it: what nlohmann alone parses may be nested so deep that writing it ends the process.
+// JSON that comes from strangers: no duplicate keys, bounded depth and size, no exceptions. Everything that this
+// program has not written itself is read by it: what nlohmann alone parses may be nested so deep that writing it ends
+// the process.
 //
 //   ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::ordered_json json, ParseStrictJson(text, path.string()));
 //
@@ -20,7 +21,7 @@ enum class EqualKeys { kRefused, kLastCounts };
 
 // kFormat with the offset or the key. `name` stands for the file in errors. Linear in the text, but for the
 // sorting of keys; an ordered_json finds a key by searching, so iterate over large objects.
-Result<nlohmann::ordered_json> ParseStrictJson(std::string_view text, const std::string& name,
-                                               int max_depth = 64, EqualKeys equal_keys = EqualKeys::kRefused);
+Result<nlohmann::ordered_json> ParseStrictJson(std::string_view text, const std::string& name, int max_depth = 64,
+                                               EqualKeys equal_keys = EqualKeys::kRefused);
 
 }  // namespace isoveil

@@ -13,9 +13,8 @@ std::string ProblemOf(std::string_view text, int max_depth = 64) {
 }
 
 TEST(StrictJson, BuildsWhatNlohmannBuilds) {
-  for (const char* text :
-       {"{}", "[]", "null", "1", "-1", "1.5", "\"a\\u00e4\\n\"", "[[],{},[{}]]",
-        R"({"b":1,"a":[true,false,null,{"x":[1,2]}],"c":{"b":"b","d":18446744073709551615}})"}) {
+  for (const char* text : {"{}", "[]", "null", "1", "-1", "1.5", "\"a\\u00e4\\n\"", "[[],{},[{}]]",
+                           R"({"b":1,"a":[true,false,null,{"x":[1,2]}],"c":{"b":"b","d":18446744073709551615}})"}) {
     const auto json = ParseStrictJson(text, "f");
     ASSERT_TRUE(json) << text << ": " << json.error().Message();
     EXPECT_EQ(*json, nlohmann::ordered_json::parse(text)) << text;

@@ -97,7 +97,8 @@ bool IsCleanName(std::string_view name, size_t max_bytes) {
   while (!name.empty()) {
     const Step step = NextCharacter(name);
     const auto first = static_cast<uint8_t>(name[0]);
-    const bool control = first < 0x20 || first == 0x7f || (first == 0xc2 && name.size() > 1 && static_cast<uint8_t>(name[1]) < 0xa0);
+    const bool control =
+        first < 0x20 || first == 0x7f || (first == 0xc2 && name.size() > 1 && static_cast<uint8_t>(name[1]) < 0xa0);
     if (!step.whole || control) return false;
     name.remove_prefix(step.length);
   }

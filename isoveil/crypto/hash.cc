@@ -62,14 +62,12 @@ std::string Hex(std::span<const std::byte> bytes) {
 
 Status ParseHex(std::string_view hex, std::span<std::byte> bytes, const std::string& where) {
   size_t parsed = 0;
-  const bool decoded =
-      sodium_hex2bin(Raw(bytes), bytes.size(), hex.data(), hex.size(), nullptr, &parsed, nullptr) == 0;
+  const bool decoded = sodium_hex2bin(Raw(bytes), bytes.size(), hex.data(), hex.size(), nullptr, &parsed, nullptr) == 0;
   if (decoded && parsed == bytes.size() && hex.size() == 2 * bytes.size() &&
       hex.find_first_of("ABCDEF") == std::string_view::npos) {
     return Ok();
   }
-  return Fail(ErrorCode::kFormat, where,
-              fmt::format("expected {} lower-case hexadecimal digits", 2 * bytes.size()));
+  return Fail(ErrorCode::kFormat, where, fmt::format("expected {} lower-case hexadecimal digits", 2 * bytes.size()));
 }
 
 }  // namespace isoveil

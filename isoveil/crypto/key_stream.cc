@@ -27,8 +27,7 @@ uint64_t KeyStream::Next() {
     auto* bytes = reinterpret_cast<unsigned char*>(buffer_.data());
     buffer_.fill(0);
     // libsodium aborts rather than let the counter wrap.
-    crypto_stream_chacha20_ietf_xor_ic(bytes, bytes, sizeof(buffer_), kNonce, block_,
-                                       Raw(subkey_.InsecureBytes()));
+    crypto_stream_chacha20_ietf_xor_ic(bytes, bytes, sizeof(buffer_), kNonce, block_, Raw(subkey_.InsecureBytes()));
     block_ += kBlocks;
     next_word_ = 0;
   }

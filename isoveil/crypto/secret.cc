@@ -32,9 +32,7 @@ Result<SecretBytes> SecretBytes::CopyOf(std::span<const std::byte> bytes) {
 }
 
 SecretBytes::SecretBytes(SecretBytes&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)),
-      size_(std::exchange(other.size_, 0)),
-      locked_(other.locked_) {}
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)), locked_(other.locked_) {}
 
 SecretBytes& SecretBytes::operator=(SecretBytes&& other) noexcept {
   std::swap(data_, other.data_);

@@ -32,7 +32,7 @@ struct HttpCall {
 struct StreamDelta {
   std::vector<GeneratedToken> tokens;
   std::optional<FinishReason> finish;  // set by the event that tells how it ended
-  std::optional<WireId> stop_id;      // when the server names the id that ended it
+  std::optional<WireId> stop_id;       // when the server names the id that ended it
   std::optional<uint64_t> prompt_tokens;
   std::optional<uint64_t> completion_tokens;  // of the whole answer
   std::optional<uint64_t> cached_tokens;

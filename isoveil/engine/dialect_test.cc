@@ -1,5 +1,4 @@
 // The shapes of every server's requests and answers, as in tests/vectors/engine.
-#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/engine/dialect.h"
 
 #include <gtest/gtest.h>
@@ -8,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "isoveil/base/file.h"
+#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/engine/fake_server_for_test.h"
 #include "isoveil/engine/llama_server.h"
 #include "isoveil/engine/sglang.h"
@@ -39,8 +39,7 @@ GenerateRequest ReadRequest(const json& vector) {
 
 class VectorTest : public testing::TestWithParam<std::string> {
  protected:
-  VectorTest()
-      : vector_(json::parse(*ReadTextFile(Path(ISOVEIL_SOURCE_DIR) / "tests/vectors/engine" / GetParam()))) {}
+  VectorTest() : vector_(json::parse(*ReadTextFile(Path(ISOVEIL_SOURCE_DIR) / "tests/vectors/engine" / GetParam()))) {}
 
   json vector_;
 };
@@ -63,12 +62,11 @@ TEST_P(VectorTest, SendsTheRequestAndReadsTheAnswer) {
   ASSERT_TRUE(upstream) << upstream.error().Message();
   std::vector<WireId> ids;
   std::vector<GeneratedToken> tokens;
-  const auto result =
-      (*upstream)->Generate(ReadRequest(vector_.at("request")), [&](const GeneratedToken& token) {
-        ids.push_back(token.id);
-        tokens.push_back(token);
-        return true;
-      });
+  const auto result = (*upstream)->Generate(ReadRequest(vector_.at("request")), [&](const GeneratedToken& token) {
+    ids.push_back(token.id);
+    tokens.push_back(token);
+    return true;
+  });
   ASSERT_TRUE(result) << result.error().Message();
 
   EXPECT_EQ(line, "POST " + vector_.at("path").get<std::string>() + " HTTP/1.1");
@@ -96,8 +94,8 @@ TEST_P(VectorTest, SendsTheRequestAndReadsTheAnswer) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Engine, VectorTest,
-                         testing::Values("llama-server-logprobs.json", "llama-server-end-id.json",
-                                         "vllm-stop-id.json", "vllm-logprobs.json", "vllm-recorded-stop-id.json",
+                         testing::Values("llama-server-logprobs.json", "llama-server-end-id.json", "vllm-stop-id.json",
+                                         "vllm-logprobs.json", "vllm-recorded-stop-id.json",
                                          "vllm-recorded-logprobs.json", "sglang-cumulative.json",
                                          "sglang-incremental.json", "sglang-logprobs.json"));
 
@@ -117,8 +115,7 @@ TEST(DialectTest, NothingButIdsAndNumbersIsSent) {
                                        .n_probs = 3},
                           .logit_bias = {{WireId{3}, 1.5F}, {WireId{4}, -INFINITY}},
                           .stop_ids = {WireId{5}}};
-  const std::function<void(const json&, std::vector<std::string>&)> collect = [&](const json& node,
-                                                                                  auto& strings) {
+  const std::function<void(const json&, std::vector<std::string>&)> collect = [&](const json& node, auto& strings) {
     if (node.is_string()) strings.push_back(node);
     for (const json& child : node.is_structured() ? node : json::array()) collect(child, strings);
   };
@@ -146,16 +143,19 @@ class ScoreTest : public testing::Test {
     const FakeServer server([&](FakeServer::Peer& peer) {
       sent_ = peer.body();
       const std::string body = answer.dump();
-      peer.Send(fmt::format("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}", body.size(), body));
+      peer.Send(fmt::format("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
+                            body.size(), body));
     });
-    const auto upstream = OpenUpstream({.url = server.url(), .kind = UpstreamKind::kVllm, .n_vocab = 4096, .cache_salt = vector_["cache_salt"]});
+    const auto upstream = OpenUpstream(
+        {.url = server.url(), .kind = UpstreamKind::kVllm, .n_vocab = 4096, .cache_salt = vector_["cache_salt"]});
     const auto read = (*upstream)->Score(vector_["prompt"].get<std::vector<WireId>>(), vector_["n_top"]);
     if (!read) return read.error().Message();
     if (tokens != nullptr) *tokens = *read;
     return "";
   }
 
-  const json vector_ = json::parse(*ReadTextFile(Path(ISOVEIL_SOURCE_DIR) / "tests/vectors/engine/vllm-recorded-scores.json"));
+  const json vector_ =
+      json::parse(*ReadTextFile(Path(ISOVEIL_SOURCE_DIR) / "tests/vectors/engine/vllm-recorded-scores.json"));
   std::string sent_;
 };
 
@@ -247,8 +247,7 @@ TEST(DialectTest, VllmsBadEventsAreNamed) {
        {R"({"choices":[{"token_ids":[],"finish_reason":"abort"}]})", "finish_reason"},
        {R"({"choices":[{"token_ids":[],"finish_reason":"stop","stop_reason":-1}]})", "stop_reason"},
        {R"({"choices":[{"token_ids":[7],"logprobs":{"top_logprobs":[{"hello":-1}]}}]})", "top_logprobs"},
-       {R"({"choices":[{"token_ids":[7],"logprobs":{"top_logprobs":[{"token_id:-7":-1}]}}]})",
-        "top_logprobs"}});
+       {R"({"choices":[{"token_ids":[7],"logprobs":{"top_logprobs":[{"token_id:-7":-1}]}}]})", "top_logprobs"}});
 }
 
 TEST(DialectTest, SglangsBadEventsAreNamed) {
@@ -259,8 +258,7 @@ TEST(DialectTest, SglangsBadEventsAreNamed) {
        {R"({"output_ids":[1],"meta_info":{}})", "completion_tokens"},
        {R"({"output_ids":[1],"meta_info":{"completion_tokens":-1}})", "completion_tokens"},
        {R"({"output_ids":[1],"meta_info":{"completion_tokens":2}})", "output_ids"},
-       {R"({"output_ids":[1],"meta_info":{"completion_tokens":1,"finish_reason":{"type":"x"}}})",
-        "finish_reason"},
+       {R"({"output_ids":[1],"meta_info":{"completion_tokens":1,"finish_reason":{"type":"x"}}})", "finish_reason"},
        {R"({"output_ids":[1],"meta_info":{"completion_tokens":1,"output_token_logprobs":[[-1,2]]}})",
         "output_token_logprobs"}});
 }
@@ -277,8 +275,8 @@ TEST(DialectTest, SglangsLostOrChangedIdsAreFound) {
   };
   EXPECT_EQ(after(event(WireIds({1, 2, 3}), 3))->tokens.at(0).id, WireId{3});  // all so far
   EXPECT_EQ(after(event(WireIds({3}), 3))->tokens.at(0).id, WireId{3});        // the new one
-  EXPECT_FALSE(after(event(WireIds({4}), 4)));                         // the third is missing
-  EXPECT_FALSE(after(event(WireIds({1, 9, 3}), 3)));                   // the second has changed
+  EXPECT_FALSE(after(event(WireIds({4}), 4)));                                 // the third is missing
+  EXPECT_FALSE(after(event(WireIds({1, 9, 3}), 3)));                           // the second has changed
 }
 
 TEST(DialectTest, EmbeddingsAreReadFromEveryKind) {
@@ -296,8 +294,7 @@ TEST(DialectTest, EmbeddingsAreReadFromEveryKind) {
             (std::vector<float>{0.5F, -1}));
   const auto sglang = SglangDialect();
   EXPECT_EQ(sglang->Embed(ids).path, "/encode");
-  EXPECT_EQ(*sglang->DecodeEmbedding(json::parse(R"({"embedding":[0.5,-1]})")),
-            (std::vector<float>{0.5F, -1}));
+  EXPECT_EQ(*sglang->DecodeEmbedding(json::parse(R"({"embedding":[0.5,-1]})")), (std::vector<float>{0.5F, -1}));
   for (const char* text : {"[]", "{}", "7", R"([{"embedding":[[1e99]]}])", R"({"embedding":["1"]})"}) {
     EXPECT_FALSE(llama->DecodeEmbedding(json::parse(text))) << text;
     EXPECT_FALSE(vllm->DecodeEmbedding(json::parse(text))) << text;

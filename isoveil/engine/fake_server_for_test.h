@@ -39,8 +39,8 @@ class FakeServer {
 
     void Send(std::string_view text) const { (void)!::send(fd_, text.data(), text.size(), MSG_NOSIGNAL); }
     void SendJson(std::string_view json, int status = 200) const {
-      Send(fmt::format("HTTP/1.1 {} x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
-                       status, json.size(), json));
+      Send(fmt::format("HTTP/1.1 {} x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}", status,
+                       json.size(), json));
     }
     // Closes the connection under the client's request.
     void Drop() const { ::shutdown(fd_, SHUT_RDWR); }

@@ -55,8 +55,7 @@ class Connection {
  public:
   Connection(const Url& url, const HttpOptions& options)
       : client_(fmt::format("{}://{}:{}", url.tls ? "https" : "http",
-                            url.host.find(':') == std::string::npos ? url.host : "[" + url.host + "]",
-                            url.port)) {
+                            url.host.find(':') == std::string::npos ? url.host : "[" + url.host + "]", url.port)) {
     client_.set_keep_alive(true);
     client_.set_follow_location(false);
     client_.set_decompress(false);
@@ -133,8 +132,7 @@ const char* TransferProblem(httplib::Error error) {
   switch (error) {
     case httplib::Error::Connection: return "cannot connect";
     case httplib::Error::ConnectionTimeout: return "no connection within the time limit";
-    case httplib::Error::Read:
-      return "the connection broke, or was silent for too long, while reading the answer";
+    case httplib::Error::Read: return "the connection broke, or was silent for too long, while reading the answer";
     case httplib::Error::Write: return "the connection broke while sending the request";
     case httplib::Error::ConnectionClosed: return "the server closed the connection";
     case httplib::Error::Timeout: return "no answer within the time limit";
@@ -164,8 +162,7 @@ ErrorCode TransferCode(httplib::Error error) {
 
 const char* TransferHint(httplib::Error error) {
   switch (TransferCode(error)) {
-    case ErrorCode::kAuth:
-      return "give the file of the certificate authority, or use the server's right name";
+    case ErrorCode::kAuth: return "give the file of the certificate authority, or use the server's right name";
     case ErrorCode::kUnavailable: return "is the server running, and is this its address?";
     default: return "is the URL that of an inference server?";
   }
@@ -279,8 +276,7 @@ class Exchange {
       return Fail(HttpStatusCode(status_), where_, std::move(problem), StatusHint(status_));
     }
     if (result) return Ok();
-    return Fail(TransferCode(result.error()), where_, TransferProblem(result.error()),
-                TransferHint(result.error()));
+    return Fail(TransferCode(result.error()), where_, TransferProblem(result.error()), TransferHint(result.error()));
   }
 
  private:
@@ -362,8 +358,7 @@ Result<std::string> HttpClient::Get(std::string_view path, std::stop_token cance
   return state_->Fetch("GET", path, "", cancel);
 }
 
-Result<std::string> HttpClient::Post(std::string_view path, std::string_view json,
-                                     std::stop_token cancel) const {
+Result<std::string> HttpClient::Post(std::string_view path, std::string_view json, std::stop_token cancel) const {
   return state_->Fetch("POST", path, json, cancel);
 }
 
@@ -373,7 +368,7 @@ Status HttpClient::PostStream(std::string_view path, std::string_view json, cons
 }
 
 struct HttpWatch::State {
-  static constexpr int kRequestsPerConnection = 40;  // llama-server closes after a hundred
+  static constexpr int kRequestsPerConnection = 40;         // llama-server closes after a hundred
   static constexpr std::chrono::seconds kTrustWithout{60};  // where no connection is kept
   static constexpr std::chrono::seconds kSign{6};           // how long a sign of life lasts there
 
@@ -399,9 +394,9 @@ struct HttpWatch::State {
     const auto now = std::chrono::steady_clock::now();
     const bool moved = next != connection;
     keeps = !closes;
-    const bool continued = !keeps                   ? now - trusted_since < kTrustWithout && now - last_sign < kSign
-                           : moved                  ? connection->stands()
-                                                    : next->n_opened() == n_opened;
+    const bool continued = !keeps  ? now - trusted_since < kTrustWithout && now - last_sign < kSign
+                           : moved ? connection->stands()
+                                   : next->n_opened() == n_opened;
     if (!succeeded || !continued) ++contact, trusted_since = now;
     last_sign = now;
     connection = succeeded ? next : std::make_shared<Connection>(url, options);

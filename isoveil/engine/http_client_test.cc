@@ -31,10 +31,9 @@ TEST(UrlTest, ReadsItsParts) {
 }
 
 TEST(UrlTest, RefusesWhatItDoesNotUnderstand) {
-  for (const char* text :
-       {"", "a:80", "ftp://a", "http://", "http://:80", "http://a:0", "http://a:65536",
-        "http://a:", "http://a:8x", "http://a b", "http://a/?q", "http://a/#f", "http://a\\b", "http://[::1",
-        "http://[]:1", "http://[::1]x", "http://a/\r\nX: y", "http://a\n"}) {
+  for (const char* text : {"", "a:80", "ftp://a", "http://", "http://:80", "http://a:0", "http://a:65536",
+                           "http://a:", "http://a:8x", "http://a b", "http://a/?q", "http://a/#f", "http://a\\b",
+                           "http://[::1", "http://[]:1", "http://[::1]x", "http://a/\r\nX: y", "http://a\n"}) {
     EXPECT_EQ(Url::Parse(text).error().code, ErrorCode::kInvalidArgument) << text;
   }
 }

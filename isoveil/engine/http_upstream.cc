@@ -28,8 +28,7 @@ Result<json> ParseJson(std::string_view text, const std::string& what) {
 // One streamed answer: events in, tokens to the callback, a result at the end.
 class Reception {
  public:
-  Reception(const GenerateRequest& request, StreamDecoder& decoder, const TokenCallback& on_token,
-            int64_t n_vocab)
+  Reception(const GenerateRequest& request, StreamDecoder& decoder, const TokenCallback& on_token, int64_t n_vocab)
       : request_(request), decoder_(decoder), on_token_(on_token), n_vocab_(n_vocab) {}
 
   // kCancelled ends the transfer when the caller or a stop id wants no more.
@@ -57,10 +56,10 @@ class Reception {
     result_.timings.total_ms = MillisecondsSince(start_);
     result_.usage.prompt_tokens = std::max<uint64_t>(result_.usage.prompt_tokens, request_.prompt.size());
     if (finished_ && counted_ && *counted_ != result_.usage.completion_tokens) {
-      return Fail(ErrorCode::kMismatch, "event stream",
-                  fmt::format("the server counted {} tokens, and {} ids came", *counted_,
-                              result_.usage.completion_tokens),
-                  "serve the checkpoint with the placeholder vocabulary that `isoveil encrypt` wrote");
+      return Fail(
+          ErrorCode::kMismatch, "event stream",
+          fmt::format("the server counted {} tokens, and {} ids came", *counted_, result_.usage.completion_tokens),
+          "serve the checkpoint with the placeholder vocabulary that `isoveil encrypt` wrote");
     }
     return result_;
   }
@@ -84,10 +83,9 @@ class Reception {
 
   Status CheckId(WireId id) const {
     if (n_vocab_ == 0 || Value(id) < n_vocab_) return Ok();
-    return Fail(
-        ErrorCode::kFormat, "event stream",
-        fmt::format("expected ids below {}, the size of the vocabulary, found a larger one", n_vocab_),
-        "the server runs another model");
+    return Fail(ErrorCode::kFormat, "event stream",
+                fmt::format("expected ids below {}, the size of the vocabulary, found a larger one", n_vocab_),
+                "the server runs another model");
   }
 
   Status OnToken(const GeneratedToken& token) {
@@ -172,8 +170,10 @@ class HttpUpstream : public Upstream {
     return reception.Finish();
   }
 
-  Result<std::vector<GeneratedToken>> Score(std::span<const WireId> ids, int32_t n_top, std::stop_token cancel) override {
-    ISOVEIL_RETURN_IF_ERROR(CheckRequest({.prompt = {ids.begin(), ids.end()}, .sampling = {.n_probs = n_top}}, n_vocab_));
+  Result<std::vector<GeneratedToken>> Score(std::span<const WireId> ids, int32_t n_top,
+                                            std::stop_token cancel) override {
+    ISOVEIL_RETURN_IF_ERROR(
+        CheckRequest({.prompt = {ids.begin(), ids.end()}, .sampling = {.n_probs = n_top}}, n_vocab_));
     const std::optional<HttpCall> call = dialect_->Score(ids, n_top);
     if (!call) return Fail(ErrorCode::kUnsupported, "prompt", "this kind of server does not tell its probabilities");
     ISOVEIL_ASSIGN_OR_RETURN(const std::string body, client_.Post(call->path, call->body, cancel));
@@ -205,7 +205,8 @@ class HttpUpstream : public Upstream {
   std::string FactsOf(const std::string& path, const json& answer) const {
     UpstreamInfo info;
     dialect_->ReadInfo(path, answer, &info);
-    std::string facts = fmt::format("{} {} {}", info.n_vocab.value_or(0), info.n_context.value_or(0), info.n_embd.value_or(0));
+    std::string facts =
+        fmt::format("{} {} {}", info.n_vocab.value_or(0), info.n_context.value_or(0), info.n_embd.value_or(0));
     const json* models = FieldOrNull(answer, "data");
     if (models == nullptr || !models->is_array()) return facts;
     for (const json& model : *models) {
@@ -230,8 +231,7 @@ class HttpUpstream : public Upstream {
 
   // Generates one token, with everything asked for that can be.
   Status TryGenerating(const std::stop_token& cancel, UpstreamInfo* info) {
-    const GenerateRequest request{.prompt = {WireId{0}},
-                                  .sampling = {.max_tokens = 1, .temperature = 0, .n_probs = 1}};
+    const GenerateRequest request{.prompt = {WireId{0}}, .sampling = {.max_tokens = 1, .temperature = 0, .n_probs = 1}};
     std::optional<GeneratedToken> token;
     const auto on_token = [&](const GeneratedToken& t) {
       token = t;

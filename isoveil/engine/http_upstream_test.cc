@@ -1,5 +1,4 @@
 // What becomes of a generation when the server or the network does wrong.
-#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/engine/http_upstream.h"
 
 #include <gtest/gtest.h>
@@ -9,6 +8,7 @@
 #include <future>
 #include <nlohmann/json.hpp>
 
+#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/engine/fake_server_for_test.h"
 #include "isoveil/engine/upstream_factory.h"
 
@@ -31,8 +31,7 @@ std::string End(int n, std::string_view type = "limit") {
 }
 
 std::unique_ptr<Upstream> Open(const FakeServer& server, HttpOptions http = {}) {
-  return *OpenUpstream(
-      {.url = server.url(), .kind = UpstreamKind::kLlamaServer, .http = http, .n_vocab = 300});
+  return *OpenUpstream({.url = server.url(), .kind = UpstreamKind::kLlamaServer, .http = http, .n_vocab = 300});
 }
 
 struct Answer {
@@ -67,8 +66,8 @@ TEST(HttpUpstreamTest, AnAnswerInManyShapes) {
 }
 
 TEST(HttpUpstreamTest, AnEarlyEndIsUnavailableAndSaysWhatIsMissing) {
-  for (const std::string& text : {std::string(), Token(5), Token(5) + "data: {\"tok",
-                                  Token(5) + "data: [DONE]\n\n", Token(5) + End(1).substr(0, 60)}) {
+  for (const std::string& text : {std::string(), Token(5), Token(5) + "data: {\"tok", Token(5) + "data: [DONE]\n\n",
+                                  Token(5) + End(1).substr(0, 60)}) {
     const Answer answer = Receive(text);
     ASSERT_FALSE(answer.result) << text;
     EXPECT_EQ(answer.result.error().code, ErrorCode::kUnavailable) << text;
@@ -78,9 +77,9 @@ TEST(HttpUpstreamTest, AnEarlyEndIsUnavailableAndSaysWhatIsMissing) {
 }
 
 TEST(HttpUpstreamTest, GarbageIsRefused) {
-  for (const std::string& text : {std::string("data: <html>\n\n"), std::string("data: {\"tokens\":[5]\n\n"),
-                                  std::string("data: null\n\n"), Token(5) + "data: {}\n\n",
-                                  std::string("data: \xff\xfe\n\n"), Token(-1), Token(300)}) {
+  for (const std::string& text :
+       {std::string("data: <html>\n\n"), std::string("data: {\"tokens\":[5]\n\n"), std::string("data: null\n\n"),
+        Token(5) + "data: {}\n\n", std::string("data: \xff\xfe\n\n"), Token(-1), Token(300)}) {
     const Answer answer = Receive(text);
     ASSERT_FALSE(answer.result) << text;
     EXPECT_EQ(answer.result.error().code, ErrorCode::kFormat) << text;
@@ -96,7 +95,8 @@ TEST(HttpUpstreamTest, ADeepEventIsRefusedByName) {
     const Answer answer = Receive(text);
     ASSERT_FALSE(answer.result);
     EXPECT_EQ(answer.result.error().code, ErrorCode::kFormat);
-    EXPECT_EQ(answer.result.error().Message(), "event stream: the server's answer is refused: is nested deeper than 64");
+    EXPECT_EQ(answer.result.error().Message(),
+              "event stream: the server's answer is refused: is nested deeper than 64");
   }
 }
 
@@ -134,13 +134,11 @@ TEST(HttpUpstreamTest, MoreIdsThanAskedForAreRefused) {
 }
 
 TEST(HttpUpstreamTest, AnErrorEventIsReported) {
-  const Answer answer =
-      Receive(Token(5) + "data: {\"error\":{\"code\":500,\"message\":\"out of memory\"}}\n\n");
+  const Answer answer = Receive(Token(5) + "data: {\"error\":{\"code\":500,\"message\":\"out of memory\"}}\n\n");
   ASSERT_FALSE(answer.result);
   EXPECT_EQ(answer.result.error().code, ErrorCode::kUnavailable);
   EXPECT_NE(answer.result.error().problem.find("'out of memory'"), std::string::npos);
-  EXPECT_EQ(Receive("error: {\"code\":400,\"message\":\"no\"}\n\n").result.error().code,
-            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(Receive("error: {\"code\":400,\"message\":\"no\"}\n\n").result.error().code, ErrorCode::kInvalidArgument);
   EXPECT_EQ(Receive("data: {\"error\":\"x\"}\n\n").result.error().code, ErrorCode::kUnavailable);
 }
 
@@ -183,11 +181,10 @@ TEST(HttpUpstreamTest, AStopIdEndsTheAnswerAndTheServersWork) {
 TEST(HttpUpstreamTest, AStopIdThatIsTheServersOwnKeepsItsNumbers) {
   GenerateRequest request = kRequest;
   request.stop_ids = WireIds({6});
-  const Answer answer =
-      Receive(Token(6) +
-                  "data: {\"tokens\":[],\"stop\":true,\"stop_type\":\"eos\",\"tokens_predicted\":1,"
-                  "\"timings\":{\"predicted_ms\":3.5}}\n\n",
-              request);
+  const Answer answer = Receive(Token(6) +
+                                    "data: {\"tokens\":[],\"stop\":true,\"stop_type\":\"eos\",\"tokens_predicted\":1,"
+                                    "\"timings\":{\"predicted_ms\":3.5}}\n\n",
+                                request);
   ASSERT_TRUE(answer.result) << answer.result.error().Message();
   EXPECT_EQ(answer.result->stop_id, WireId{6});
   EXPECT_EQ(answer.result->timings.predict_ms, 3.5);
@@ -286,8 +283,8 @@ TEST(HttpUpstreamTest, BadRequestsAreNotSent) {
 FakeServer::Script Serving(std::string owner, std::string token_event, std::string n_vocab = "300") {
   return [=](FakeServer::Peer& peer) {
     if (peer.Is("GET /v1/models ")) {
-      peer.SendJson(fmt::format(
-          R"({{"data":[{{"owned_by":"{}","max_model_len":64,"meta":{{"n_vocab":{}}}}}]}})", owner, n_vocab));
+      peer.SendJson(fmt::format(R"({{"data":[{{"owned_by":"{}","max_model_len":64,"meta":{{"n_vocab":{}}}}}]}})", owner,
+                                n_vocab));
     } else if (peer.Is("POST /completion ") || peer.Is("POST /v1/completions ")) {
       peer.Send(FakeServer::kEventStream);
       peer.Send(token_event);
@@ -348,7 +345,8 @@ TEST(OpenUpstreamTest, RefusesAnUnknownServer) {
   ASSERT_FALSE(info);
   EXPECT_EQ(info.error().code, ErrorCode::kUnsupported);
   EXPECT_NE(info.error().problem.find("'openai'"), std::string::npos);
-  const std::string deep = R"({"data":[{"owned_by":"vllm","more":)" + std::string(100'000, '[') + std::string(100'000, ']') + "}]}";
+  const std::string deep =
+      R"({"data":[{"owned_by":"vllm","more":)" + std::string(100'000, '[') + std::string(100'000, ']') + "}]}";
   const FakeServer other([&](FakeServer::Peer& peer) { peer.SendJson(deep); });
   EXPECT_EQ((*OpenUpstream({.url = other.url()}))->Probe().error().code, ErrorCode::kUnsupported);
   EXPECT_EQ(OpenUpstream({.url = "nonsense"}).error().code, ErrorCode::kInvalidArgument);

@@ -58,8 +58,7 @@ Result<const json*> ArrayField(const json& object, std::string_view name) {
 }
 
 Result<WireId> ReadWireId(const json& value, std::string_view field) {
-  if (!value.is_number_integer())
-    return BadField(field, fmt::format("a token id, found {}", value.type_name()));
+  if (!value.is_number_integer()) return BadField(field, fmt::format("a token id, found {}", value.type_name()));
   const bool huge = value.is_number_unsigned() && value.get<uint64_t>() > kMaxId;
   if (huge || value.get<int64_t>() < 0 || value.get<int64_t>() > kMaxId) {
     return BadField(field, fmt::format("a token id from 0 to {}, found another integer", kMaxId));

@@ -8,14 +8,14 @@
 #include <numeric>
 #include <set>
 
-#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/base/temp_folder_for_test.h"
-#include "isoveil/reference/llama_evaluator.h"
+#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/engine/fake_server_for_test.h"
 #include "isoveil/engine/http_client.h"
 #include "isoveil/engine/server_process.h"
-#include "isoveil/reference/tiny_model_for_test.h"
 #include "isoveil/engine/upstream_factory.h"
+#include "isoveil/reference/llama_evaluator.h"
+#include "isoveil/reference/tiny_model_for_test.h"
 
 namespace isoveil {
 namespace {
@@ -42,8 +42,7 @@ class LlamaServerTest : public testing::Test {
     ASSERT_TRUE(model) << model.error().Message();
     model_ = *model;
     auto server = ServerProcess::Start(
-        {.model = model_,
-         .extra_args = With({"-np", "2", "-c", "512", "-fa", "off", "-ctk", "f32", "-ctv", "f32"})});
+        {.model = model_, .extra_args = With({"-np", "2", "-c", "512", "-fa", "off", "-ctk", "f32", "-ctv", "f32"})});
     ASSERT_TRUE(server) << server.error().Message();
     server_ = std::make_unique<ServerProcess>(std::move(*server));
     upstream_ = *OpenUpstream({.url = server_->url(), .n_vocab = 300});
@@ -133,7 +132,8 @@ TEST_F(LlamaServerTest, LogprobsAreThoseOfTheModel) {
 }
 
 TEST_F(LlamaServerTest, TheCheckpointsEndIdEndsTheAnswer) {
-  const auto answer = Generate({.sampling = {.max_tokens = 40, .temperature = 0}, .logit_bias = {{WireId{kEnd}, 1000.0F}}});
+  const auto answer =
+      Generate({.sampling = {.max_tokens = 40, .temperature = 0}, .logit_bias = {{WireId{kEnd}, 1000.0F}}});
   ASSERT_TRUE(answer) << answer.error().Message();
   EXPECT_EQ(answer->ids, (std::vector<int32_t>{kEnd}));
   EXPECT_EQ(answer->result.finish, FinishReason::kStop);
@@ -145,8 +145,8 @@ TEST_F(LlamaServerTest, AStopIdOfTheCallerEndsTheAnswer) {
   const std::vector<int32_t> greedy = *evaluator_->Greedy(kPrompt, 40);
   const int32_t stop = greedy[10];
   const auto end = std::find(greedy.begin(), greedy.end(), stop) + 1;
-  const auto answer = Generate(
-      {.sampling = {.max_tokens = 40, .temperature = 0, .ignore_eos = true}, .stop_ids = {WireId{stop}}});
+  const auto answer =
+      Generate({.sampling = {.max_tokens = 40, .temperature = 0, .ignore_eos = true}, .stop_ids = {WireId{stop}}});
   ASSERT_TRUE(answer) << answer.error().Message();
   EXPECT_EQ(answer->ids, std::vector<int32_t>(greedy.begin(), end));
   EXPECT_EQ(answer->result.finish, FinishReason::kStop);
@@ -155,8 +155,8 @@ TEST_F(LlamaServerTest, AStopIdOfTheCallerEndsTheAnswer) {
 
 TEST_F(LlamaServerTest, ABannedIdDoesNotCome) {
   const std::vector<int32_t> greedy = *evaluator_->Greedy(kPrompt, 1);
-  const auto answer = Generate(
-      {.sampling = {.max_tokens = 1, .temperature = 0, .ignore_eos = true}, .logit_bias = {{WireId{greedy[0]}, -INFINITY}}});
+  const auto answer = Generate({.sampling = {.max_tokens = 1, .temperature = 0, .ignore_eos = true},
+                                .logit_bias = {{WireId{greedy[0]}, -INFINITY}}});
   ASSERT_TRUE(answer) << answer.error().Message();
   EXPECT_NE(answer->ids, greedy);
 }
@@ -172,9 +172,8 @@ TEST_F(LlamaServerTest, ASeedDrawsTheSameAgain) {
 
 TEST_F(LlamaServerTest, TheCallbackEndsTheAnswer) {
   int n = 0;
-  const auto result =
-      upstream_->Generate({.prompt = kSent, .sampling = {.max_tokens = 200, .ignore_eos = true}},
-                          [&](const GeneratedToken&) { return ++n < 5; });
+  const auto result = upstream_->Generate({.prompt = kSent, .sampling = {.max_tokens = 200, .ignore_eos = true}},
+                                          [&](const GeneratedToken&) { return ++n < 5; });
   ASSERT_TRUE(result) << result.error().Message();
   EXPECT_EQ(n, 5);
   EXPECT_EQ(result->finish, FinishReason::kCancelled);
@@ -201,7 +200,8 @@ TEST_F(LlamaServerTest, ConcurrentAnswersDoNotMix) {
   std::vector<std::future<Result<Answer>>> answers;
   for (int32_t i = 0; i < 6; ++i) {
     answers.push_back(std::async(std::launch::async, [i] {
-      return Generate({.prompt = WireIds({i + 10, i}), .sampling = {.max_tokens = 20, .temperature = 0, .ignore_eos = true}});
+      return Generate(
+          {.prompt = WireIds({i + 10, i}), .sampling = {.max_tokens = 20, .temperature = 0, .ignore_eos = true}});
     }));
   }
   for (size_t i = 0; i < answers.size(); ++i) {
@@ -278,19 +278,17 @@ TEST_F(ServerProcessTest, TheEnvironmentNamesTheBinary) {
 
 // A stand-in for the server writes down what it was given, then ends.
 TEST_F(ServerProcessTest, TheChildGetsNoVariablesAndNoFilesOfOurs) {
-  ASSERT_TRUE(WriteNewFile(
-      folder() / "server",
-      fmt::format("#!/bin/sh\nenv > {0}/env\nls -l /proc/self/fd > {0}/fds\necho \"$@\" > {0}/args\n"
-                  "echo the reason >&2\nexit 3\n",
-                  folder().string()),
-      0755));
+  ASSERT_TRUE(
+      WriteNewFile(folder() / "server",
+                   fmt::format("#!/bin/sh\nenv > {0}/env\nls -l /proc/self/fd > {0}/fds\necho \"$@\" > {0}/args\n"
+                               "echo the reason >&2\nexit 3\n",
+                               folder().string()),
+                   0755));
   ASSERT_TRUE(WriteNewFile(folder() / "model.gguf", "x"));
   const int secret = ::open((folder() / "model.gguf").c_str(), 0);  // inherited unless closed
   ::setenv("ISOVEIL_PASSPHRASE", "s3cret", 1);
-  const auto server = ServerProcess::Start({.model = folder() / "model.gguf",
-                                            .binary = folder() / "server",
-                                            .port = 0,
-                                            .extra_args = {"--last", "x"}});
+  const auto server = ServerProcess::Start(
+      {.model = folder() / "model.gguf", .binary = folder() / "server", .port = 0, .extra_args = {"--last", "x"}});
   ::unsetenv("ISOVEIL_PASSPHRASE");
   ::close(secret);
   ASSERT_FALSE(server);
@@ -305,16 +303,13 @@ TEST_F(ServerProcessTest, TheChildGetsNoVariablesAndNoFilesOfOurs) {
 
 // A server that neither answers nor ends, and does not mind SIGTERM.
 TEST_F(ServerProcessTest, StubbornServersAreKilled) {
-  ASSERT_TRUE(
-      WriteNewFile(folder() / "server",
-                   fmt::format("#!/bin/sh\ntrap '' TERM\necho $$ > {}/pid\nwhile :; do sleep 0.05; done\n",
-                               folder().string()),
-                   0755));
+  ASSERT_TRUE(WriteNewFile(
+      folder() / "server",
+      fmt::format("#!/bin/sh\ntrap '' TERM\necho $$ > {}/pid\nwhile :; do sleep 0.05; done\n", folder().string()),
+      0755));
   ASSERT_TRUE(WriteNewFile(folder() / "model.gguf", "x"));
-  const auto server = ServerProcess::Start({.model = folder() / "model.gguf",
-                                            .binary = folder() / "server",
-                                            .start_timeout = 500ms,
-                                            .stop_grace = 200ms});
+  const auto server = ServerProcess::Start(
+      {.model = folder() / "model.gguf", .binary = folder() / "server", .start_timeout = 500ms, .stop_grace = 200ms});
   ASSERT_FALSE(server);
   EXPECT_EQ(server.error().code, ErrorCode::kUnavailable);
   EXPECT_NE(server.error().problem.find("not become ready"), std::string::npos);
@@ -324,8 +319,7 @@ TEST_F(ServerProcessTest, StubbornServersAreKilled) {
 
 TEST_F(ServerProcessTest, StopsCleanlyAndReportsADeath) {
   const auto model = WriteTinyModel(folder());
-  auto server =
-      ServerProcess::Start({.model = *model, .extra_args = kOneThread, .log_file = folder() / "log"});
+  auto server = ServerProcess::Start({.model = *model, .extra_args = kOneThread, .log_file = folder() / "log"});
   ASSERT_TRUE(server) << server.error().Message();
   EXPECT_TRUE(server->running());
   EXPECT_EQ(server->ending(), std::nullopt);
@@ -389,12 +383,12 @@ TEST_F(ServerProcessTest, AKilledServerBreaksTheStream) {
   auto server = ServerProcess::Start({.model = *model, .extra_args = kOneThread});
   ASSERT_TRUE(server);
   const auto upstream = *OpenUpstream({.url = server->url()});
-  const auto result = upstream->Generate(
-      {.prompt = kSent, .sampling = {.max_tokens = 200, .ignore_eos = true}}, [&](const GeneratedToken&) {
-        ::kill(server->pid(), SIGKILL);
-        std::this_thread::sleep_for(5ms);
-        return true;
-      });
+  const auto result = upstream->Generate({.prompt = kSent, .sampling = {.max_tokens = 200, .ignore_eos = true}},
+                                         [&](const GeneratedToken&) {
+                                           ::kill(server->pid(), SIGKILL);
+                                           std::this_thread::sleep_for(5ms);
+                                           return true;
+                                         });
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, ErrorCode::kUnavailable);
 }

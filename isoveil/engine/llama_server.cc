@@ -10,8 +10,7 @@ namespace {
 using json = nlohmann::ordered_json;
 
 // What the last event is to hold. Without this it repeats the whole prompt as names, and all settings.
-constexpr const char* kEndFields[] = {"tokens",           "stop",   "stop_type", "tokens_evaluated",
-                                      "tokens_predicted", "timings"};
+constexpr const char* kEndFields[] = {"tokens", "stop", "stop_type", "tokens_evaluated", "tokens_predicted", "timings"};
 
 // [[id, bias], ...]; false bans an id.
 json LogitBias(const std::vector<std::pair<WireId, float>>& biases) {

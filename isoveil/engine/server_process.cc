@@ -19,9 +19,9 @@
 #include <mutex>
 #include <thread>
 
+#include "isoveil/base/folder.h"
 #include "isoveil/base/program.h"
 #include "isoveil/engine/http_client.h"
-#include "isoveil/base/folder.h"
 
 extern char** environ;
 
@@ -53,8 +53,8 @@ Result<uint16_t> FreePort(const std::string& host, uint16_t port) {
   sockaddr_storage address = {};
   std::memcpy(&address, list.first->ai_addr, list.first->ai_addrlen);
   const bool v6 = address.ss_family == AF_INET6;
-  in_port_t& number = v6 ? reinterpret_cast<sockaddr_in6&>(address).sin6_port
-                         : reinterpret_cast<sockaddr_in&>(address).sin_port;
+  in_port_t& number =
+      v6 ? reinterpret_cast<sockaddr_in6&>(address).sin6_port : reinterpret_cast<sockaddr_in&>(address).sin_port;
   number = htons(port);
   socklen_t size = sizeof(address);
   const int fd = ::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -66,10 +66,9 @@ Result<uint16_t> FreePort(const std::string& host, uint16_t port) {
   if (fd >= 0) ::close(fd);
   if (bound) return ntohs(number);
   const bool taken = error == EADDRINUSE;
-  return Fail(
-      taken ? ErrorCode::kExists : ErrorCode::kIo, where,
-      taken ? "the port is in use" : fmt::format("cannot listen there: {}", std::strerror(error)),
-      taken ? "choose another port, or stop the program that uses it" : "use another address or port");
+  return Fail(taken ? ErrorCode::kExists : ErrorCode::kIo, where,
+              taken ? "the port is in use" : fmt::format("cannot listen there: {}", std::strerror(error)),
+              taken ? "choose another port, or stop the program that uses it" : "use another address or port");
 }
 
 // The environment without this program's own variables.
@@ -315,16 +314,14 @@ Result<ServerProcess> ServerProcess::Start(const ServerOptions& options) {
   ISOVEIL_ASSIGN_OR_RETURN(state->port, FreePort(options.host, options.port));
   ISOVEIL_ASSIGN_OR_RETURN(const int log, OpenLog(options.log_file));
   State& running = *state;
-  state->keeper =
-      std::thread([&running, log, command = ServerCommand(binary, options, state->port)]() mutable {
-        running.Keep(std::move(command), log);
-      });
+  state->keeper = std::thread([&running, log, command = ServerCommand(binary, options, state->port)]() mutable {
+    running.Keep(std::move(command), log);
+  });
   {
     std::unique_lock lock(running.mutex);
     running.changed.wait(lock, [&] { return running.launched; });
     if (running.pid <= 0) {
-      return Fail(ErrorCode::kIo, binary.string(),
-                  fmt::format("cannot be started: {}", std::strerror(running.error)));
+      return Fail(ErrorCode::kIo, binary.string(), fmt::format("cannot be started: {}", std::strerror(running.error)));
     }
   }
   ServerProcess server(std::move(state));
@@ -333,9 +330,8 @@ Result<ServerProcess> ServerProcess::Start(const ServerOptions& options) {
 }
 
 Status ServerProcess::WaitUntilReady(std::chrono::milliseconds timeout) {
-  ISOVEIL_ASSIGN_OR_RETURN(
-      const HttpClient client,
-      HttpClient::Create(url(), {.connect_timeout = kHealthTimeout, .read_timeout = kHealthTimeout}));
+  ISOVEIL_ASSIGN_OR_RETURN(const HttpClient client, HttpClient::Create(url(), {.connect_timeout = kHealthTimeout,
+                                                                               .read_timeout = kHealthTimeout}));
   const auto deadline = Clock::now() + timeout;
   while (running() && Clock::now() < deadline) {
     // Another program that took the port in the meantime may answer; then the child has ended.

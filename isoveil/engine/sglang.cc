@@ -60,8 +60,8 @@ class Decoder : public StreamDecoder {
     if (delivered_ > 0 && delivered_ + ids.size() == total) return 0;
     const bool all = ids.size() >= total && ids.size() >= delivered_;
     if (all && (delivered_ == 0 || ids[delivered_ - 1] == last_id_)) return delivered_;
-    return BadField("output_ids", fmt::format("all {} ids, or those after the first {}, found {}", total,
-                                              delivered_, ids.size()));
+    return BadField("output_ids",
+                    fmt::format("all {} ids, or those after the first {}, found {}", total, delivered_, ids.size()));
   }
 
   static Status ReadLogprobs(const json& meta, size_t i, GeneratedToken& token) {

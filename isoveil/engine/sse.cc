@@ -64,8 +64,7 @@ Status SseParser::AddField(std::string_view line) {
 }
 
 Status SseParser::TooLarge() const {
-  return Fail(ErrorCode::kFormat, "event stream",
-              fmt::format("an event is larger than {} bytes", max_event_bytes_),
+  return Fail(ErrorCode::kFormat, "event stream", fmt::format("an event is larger than {} bytes", max_event_bytes_),
               "is the URL that of an inference server?");
 }
 

@@ -25,13 +25,10 @@ Result<Events> Parse(const std::vector<std::string_view>& pieces, size_t max_eve
 }
 
 TEST(SseTest, ReadsDataLinesAndTypes) {
-  EXPECT_EQ(*Parse({"data: a\n\ndata:b\n\nevent: tick\ndata:  c\n\n"}),
-            (Events{"message|a", "message|b", "tick| c"}));
+  EXPECT_EQ(*Parse({"data: a\n\ndata:b\n\nevent: tick\ndata:  c\n\n"}), (Events{"message|a", "message|b", "tick| c"}));
 }
 
-TEST(SseTest, JoinsDataLines) {
-  EXPECT_EQ(*Parse({"data: a\ndata: b\ndata\n\n"}), (Events{"message|a\nb\n"}));
-}
+TEST(SseTest, JoinsDataLines) { EXPECT_EQ(*Parse({"data: a\ndata: b\ndata\n\n"}), (Events{"message|a\nb\n"})); }
 
 TEST(SseTest, SkipsCommentsPingsAndUnknownFields) {
   EXPECT_EQ(*Parse({": ping\n\nid: 7\nretry: 10\nfoo: bar\ndata: a\n: more\n\n\n\n"}), (Events{"message|a"}));

@@ -43,8 +43,7 @@ Status CheckRequest(const GenerateRequest& request, int64_t n_vocab) {
   for (const WireId id : request.stop_ids) ISOVEIL_RETURN_IF_ERROR(CheckId(id, n_vocab, "stop_ids"));
   for (const auto& [id, bias] : request.logit_bias) {
     ISOVEIL_RETURN_IF_ERROR(CheckId(id, n_vocab, "logit_bias"));
-    ISOVEIL_RETURN_IF_ERROR(
-        Require(!std::isnan(bias) && bias < INFINITY, "logit_bias", "numbers below infinity"));
+    ISOVEIL_RETURN_IF_ERROR(Require(!std::isnan(bias) && bias < INFINITY, "logit_bias", "numbers below infinity"));
   }
   ISOVEIL_RETURN_IF_ERROR(Require(s.max_tokens >= 1, "max_tokens", "at least 1"));
   ISOVEIL_RETURN_IF_ERROR(

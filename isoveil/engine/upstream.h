@@ -161,9 +161,10 @@ class Upstream {
                                           std::stop_token cancel = {}) = 0;
 
   // How likely each of `ids` is after those before it: one entry for each, the first without a probability, with
-  // `n_top` alternatives (one more where the token itself is none of them). kUnsupported where the kind of server cannot
-  // tell, kMismatch if it read other ids than were sent, kCancelled when stopped.
-  virtual Result<std::vector<GeneratedToken>> Score(std::span<const WireId> ids, int32_t n_top, std::stop_token cancel = {}) = 0;
+  // `n_top` alternatives (one more where the token itself is none of them). kUnsupported where the kind of server
+  // cannot tell, kMismatch if it read other ids than were sent, kCancelled when stopped.
+  virtual Result<std::vector<GeneratedToken>> Score(std::span<const WireId> ids, int32_t n_top,
+                                                    std::stop_token cancel = {}) = 0;
 
   // The pooled vector of `ids`, in the encrypted basis: as the model gives it from a llama-server, else
   // as the server's pooler is set up, which may normalise. kCancelled when stopped.

@@ -26,8 +26,7 @@ Result<UpstreamKind> AskKind(const HttpClient& client, const std::stop_token& ca
   const auto answer = ParseStrictJson(body, "/v1/models");
   const nlohmann::ordered_json* models = answer ? FieldOrNull(*answer, "data") : nullptr;
   std::string owner;
-  if (models != nullptr && models->is_array() && !models->empty())
-    owner = TextOrEmpty(models->front(), "owned_by");
+  if (models != nullptr && models->is_array() && !models->empty()) owner = TextOrEmpty(models->front(), "owned_by");
   const std::optional<UpstreamKind> kind = KindOfOwner(owner);
   if (kind) return *kind;
   return Fail(ErrorCode::kUnsupported, client.url().ToString() + "/v1/models",
@@ -100,7 +99,8 @@ class LateUpstream : public Upstream {
     ISOVEIL_ASSIGN_OR_RETURN(const auto server, Known(cancel));
     return server->Generate(request, on_token, cancel);
   }
-  Result<std::vector<GeneratedToken>> Score(std::span<const WireId> ids, int32_t n_top, std::stop_token cancel) override {
+  Result<std::vector<GeneratedToken>> Score(std::span<const WireId> ids, int32_t n_top,
+                                            std::stop_token cancel) override {
     ISOVEIL_ASSIGN_OR_RETURN(const auto server, Known(cancel));
     return server->Score(ids, n_top, cancel);
   }

@@ -28,7 +28,8 @@ Result<WireId> ReadNumber(std::string_view text, std::string_view field) {
 
 // Most probable first.
 void SortByLikelihood(std::vector<TokenLogprob>& top) {
-  std::stable_sort(top.begin(), top.end(), [](const TokenLogprob& a, const TokenLogprob& b) { return a.logprob > b.logprob; });
+  std::stable_sort(top.begin(), top.end(),
+                   [](const TokenLogprob& a, const TokenLogprob& b) { return a.logprob > b.logprob; });
 }
 
 // "token_id:7", as `return_tokens_as_token_ids` writes a token.
@@ -95,7 +96,8 @@ class Decoder : public StreamDecoder {
   }
 };
 
-// {"7": {"logprob": -0.1, "rank": 1, "decoded_token": "x"}, ...}: the alternatives at one place, and the prompt's own id.
+// {"7": {"logprob": -0.1, "rank": 1, "decoded_token": "x"}, ...}: the alternatives at one place, and the prompt's own
+// id.
 Status ReadPlace(const json& place, GeneratedToken& token) {
   if (!place.is_object()) return BadField("prompt_logprobs", "an object for each id after the first");
   for (const auto& [name, entry] : place.items()) {
@@ -203,8 +205,6 @@ class Vllm : public Dialect {
 
 }  // namespace
 
-std::unique_ptr<Dialect> VllmDialect(std::string cache_salt) {
-  return std::make_unique<Vllm>(std::move(cache_salt));
-}
+std::unique_ptr<Dialect> VllmDialect(std::string cache_salt) { return std::make_unique<Vllm>(std::move(cache_salt)); }
 
 }  // namespace isoveil

@@ -24,8 +24,7 @@ Result<std::optional<Path>> FindGguf(const Path& folder) {
   if (found.empty()) return std::optional<Path>();
   if (found.size() == 1) return std::optional<Path>(folder / found.front());
   return Fail(ErrorCode::kInvalidArgument, folder.string(),
-              fmt::format("holds {} GGUF models, such as {} and {}", found.size(), Quoted(found[0]),
-                          Quoted(found[1])),
+              fmt::format("holds {} GGUF models, such as {} and {}", found.size(), Quoted(found[0]), Quoted(found[1])),
               "name one of the files");
 }
 
@@ -41,8 +40,7 @@ Status CheckMagic(const Path& path) {
   const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
   if (text.starts_with(kMagic)) return Ok();
   return Fail(ErrorCode::kUnsupported, path.string(),
-              fmt::format("is neither GGUF nor safetensors: it begins with {}", Quoted(text.substr(0, 8))),
-              kAccepted);
+              fmt::format("is neither GGUF nor safetensors: it begins with {}", Quoted(text.substr(0, 8))), kAccepted);
 }
 
 }  // namespace
@@ -52,7 +50,8 @@ Result<Checkpoint> Checkpoint::Open(const Path& path, const Path& lora) {
   if (lora.empty()) return checkpoint;
   if (checkpoint.hf() == nullptr) {
     return Fail(ErrorCode::kUnsupported, path.string(), "is GGUF, into which no LoRA adapter is merged here",
-                "name the Hugging Face folder of the model, or merge with llama.cpp: llama-export-lora -m MODEL --lora ADAPTER.gguf "
+                "name the Hugging Face folder of the model, or merge with llama.cpp: llama-export-lora -m MODEL --lora "
+                "ADAPTER.gguf "
                 "-o MERGED.gguf");
   }
   ISOVEIL_ASSIGN_OR_RETURN(LoraAdapter adapter, LoraAdapter::Open(lora));
@@ -92,8 +91,7 @@ Result<Checkpoint> Checkpoint::FromFolder(const Path& folder) {
   // Says what is missing.
   if (FileExists(folder / "config.json")) return FromHf(folder, "");
   ISOVEIL_RETURN_IF_ERROR(RefuseAdapter(folder));
-  return Fail(ErrorCode::kUnsupported, folder.string(), "holds neither a config.json nor a GGUF file",
-              kAccepted);
+  return Fail(ErrorCode::kUnsupported, folder.string(), "holds neither a config.json nor a GGUF file", kAccepted);
 }
 
 Result<Checkpoint> Checkpoint::FromGguf(const Path& path) {
@@ -116,7 +114,8 @@ Result<Checkpoint> Checkpoint::FromHf(const Path& folder, const std::string& wei
       shard_of.emplace(tensor.info.name, shard.path);
     }
   }
-  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TensorView> tensors, WithScales(std::move(stored), checkpoint.hf_->config()));
+  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TensorView> tensors,
+                           WithScales(std::move(stored), checkpoint.hf_->config()));
   for (const auto& shard : checkpoint.hf_->shards()) {
     std::vector<TensorView> held;
     for (const TensorView& tensor : tensors) {

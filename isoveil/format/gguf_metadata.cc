@@ -7,10 +7,10 @@
 namespace isoveil {
 namespace {
 
-constexpr std::string_view kTypeNames[] = {
-    "uint8",    "int8",    "uint16",    "int16",   "uint32",   "int32",    "float32",  "bool",
-    "string",   "uint64",  "int64",     "float64", "uint8[]",  "int8[]",   "uint16[]", "int16[]",
-    "uint32[]", "int32[]", "float32[]", "bool[]",  "string[]", "uint64[]", "int64[]",  "float64[]"};
+constexpr std::string_view kTypeNames[] = {"uint8",     "int8",   "uint16",   "int16",    "uint32",   "int32",
+                                           "float32",   "bool",   "string",   "uint64",   "int64",    "float64",
+                                           "uint8[]",   "int8[]", "uint16[]", "int16[]",  "uint32[]", "int32[]",
+                                           "float32[]", "bool[]", "string[]", "uint64[]", "int64[]",  "float64[]"};
 static_assert(std::size(kTypeNames) == std::variant_size_v<GgufValue>);
 
 // A value that was looked up, and where.
@@ -31,8 +31,7 @@ std::string Describe(const GgufValue& value) {
 }
 
 tl::unexpected<Error> WrongType(const Entry& entry, std::string_view expected) {
-  return Fail(ErrorCode::kFormat, entry.where,
-              fmt::format("expected {}, found {}", expected, Describe(entry.value)));
+  return Fail(ErrorCode::kFormat, entry.where, fmt::format("expected {}, found {}", expected, Describe(entry.value)));
 }
 
 template <typename T>
@@ -55,14 +54,12 @@ std::optional<Wide> AsInteger(const GgufValue& value) {
 }  // namespace
 
 const GgufValue* GgufMetadata::Find(std::string_view key) const {
-  const auto it =
-      std::find_if(entries_.begin(), entries_.end(), [&](const auto& e) { return e.first == key; });
+  const auto it = std::find_if(entries_.begin(), entries_.end(), [&](const auto& e) { return e.first == key; });
   return it == entries_.end() ? nullptr : &it->second;
 }
 
 void GgufMetadata::Set(std::string_view key, GgufValue value) {
-  const auto it =
-      std::find_if(entries_.begin(), entries_.end(), [&](const auto& e) { return e.first == key; });
+  const auto it = std::find_if(entries_.begin(), entries_.end(), [&](const auto& e) { return e.first == key; });
   if (it != entries_.end()) {
     it->second = std::move(value);
   } else {

@@ -33,10 +33,10 @@ bool TakeSuffix(std::string_view& text, std::string_view suffix) {
 Result<std::vector<Path>> ShardPaths(const Path& first, uint64_t count) {
   auto name = ParseSplitName(first.filename().string());
   if (!name || name->count != count) {
-    return Fail(ErrorCode::kFormat, first.string(),
-                fmt::format("is a shard of {}; expected a name like {}", count,
-                            Quoted(FormatSplitName({"NAME", 1, count}))),
-                "keep the names that the shards were published under");
+    return Fail(
+        ErrorCode::kFormat, first.string(),
+        fmt::format("is a shard of {}; expected a name like {}", count, Quoted(FormatSplitName({"NAME", 1, count}))),
+        "keep the names that the shards were published under");
   }
   if (name->number != 1) {
     name->number = 1;
@@ -51,8 +51,8 @@ Result<std::vector<Path>> ShardPaths(const Path& first, uint64_t count) {
 Result<GgufFile> OpenShard(const Path& path, uint64_t index, uint64_t count) {
   Result<GgufFile> file = GgufFile::Open(path);
   if (!file && file.error().code == ErrorCode::kNotFound) {
-    return Fail(ErrorCode::kNotFound, path.string(),
-                fmt::format("is missing: shard {} of {}", index + 1, count), "fetch the missing shard");
+    return Fail(ErrorCode::kNotFound, path.string(), fmt::format("is missing: shard {} of {}", index + 1, count),
+                "fetch the missing shard");
   }
   return file;
 }
@@ -63,8 +63,7 @@ Status CheckPlace(const GgufFile& file, uint64_t index, uint64_t count) {
     ISOVEIL_ASSIGN_OR_RETURN(const uint64_t found, file.metadata().GetUnsigned(key));
     if (found != expected) {
       return Fail(ErrorCode::kFormat, fmt::format("{}: key '{}'", file.path().string(), key),
-                  fmt::format("expected {}, found {}", expected, found),
-                  "the shards are mixed up; fetch them again");
+                  fmt::format("expected {}, found {}", expected, found), "the shards are mixed up; fetch them again");
     }
   }
   return Ok();
@@ -75,8 +74,7 @@ Status CheckTensors(std::span<const GgufModel::Shard> shards) {
   for (const auto& shard : shards) {
     for (const TensorView& tensor : shard.file.tensors()) {
       if (!names.insert(tensor.info.name).second) {
-        return Fail(ErrorCode::kFormat,
-                    fmt::format("{}: tensor {}", shard.path.string(), Quoted(tensor.info.name)),
+        return Fail(ErrorCode::kFormat, fmt::format("{}: tensor {}", shard.path.string(), Quoted(tensor.info.name)),
                     "is in two shards", "the shards are mixed up; fetch them again");
       }
     }

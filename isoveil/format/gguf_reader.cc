@@ -3,10 +3,10 @@
 #include <set>
 
 #include "isoveil/base/checked.h"
+#include "isoveil/base/utf8.h"
 #include "isoveil/format/gguf.h"
 #include "isoveil/format/gguf_wire.h"
 #include "isoveil/format/lfs.h"
-#include "isoveil/base/utf8.h"
 
 namespace isoveil {
 namespace {
@@ -58,8 +58,7 @@ class Cursor {
   Result<uint64_t> ReadCount(std::string_view what, uint64_t min_bytes) {
     ISOVEIL_ASSIGN_OR_RETURN(const uint64_t count, Read<uint64_t>(what));
     if (count > left() / min_bytes) {
-      return Malformed(
-          fmt::format("{} is {}, which cannot fit in the {} bytes that are left", what, count, left()));
+      return Malformed(fmt::format("{} is {}, which cannot fit in the {} bytes that are left", what, count, left()));
     }
     return count;
   }
@@ -180,8 +179,7 @@ Result<RawTensor> ReadTensor(Cursor& cursor) {
   }
   ISOVEIL_ASSIGN_OR_RETURN(const uint32_t n_dims, cursor.Read<uint32_t>("a number of dimensions"));
   if (n_dims < 1 || n_dims > kMaxDims) {
-    return cursor.Malformed(
-        fmt::format("tensor {}: expected 1 to {} dimensions, found {}", quoted, kMaxDims, n_dims));
+    return cursor.Malformed(fmt::format("tensor {}: expected 1 to {} dimensions, found {}", quoted, kMaxDims, n_dims));
   }
   for (uint32_t i = 0; i < n_dims; ++i) {
     ISOVEIL_ASSIGN_OR_RETURN(const uint64_t dim, cursor.Read<uint64_t>("a dimension"));
@@ -214,8 +212,7 @@ Status CheckNoOverlap(std::span<const RawTensor> tensors, const std::string& nam
   for (size_t i = 1; i < by_offset.size(); ++i) {
     if (by_offset[i - 1]->offset + by_offset[i - 1]->bytes > by_offset[i]->offset) {
       return Fail(ErrorCode::kFormat, fmt::format("{}: tensor {}", name, Quoted(by_offset[i]->info.name)),
-                  fmt::format("overlaps tensor {}", Quoted(by_offset[i - 1]->info.name)),
-                  "the file is damaged");
+                  fmt::format("overlaps tensor {}", Quoted(by_offset[i - 1]->info.name)), "the file is damaged");
     }
   }
   return Ok();
@@ -284,17 +281,16 @@ Status CheckBounds(std::span<const RawTensor> tensors, uint64_t alignment, uint6
   for (const RawTensor& tensor : tensors) {
     const std::string where = fmt::format("{}: tensor {}", name, Quoted(tensor.info.name));
     if (tensor.offset % alignment != 0) {
-      return Fail(
-          ErrorCode::kFormat, where,
-          fmt::format("expected an offset that is a multiple of {}, found {}", alignment, tensor.offset),
-          "the file is damaged");
+      return Fail(ErrorCode::kFormat, where,
+                  fmt::format("expected an offset that is a multiple of {}, found {}", alignment, tensor.offset),
+                  "the file is damaged");
     }
     const auto end = CheckedAdd(tensor.offset, tensor.bytes);
     if (!end || *end > data_bytes) {
-      return Fail(ErrorCode::kFormat, where,
-                  fmt::format("needs {} bytes at offset {} of the data, which has {}", tensor.bytes,
-                              tensor.offset, data_bytes),
-                  "the file is incomplete; fetch it again");
+      return Fail(
+          ErrorCode::kFormat, where,
+          fmt::format("needs {} bytes at offset {} of the data, which has {}", tensor.bytes, tensor.offset, data_bytes),
+          "the file is incomplete; fetch it again");
     }
   }
   return Ok();

@@ -188,21 +188,18 @@ TEST_F(GgufTest, LlamaCppReadsWhatIsWritten) {
   ASSERT_TRUE(layout);
   const Path path = folder() / "types.gguf";
   ASSERT_TRUE(WriteNewFile(path, Assemble(*layout, source.tensors())));
-  const std::unique_ptr<gguf_context, GgmlDeleter> context(
-      gguf_init_from_file(path.c_str(), {.no_alloc = true}));
+  const std::unique_ptr<gguf_context, GgmlDeleter> context(gguf_init_from_file(path.c_str(), {.no_alloc = true}));
   ASSERT_NE(context, nullptr);
   ASSERT_EQ(gguf_get_n_tensors(context.get()), static_cast<int64_t>(source.tensors().size()));
   for (int64_t i = 0; i < gguf_get_n_tensors(context.get()); ++i) {
     const size_t at = static_cast<size_t>(i);
     EXPECT_EQ(gguf_get_tensor_name(context.get(), i), source.tensors()[at].info.name);
-    EXPECT_EQ(gguf_get_data_offset(context.get()) + gguf_get_tensor_offset(context.get(), i),
-              layout->offsets[at]);
+    EXPECT_EQ(gguf_get_data_offset(context.get()) + gguf_get_tensor_offset(context.get(), i), layout->offsets[at]);
   }
 }
 
 TEST_F(GgufTest, WriterRefusesWhatAReaderWould) {
-  const auto code = [](std::vector<TensorInfo> tensors,
-                       std::vector<std::pair<std::string, GgufValue>> keys = {}) {
+  const auto code = [](std::vector<TensorInfo> tensors, std::vector<std::pair<std::string, GgufValue>> keys = {}) {
     GgufMetadata metadata;
     for (auto& [key, value] : keys) metadata.Append(key, value);
     const auto layout = LayOutGguf(metadata, tensors);
@@ -219,8 +216,7 @@ TEST_F(GgufTest, WriterRefusesWhatAReaderWould) {
   EXPECT_EQ(code({{"a", DType::kF32, {1, 1, 1, 1, 1}}}), "unsupported");
   EXPECT_EQ(code({{"a", DType::kQ8_0, {31}}}), "invalid_argument");
   EXPECT_EQ(code({{"a", DType::kI8, {~uint64_t{0}}}}), "invalid_argument");
-  EXPECT_EQ(code({{"a", DType::kI8, {uint64_t{1} << 63}}, {"b", DType::kI8, {uint64_t{1} << 63}}}),
-            "invalid_argument");
+  EXPECT_EQ(code({{"a", DType::kI8, {uint64_t{1} << 63}}, {"b", DType::kI8, {uint64_t{1} << 63}}}), "invalid_argument");
   EXPECT_EQ(code({}, {{"k", uint8_t{1}}, {"k", uint8_t{1}}}), "invalid_argument");
   EXPECT_EQ(code({}, {{"", uint8_t{1}}}), "invalid_argument");
   EXPECT_EQ(code({}, {{"general.alignment", uint32_t{48}}}), "invalid_argument");
@@ -263,10 +259,8 @@ TEST_F(GgufTest, GettersCheckTypeAndRange) {
             "m.gguf: key 'negative': expected a non-negative integer, found int32 -5");
   EXPECT_EQ(m.GetUnsigned("yes").error().Message(),
             "m.gguf: key 'yes': expected a non-negative integer, found bool true");
-  EXPECT_EQ(m.GetUnsigned("f").error().Message(),
-            "m.gguf: key 'f': expected a non-negative integer, found float32");
-  EXPECT_EQ(m.GetFloat("negative").error().Message(),
-            "m.gguf: key 'negative': expected a float, found int32 -5");
+  EXPECT_EQ(m.GetUnsigned("f").error().Message(), "m.gguf: key 'f': expected a non-negative integer, found float32");
+  EXPECT_EQ(m.GetFloat("negative").error().Message(), "m.gguf: key 'negative': expected a float, found int32 -5");
   EXPECT_EQ(m.GetBool("text").error().Message(), "m.gguf: key 'text': expected bool, found string");
   EXPECT_EQ(m.GetString("bigs").error().Message(), "m.gguf: key 'bigs': expected string, found uint64[]");
   EXPECT_EQ(m.GetStrings("text").error().Message(), "m.gguf: key 'text': expected string[], found string");

@@ -3,9 +3,9 @@
 #include <set>
 
 #include "isoveil/base/checked.h"
+#include "isoveil/base/utf8.h"
 #include "isoveil/format/gguf.h"
 #include "isoveil/format/gguf_wire.h"
-#include "isoveil/base/utf8.h"
 
 namespace isoveil {
 namespace {
@@ -109,13 +109,12 @@ Status CheckTensor(const TensorInfo& tensor) {
   const bool has_zero = std::find(tensor.shape.begin(), tensor.shape.end(), 0) != tensor.shape.end();
   if (tensor.shape.empty() || tensor.shape.size() > gguf::kMaxDims || has_zero) {
     return Fail(ErrorCode::kUnsupported, where,
-                fmt::format("GGUF holds 1 to {} dimensions above 0, not {}", gguf::kMaxDims,
-                            ShapeName(tensor.shape)));
+                fmt::format("GGUF holds 1 to {} dimensions above 0, not {}", gguf::kMaxDims, ShapeName(tensor.shape)));
   }
   if (!TensorBytes(tensor.type, tensor.shape)) {
-    return Fail(ErrorCode::kInvalidArgument, where,
-                fmt::format("shape {} of {} overflows or breaks its blocks", ShapeName(tensor.shape),
-                            DTypeName(tensor.type)));
+    return Fail(
+        ErrorCode::kInvalidArgument, where,
+        fmt::format("shape {} of {} overflows or breaks its blocks", ShapeName(tensor.shape), DTypeName(tensor.type)));
   }
   return Ok();
 }

@@ -79,10 +79,8 @@ Status CheckIndex(const HfIndex& index, const Shards& shards, const Path& path) 
   constexpr const char* kHint = "index and shards are of different models; fetch them again";
   for (const auto& [tensor, shard] : index.shard_of) {
     if (found[shard].erase(tensor) == 0) {
-      return Fail(
-          ErrorCode::kMismatch, path.string(),
-          fmt::format("says that {} holds tensor {}, which it does not", Quoted(shard), Quoted(tensor)),
-          kHint);
+      return Fail(ErrorCode::kMismatch, path.string(),
+                  fmt::format("says that {} holds tensor {}, which it does not", Quoted(shard), Quoted(tensor)), kHint);
     }
   }
   for (const auto& [shard, left] : found) {
@@ -101,8 +99,8 @@ Result<Shards> OpenSharded(const Path& folder, const HfIndex& index) {
   for (const std::string& name : names) {
     Result<SafetensorsFile> file = SafetensorsFile::Open(folder / name);
     if (!file && file.error().code == ErrorCode::kNotFound) {
-      return Fail(ErrorCode::kNotFound, (folder / name).string(),
-                  fmt::format("is named by {} and missing", kIndex), "fetch the missing shard");
+      return Fail(ErrorCode::kNotFound, (folder / name).string(), fmt::format("is named by {} and missing", kIndex),
+                  "fetch the missing shard");
     }
     if (!file) return tl::unexpected(std::move(file).error());
     shards.push_back({folder / name, *std::move(file)});

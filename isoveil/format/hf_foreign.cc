@@ -69,16 +69,14 @@ Status RefuseQuantized(const ordered_json& config, const Path& folder) {
     if (method == "fp8") return Ok();  // read with its scales, see hf_fp8.h
     return RefusedMethod(folder / "config.json", method);
   }
-  if (FileExists(folder / "quantize_config.json"))
-    return RefusedMethod(folder / "quantize_config.json", "gptq");
+  if (FileExists(folder / "quantize_config.json")) return RefusedMethod(folder / "quantize_config.json", "gptq");
   if (FileExists(folder / "quant_config.json")) return RefusedMethod(folder / "quant_config.json", "awq");
   return Ok();
 }
 
 Status RefuseAdapter(const Path& folder) {
   const Path path = folder / "adapter_config.json";
-  const bool has_weights =
-      FileExists(folder / "adapter_model.safetensors") || FileExists(folder / "adapter_model.bin");
+  const bool has_weights = FileExists(folder / "adapter_model.safetensors") || FileExists(folder / "adapter_model.bin");
   if (!FileExists(path) && !has_weights) return Ok();
   std::string base;
   if (const auto text = ReadTextFile(path, kMaxJson)) {
@@ -87,11 +85,10 @@ Status RefuseAdapter(const Path& folder) {
         (*config)["base_model_name_or_path"].is_string())
       base = " for " + Quoted((*config)["base_model_name_or_path"].get<std::string>());
   }
-  return Fail(
-      ErrorCode::kUnsupported, folder.string(), fmt::format("holds a LoRA adapter{} and no model", base),
-      "encrypt its model with --lora FOLDER, or merge the two with PEFT, then encrypt MERGED: "
-      "AutoPeftModelForCausalLM.from_pretrained(FOLDER).merge_and_unload().save_pretrained(MERGED), and "
-      "AutoTokenizer.from_pretrained(BASE).save_pretrained(MERGED)");
+  return Fail(ErrorCode::kUnsupported, folder.string(), fmt::format("holds a LoRA adapter{} and no model", base),
+              "encrypt its model with --lora FOLDER, or merge the two with PEFT, then encrypt MERGED: "
+              "AutoPeftModelForCausalLM.from_pretrained(FOLDER).merge_and_unload().save_pretrained(MERGED), and "
+              "AutoTokenizer.from_pretrained(BASE).save_pretrained(MERGED)");
 }
 
 }  // namespace isoveil

@@ -1,8 +1,8 @@
 #include "isoveil/format/hf_index.h"
 
 #include "isoveil/base/strict_json.h"
-#include "isoveil/format/safetensors_header.h"
 #include "isoveil/base/utf8.h"
+#include "isoveil/format/safetensors_header.h"
 
 namespace isoveil {
 namespace {
@@ -32,8 +32,7 @@ Result<HfIndex> ParseHfIndex(std::string_view text, const std::string& name) {
     if (!shard.is_string()) return Fail(ErrorCode::kFormat, where, "expected a file name");
     const auto& file = shard.get_ref<const std::string&>();
     if (!IsShardName(file)) {
-      return Fail(ErrorCode::kFormat, where,
-                  fmt::format("{} is no safetensors file of this folder", Quoted(file)));
+      return Fail(ErrorCode::kFormat, where, fmt::format("{} is no safetensors file of this folder", Quoted(file)));
     }
     index.shard_of.emplace_back(tensor, file);
   }

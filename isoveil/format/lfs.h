@@ -14,8 +14,7 @@ namespace isoveil {
 inline Status RefuseLfsPointer(std::span<const std::byte> bytes, const std::string& name) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (!text.starts_with("version https://git-lfs")) return Ok();
-  return Fail(ErrorCode::kFormat, name, "is a Git LFS pointer, not the content of the file",
-              "run: git lfs pull");
+  return Fail(ErrorCode::kFormat, name, "is a Git LFS pointer, not the content of the file", "run: git lfs pull");
 }
 
 }  // namespace isoveil

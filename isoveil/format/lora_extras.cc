@@ -46,9 +46,10 @@ std::vector<std::string> WarnOfLoraExtras(const Path& adapter, const Path& model
   std::vector<std::string> warnings;
   const auto compare = [&](const char* what, const auto& own, const auto& models) {
     if (!own || own == models) return;
-    warnings.push_back(fmt::format("the adapter's folder holds another {} than the model's; the model's own is used. If the adapter was trained "
-                                   "with it, merge the adapter with PEFT, save its tokenizer beside the merged model, and encrypt that",
-                                   what));
+    warnings.push_back(fmt::format(
+        "the adapter's folder holds another {} than the model's; the model's own is used. If the adapter was trained "
+        "with it, merge the adapter with PEFT, save its tokenizer beside the merged model, and encrypt that",
+        what));
   };
   compare("tokenizer", Tokenizer(adapter), Tokenizer(model));
   compare("tokenizer.model", Text(adapter / "tokenizer.model"), Text(model / "tokenizer.model"));

@@ -6,9 +6,9 @@
 #include <set>
 
 #include "isoveil/base/checked.h"
+#include "isoveil/base/utf8.h"
 #include "isoveil/format/lfs.h"
 #include "isoveil/format/safetensors_header.h"
-#include "isoveil/base/utf8.h"
 
 namespace isoveil {
 namespace {
@@ -34,8 +34,7 @@ Status CheckCover(std::vector<Entry>& tensors, uint64_t data_bytes, const std::s
     end = tensor.data_offsets[1];
   }
   if (end == data_bytes) return Ok();
-  return Fail(ErrorCode::kFormat, name,
-              fmt::format("tensors need {} bytes of data, the file has {}", end, data_bytes),
+  return Fail(ErrorCode::kFormat, name, fmt::format("tensors need {} bytes of data, the file has {}", end, data_bytes),
               std::string(kDamaged));
 }
 
@@ -68,16 +67,14 @@ Result<SafetensorsFile> SafetensorsFile::Parse(std::span<const std::byte> bytes,
   uint64_t header_bytes = 0;
   if (bytes.size() < sizeof(header_bytes)) {
     return Fail(ErrorCode::kFormat, name,
-                fmt::format("expected a header length, found a file of {} bytes", bytes.size()),
-                std::string(kDamaged));
+                fmt::format("expected a header length, found a file of {} bytes", bytes.size()), std::string(kDamaged));
   }
   std::memcpy(&header_bytes, bytes.data(), sizeof(header_bytes));
   const std::span<const std::byte> rest = bytes.subspan(sizeof(header_bytes));
   if (header_bytes > kMaxSafetensorsHeader) {
-    return Fail(
-        ErrorCode::kFormat, name + ": offset 0",
-        fmt::format("expected a header of at most {} bytes, found {}", kMaxSafetensorsHeader, header_bytes),
-        "this is no safetensors file");
+    return Fail(ErrorCode::kFormat, name + ": offset 0",
+                fmt::format("expected a header of at most {} bytes, found {}", kMaxSafetensorsHeader, header_bytes),
+                "this is no safetensors file");
   }
   if (header_bytes > rest.size()) {
     return Fail(ErrorCode::kFormat, name + ": offset 0",
@@ -112,8 +109,7 @@ Result<FileLayout> LayOutSafetensors(std::span<const TensorInfo> tensors,
     const std::string where = fmt::format("tensor {}", Quoted(tensor.name));
     const auto type = SafetensorsName(tensor.type);
     if (!type) {
-      return Fail(ErrorCode::kUnsupported, where,
-                  fmt::format("safetensors cannot hold {}", DTypeName(tensor.type)));
+      return Fail(ErrorCode::kUnsupported, where, fmt::format("safetensors cannot hold {}", DTypeName(tensor.type)));
     }
     if (!IsCleanName(tensor.name, kMaxSafetensorsName)) {
       return Fail(ErrorCode::kInvalidArgument, where, "the name is not clean UTF-8");
@@ -122,15 +118,13 @@ Result<FileLayout> LayOutSafetensors(std::span<const TensorInfo> tensors,
       return Fail(ErrorCode::kInvalidArgument, where, "the name occurs twice or is reserved");
     }
     if (tensor.shape.size() > kMaxSafetensorsDims) {
-      return Fail(ErrorCode::kUnsupported, where,
-                  fmt::format("has more than {} dimensions", kMaxSafetensorsDims));
+      return Fail(ErrorCode::kUnsupported, where, fmt::format("has more than {} dimensions", kMaxSafetensorsDims));
     }
     const auto bytes = TensorBytes(tensor.type, tensor.shape);
     const auto next = bytes ? CheckedAdd(end, *bytes) : std::nullopt;
     if (!next) return Fail(ErrorCode::kInvalidArgument, where, "its size overflows");
-    text +=
-        fmt::format(R"({}{}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})", text.empty() ? "" : ",",
-                    Json(tensor.name), *type, fmt::join(tensor.shape, ","), end, *next);
+    text += fmt::format(R"({}{}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})", text.empty() ? "" : ",",
+                        Json(tensor.name), *type, fmt::join(tensor.shape, ","), end, *next);
     layout.offsets.push_back(end);
     end = *next;
   }

@@ -110,8 +110,8 @@ class HeaderReader {
   }
 
   bool parse_error(size_t offset, const std::string&, const nlohmann::json::exception&) {
-    error_ = Error{ErrorCode::kFormat, fmt::format("{}: header: offset {}", name_, offset),
-                   "is no well-formed JSON", ""};
+    error_ =
+        Error{ErrorCode::kFormat, fmt::format("{}: header: offset {}", name_, offset), "is no well-formed JSON", ""};
     return false;
   }
 
@@ -148,8 +148,8 @@ class HeaderReader {
       case Place::kOffsets:
         return Refuse(fmt::format("expected non-negative integers in field '{}', found {}", field_, found));
       case Place::kTensor:
-        return Refuse(fmt::format("expected a {} in field '{}', found {}",
-                                  field_ == "dtype" ? "string" : "list", field_, found));
+        return Refuse(
+            fmt::format("expected a {} in field '{}', found {}", field_ == "dtype" ? "string" : "list", field_, found));
       default: return Refuse(fmt::format("expected an object, found {}", found));
     }
   }
@@ -161,8 +161,7 @@ class HeaderReader {
     const TensorInfo& info = entry_.info;
     const auto [begin, end] = entry_.data_offsets;
     const auto bytes = TensorBytes(info.type, info.shape);
-    if (!bytes)
-      return Refuse(fmt::format("shape {} of {} overflows", ShapeName(info.shape), DTypeName(info.type)));
+    if (!bytes) return Refuse(fmt::format("shape {} of {} overflows", ShapeName(info.shape), DTypeName(info.type)));
     if (n_offsets_ != 2 || begin > end || end - begin != *bytes) {
       const std::span<const uint64_t> found(entry_.data_offsets.data(), n_offsets_);
       return Refuse(fmt::format("expected data_offsets that span {} bytes for {} {}, found {}", *bytes,
@@ -199,13 +198,12 @@ class HeaderReader {
 
 Result<SafetensorsHeader> ParseSafetensorsHeader(std::string_view text, const std::string& name) {
   if (!text.starts_with('{')) {
-    return Fail(ErrorCode::kFormat, name + ": header", "expected a JSON object at once",
-                "this is no safetensors file");
+    return Fail(ErrorCode::kFormat, name + ": header", "expected a JSON object at once", "this is no safetensors file");
   }
   // nlohmann takes a NUL for the end of the text and would not look at what follows.
   if (const size_t nul = text.find('\0'); nul != std::string_view::npos) {
-    return Fail(ErrorCode::kFormat, fmt::format("{}: header: offset {}", name, nul + 1),
-                "is no well-formed JSON", "the file is damaged; fetch it again");
+    return Fail(ErrorCode::kFormat, fmt::format("{}: header: offset {}", name, nul + 1), "is no well-formed JSON",
+                "the file is damaged; fetch it again");
   }
   HeaderReader reader(name);
   nlohmann::json::sax_parse(text, &reader);

@@ -60,8 +60,7 @@ TEST(Safetensors, WritesTheBytesOfTheOfficialWriter) {
 TEST(Safetensors, ReadsWhatItWrites) {
   const std::vector<TensorInfo> infos = {
       {"z", DType::kBF16, {3}}, {"a \"quoted\" \u00e9", DType::kF32, {2, 2}}, {"m", DType::kU8, {}}};
-  const std::map<std::string, std::string> metadata = {{"note", "line\nbreak \\ \"q\" \U0001f511"},
-                                                       {"b", ""}};
+  const std::map<std::string, std::string> metadata = {{"note", "line\nbreak \\ \"q\" \U0001f511"}, {"b", ""}};
   const auto layout = LayOutSafetensors(infos, metadata);
   ASSERT_TRUE(layout) << layout.error().Message();
   std::string text = layout->header;

@@ -11,9 +11,7 @@
 
 namespace isoveil {
 
-inline Path VectorPath(const std::string& file) {
-  return Path(ISOVEIL_SOURCE_DIR) / "tests/vectors/format" / file;
-}
+inline Path VectorPath(const std::string& file) { return Path(ISOVEIL_SOURCE_DIR) / "tests/vectors/format" / file; }
 
 // Bytes in an allocation of exactly their size, so that a sanitizer sees one byte too far.
 class ExactBytes {

@@ -49,7 +49,8 @@ std::string_view WithoutFence(std::string_view text) {
 Result<AnswerCheck> AnswerCheck::FromFormat(const Json& format, const std::string& name) {
   AnswerCheck check;
   if (format.is_null()) return check;
-  ISOVEIL_ASSIGN_OR_RETURN(const auto type, format.is_object() ? ReadText(format, "type") : std::optional<std::string>());
+  ISOVEIL_ASSIGN_OR_RETURN(const auto type,
+                           format.is_object() ? ReadText(format, "type") : std::optional<std::string>());
   if (type == "text") return check;
   if (type != "json_object" && type != "json_schema") {
     return BadMember(name + ".type", "text, json_object or json_schema");

@@ -57,8 +57,7 @@ TEST(AnswerCheckTest, ASchemaIsFollowed) {
 }
 
 TEST(AnswerCheckTest, ProblemsQuoteNoAnswer) {
-  const auto check =
-      Check((std::string(R"({"type": "json_schema", "name": "p", "schema": )") + kPerson + "}").c_str());
+  const auto check = Check((std::string(R"({"type": "json_schema", "name": "p", "schema": )") + kPerson + "}").c_str());
   for (const char* secret : {"canary-7919", R"({"canary-7919": 1})", R"({"name": "canary-7919"})"}) {
     const std::string problem = check->Problem(secret, false);
     EXPECT_FALSE(problem.empty());
@@ -72,8 +71,7 @@ TEST(AnswerCheckTest, HostileSchemasAreRefusedByName) {
       {std::string(R"("json")"), std::string(R"({"type": "grammar"})"), std::string(R"({})"),
        std::string(R"({"type": "json_schema"})"),
        std::string(R"({"type": "json_schema", "json_schema": {"schema": []}})"),
-       std::string(
-           R"({"type": "json_schema", "name": "p", "schema": {"$ref": "http://example.com/a.json"}})"),
+       std::string(R"({"type": "json_schema", "name": "p", "schema": {"$ref": "http://example.com/a.json"}})"),
        std::string(
            R"({"type": "json_schema", "name": "p", "schema": {"properties": {"a": {"$ref": "file:///etc/passwd"}}}})"),
        std::string(R"({"type": "json_schema", "name": "p", "schema": {"$ref": "#"}})"),
@@ -85,8 +83,7 @@ TEST(AnswerCheckTest, HostileSchemasAreRefusedByName) {
     EXPECT_EQ(check.error().code, ErrorCode::kInvalidArgument);
     EXPECT_TRUE(check.error().where.starts_with("response_format")) << check.error().where;
     const bool foreign = format.find("://") != std::string::npos;
-    EXPECT_EQ(check.error().Message().find("begin with #") != std::string::npos, foreign)
-        << check.error().Message();
+    EXPECT_EQ(check.error().Message().find("begin with #") != std::string::npos, foreign) << check.error().Message();
   }
 }
 

@@ -9,17 +9,24 @@ namespace isoveil {
 namespace {
 
 // One of each way to tell thoughts and calls from content.
-constexpr const char* kTemplates[] = {
-    "NousResearch-Hermes-2-Pro-Llama-3-8B-tool_use", "Qwen-Qwen3-0.6B", "Qwen3-Coder", "openai-gpt-oss-120b",
-    "deepseek-ai-DeepSeek-V3.1", "meta-llama-Llama-3.1-8B-Instruct", "mistralai-Mistral-Nemo-Instruct-2407",
-    "google-gemma-4-31B-it", "GLM-4.6", "Kimi-K2-Instruct"};
+constexpr const char* kTemplates[] = {"NousResearch-Hermes-2-Pro-Llama-3-8B-tool_use",
+                                      "Qwen-Qwen3-0.6B",
+                                      "Qwen3-Coder",
+                                      "openai-gpt-oss-120b",
+                                      "deepseek-ai-DeepSeek-V3.1",
+                                      "meta-llama-Llama-3.1-8B-Instruct",
+                                      "mistralai-Mistral-Nemo-Instruct-2407",
+                                      "google-gemma-4-31B-it",
+                                      "GLM-4.6",
+                                      "Kimi-K2-Instruct"};
 
 std::vector<RenderedPrompt> Prompts() {
   std::vector<RenderedPrompt> prompts;
   const Json tools = Json::parse(R"([{"type": "function", "function": {"name": "weather", "parameters": {
       "type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}, "required": ["city"]}}}])");
   for (const char* name : kTemplates) {
-    const auto chat = ChatTemplate::Parse(ReadBytes(Path(ISOVEIL_LLAMA_PREFIX) / "models/templates" / (std::string(name) + ".jinja")), "<s>", "</s>");
+    const auto chat = ChatTemplate::Parse(
+        ReadBytes(Path(ISOVEIL_LLAMA_PREFIX) / "models/templates" / (std::string(name) + ".jinja")), "<s>", "</s>");
     for (const bool with_tools : {false, true}) {
       ChatRequest request{.messages = Json::parse(R"([{"role": "user", "content": "Weather in Bern?"}])")};
       if (with_tools) request.tools = tools;
@@ -37,14 +44,17 @@ class Client {
     reasoning_ += delta.reasoning;
     for (const ToolCallDelta& call : delta.calls) {
       Require(call.index <= arguments_.size(), "calls come in order");
-      if (call.index == arguments_.size()) arguments_.emplace_back();
-      else Require(call.id.empty() && call.name.empty(), "id and name come once");
+      if (call.index == arguments_.size())
+        arguments_.emplace_back();
+      else
+        Require(call.id.empty() && call.name.empty(), "id and name come once");
       arguments_[call.index] += call.arguments;
     }
   }
   void RequireToHave(const Json& message) const {
     Require(message.value("reasoning_content", "") == reasoning_, "the thoughts are the deltas");
-    Require(message["content"].is_null() ? content_.empty() : message["content"] == content_, "the content is the deltas");
+    Require(message["content"].is_null() ? content_.empty() : message["content"] == content_,
+            "the content is the deltas");
     const Json calls = message.value("tool_calls", Json::array());
     Require(calls.size() == arguments_.size(), "the calls are the deltas");
     for (size_t i = 0; i < calls.size(); ++i) {

@@ -74,7 +74,11 @@ ApiError ToApiError(const Error& error) {
     case ErrorCode::kNotFound: return OfRequest(error, 404, ApiCode::kNotFound);
     case ErrorCode::kTooLong: return OfRequest(error, 400, ApiCode::kContextLengthExceeded);
     case ErrorCode::kUnfulfilled:
-      return {.status = 502, .type = "model_error", .message = Sentence(error), .code = ApiCode::kAnswerNotAsRequired, .final = true};
+      return {.status = 502,
+              .type = "model_error",
+              .message = Sentence(error),
+              .code = ApiCode::kAnswerNotAsRequired,
+              .final = true};
     case ErrorCode::kUnavailable: return OfUpstream(error, 503, ApiCode::kUpstreamUnavailable, 1);
     case ErrorCode::kAuth: return OfUpstream(error, 502, ApiCode::kUpstreamRefused, std::nullopt);
     case ErrorCode::kFormat: return OfUpstream(error, 502, ApiCode::kUpstreamGarbled, std::nullopt);

@@ -60,13 +60,11 @@ TEST(ApisTest, ChoicesAreApart) {
 TEST(ApisTest, JsonIsAskedForAgainAndThenAnError) {
   SmallService small;
   small.upstream.answers = {"Sure!", "{\"a\": 1}"};
-  const std::string body =
-      std::string(kAsk) + R"(, "response_format": {"type": "json_object"}, "temperature": 0})";
+  const std::string body = std::string(kAsk) + R"(, "response_format": {"type": "json_object"}, "temperature": 0})";
   const CollectedReply reply = small.Post(ChatCompletions, body);
   EXPECT_EQ(reply.json()["choices"][0]["message"]["content"], "{\"a\": 1}");
   ASSERT_EQ(small.upstream.requests.size(), 2U);
-  EXPECT_GT(small.upstream.requests[1].sampling.temperature, 0)
-      << "the same question would get the same answer";
+  EXPECT_GT(small.upstream.requests[1].sampling.temperature, 0) << "the same question would get the same answer";
 
   SmallService stubborn;
   stubborn.upstream.answers = {"Sure!"};
@@ -78,11 +76,13 @@ TEST(ApisTest, JsonIsAskedForAgainAndThenAnError) {
 
 TEST(ApisTest, JsonInProseIsTakenOut) {
   const std::string body = std::string(kAsk) + R"(, "response_format": {"type": "json_object"}})";
-  for (const char* text : {"Sure! Here it is: {\"a\": {\"b\": \"}\"}} I hope {it} helps.", "{no} {\"a\": {\"b\": \"}\"}}",
-                           "```json\n{\"a\": {\"b\": \"}\"}}\n```", "Sure:\n```json\n{\"a\": {\"b\": \"}\"}}\n```\nThere."}) {
+  for (const char* text :
+       {"Sure! Here it is: {\"a\": {\"b\": \"}\"}} I hope {it} helps.", "{no} {\"a\": {\"b\": \"}\"}}",
+        "```json\n{\"a\": {\"b\": \"}\"}}\n```", "Sure:\n```json\n{\"a\": {\"b\": \"}\"}}\n```\nThere."}) {
     SmallService small;
     small.upstream.answers = {text};
-    EXPECT_EQ(small.Post(ChatCompletions, body).json()["choices"][0]["message"]["content"], "{\"a\": {\"b\": \"}\"}}") << text;
+    EXPECT_EQ(small.Post(ChatCompletions, body).json()["choices"][0]["message"]["content"], "{\"a\": {\"b\": \"}\"}}")
+        << text;
     EXPECT_EQ(small.upstream.requests.size(), 1U);
   }
 }
@@ -104,7 +104,8 @@ TEST(ApisTest, JsonThatMaxTokensCutOffIsGivenAsItIs) {
 TEST(ApisTest, TheTokensOfAllAttemptsAreCounted) {
   SmallService small;
   small.upstream.answers = {"Sure!", "{}"};
-  const CollectedReply reply = small.Post(ChatCompletions, std::string(kAsk) + R"(, "response_format": {"type": "json_object"}})");
+  const CollectedReply reply =
+      small.Post(ChatCompletions, std::string(kAsk) + R"(, "response_format": {"type": "json_object"}})");
   EXPECT_EQ(reply.json()["usage"]["completion_tokens"], 6 + 3);
 }
 
@@ -172,39 +173,51 @@ TEST(ApisTest, ATokenThatIsNamedAsAnEndIsNoPartOfTheText) {
   ASSERT_EQ(small.Post(ChatCompletions, std::string(kAsk) + R"(, "stop_token_ids": [)" + ids + "]}").status, 200);
   const auto sent = small.client.cipher.Decrypt(small.upstream.requests[0].stop_ids).value();
   EXPECT_NE(std::find(sent.begin(), sent.end(), ScriptedUpstream::IdOf('l')), sent.end());
-  EXPECT_EQ(small.Post(ChatCompletions, std::string(kAsk) + R"(, "stop_token_ids": [999]})").json()["error"]["param"], "stop_token_ids");
+  EXPECT_EQ(small.Post(ChatCompletions, std::string(kAsk) + R"(, "stop_token_ids": [999]})").json()["error"]["param"],
+            "stop_token_ids");
 }
 
 TEST(ApisTest, TheLastMessageIsGoneOnWith) {
   SmallService small;
-  const std::string messages = R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}])";
+  const std::string messages =
+      R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}])";
   for (const char* more : {R"(, "add_generation_prompt": false})", R"(, "continue_final_message": true})"}) {
     ASSERT_EQ(small.Post(ChatCompletions, messages + more).status, 200) << more;
     EXPECT_EQ(small.PromptText(small.upstream.requests.size() - 1), "[user]a[assistant]b") << more;
   }
-  EXPECT_EQ(small.Post(ChatCompletions, messages + R"(, "add_generation_prompt": true, "continue_final_message": true})").status, 400);
+  EXPECT_EQ(
+      small.Post(ChatCompletions, messages + R"(, "add_generation_prompt": true, "continue_final_message": true})")
+          .status,
+      400);
 }
 
 TEST(ApisTest, ValidFormsAreTaken) {
   SmallService small;
   const Json tool = {{"type", "function"}, {"function", {{"name", "f"}, {"parameters", nullptr}}}};
-  const Json allowed = {{"type", "allowed_tools"},
-                        {"allowed_tools", {{"mode", "auto"}, {"tools", Json::array({{{"type", "function"}, {"function", {{"name", "f"}}}}})}}}};
+  const Json allowed = {
+      {"type", "allowed_tools"},
+      {"allowed_tools",
+       {{"mode", "auto"}, {"tools", Json::array({{{"type", "function"}, {"function", {{"name", "f"}}}}})}}}};
   const Json user = {{"role", "user"}, {"content", "a"}};
   const Json refused = {{"role", "assistant"}, {"content", Json::array({{{"type", "refusal"}, {"refusal", "No."}}})}};
   const Json refused_too = {{"role", "assistant"}, {"content", nullptr}, {"refusal", "Never."}};
-  for (const Json& body : {Json{{"messages", Json::array({user})}, {"tools", Json::array({tool})}, {"tool_choice", allowed}},
-                           Json{{"messages", Json::array({user, refused, user, refused_too, user})}},
-                           Json{{"messages", Json::array({user})}, {"reasoning", {{"effort", "high"}}}}}) {
+  for (const Json& body :
+       {Json{{"messages", Json::array({user})}, {"tools", Json::array({tool})}, {"tool_choice", allowed}},
+        Json{{"messages", Json::array({user, refused, user, refused_too, user})}},
+        Json{{"messages", Json::array({user})}, {"reasoning", {{"effort", "high"}}}}}) {
     EXPECT_EQ(small.Post(ChatCompletions, body.dump()).status, 200) << small.Post(ChatCompletions, body.dump()).body;
   }
   EXPECT_EQ(small.PromptText(1), "[user]a[assistant]No.[user]a[assistant]Never.[user]a[assistant]");
-  EXPECT_EQ(small.Post(ChatCompletions, R"({"messages": [{"role": "user", "content": "a"}], "reasoning_effort": "much"})").status, 400);
+  EXPECT_EQ(
+      small.Post(ChatCompletions, R"({"messages": [{"role": "user", "content": "a"}], "reasoning_effort": "much"})")
+          .status,
+      400);
 }
 
 TEST(ApisTest, ItemsOfOtherToolsAreTaken) {
-  SmallService small("{% for m in messages %}[{{ m.role }}]{{ m.content }}{% for c in m.tool_calls or [] %}({{ c.function.name }})"
-                     "{% endfor %}{% endfor %}");
+  SmallService small(
+      "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% for c in m.tool_calls or [] %}({{ c.function.name }})"
+      "{% endfor %}{% endfor %}");
   const CollectedReply reply = small.Post(Responses, R"({"instructions": "i", "input": [
       {"role": "user", "content": "a"}, {"type": "web_search_call", "id": "ws_1", "status": "completed"},
       {"type": "compaction", "encrypted_content": "x"}, {"type": "reasoning", "id": "rs_1", "summary": []},
@@ -239,8 +252,7 @@ TEST(ApisTest, CompletionsTakeTextAndIds) {
   EXPECT_EQ(text.json()["choices"][0]["text"], "Hel");
   EXPECT_EQ(text.json()["choices"][0]["finish_reason"], "length");
   EXPECT_EQ(small.PromptText(0), "ab");
-  const CollectedReply ids =
-      small.Post(Completions, R"({"prompt": [[97, 98], [99]], "echo": true, "max_tokens": 1})");
+  const CollectedReply ids = small.Post(Completions, R"({"prompt": [[97, 98], [99]], "echo": true, "max_tokens": 1})");
   EXPECT_EQ(ids.json()["choices"][0]["text"], "abH");
   EXPECT_EQ(ids.json()["choices"][1]["text"], "cH");
 }
@@ -256,7 +268,8 @@ TEST(ApisTest, ACompletionOfNoTokensIsItsPrompt) {
 
 TEST(ApisTest, AnEchoHasItsProbabilities) {
   SmallService small;
-  const Json answer = small.Post(Completions, R"({"prompt": [256, 97, 98], "echo": true, "logprobs": 2, "max_tokens": 1})").json();
+  const Json answer =
+      small.Post(Completions, R"({"prompt": [256, 97, 98], "echo": true, "logprobs": 2, "max_tokens": 1})").json();
   EXPECT_EQ(answer["choices"][0]["text"], "abH");
   const Json& logprobs = answer["choices"][0]["logprobs"];
   EXPECT_EQ(logprobs["tokens"][1], "a");
@@ -266,7 +279,8 @@ TEST(ApisTest, AnEchoHasItsProbabilities) {
   EXPECT_EQ(logprobs["top_logprobs"][1], (Json{{"a", -0.25}, {"b", -1.25}}));
   // Where each token's text begins; the first one is a control token and has none.
   EXPECT_EQ(logprobs["text_offset"], (Json{0, 0, 1, 2}));
-  const Json alone = small.Post(Completions, R"({"prompt": "ab", "echo": true, "logprobs": 1, "max_tokens": 0})").json();
+  const Json alone =
+      small.Post(Completions, R"({"prompt": "ab", "echo": true, "logprobs": 1, "max_tokens": 0})").json();
   EXPECT_EQ(alone["choices"][0]["logprobs"]["token_logprobs"], (Json{nullptr, -0.25}));
   const CollectedReply stream =
       small.Post(Completions, R"({"prompt": "ab", "echo": true, "logprobs": 1, "max_tokens": 1, "stream": true})");
@@ -292,7 +306,8 @@ TEST(ApisTest, ResponsesIncludeProbabilities) {
   Json seen = Json::array();
   for (const auto& [name, data] : small.Post(Responses, ask + R"(, "stream": true})").events) {
     const Json event = Json::parse(data);
-    if (name == "response.output_text.delta") seen.insert(seen.end(), event["logprobs"].begin(), event["logprobs"].end());
+    if (name == "response.output_text.delta")
+      seen.insert(seen.end(), event["logprobs"].begin(), event["logprobs"].end());
     if (name == "response.output_text.done") {
       EXPECT_EQ(event["logprobs"], part["logprobs"]);
     }

@@ -170,9 +170,10 @@ Status Replace(const Path& path, const Canary& canary) {
 }
 
 tl::unexpected<Error> Differs(const Path& path) {
-  return Fail(ErrorCode::kMismatch, "upstream", "answers differently from the model that this client folder belongs to",
-              "start the server on the server folder that was made with it; if the model was changed on purpose, delete " +
-                  path.string());
+  return Fail(
+      ErrorCode::kMismatch, "upstream", "answers differently from the model that this client folder belongs to",
+      "start the server on the server folder that was made with it; if the model was changed on purpose, delete " +
+          path.string());
 }
 
 Result<CanaryRecord> Compare(const Path& path, const ClientFolder& client, Upstream& server, std::stop_token cancel) {

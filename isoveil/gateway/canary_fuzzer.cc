@@ -15,7 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Require(!canary->steps.empty(), "a record has steps");
   for (const CanaryStep& step : canary->steps) {
     Require(Value(step.id) >= 0, "ids are ids");
-    for (const TokenLogprob& token : step.top) Require(Value(token.id) >= 0 && std::isfinite(token.logprob), "numbers are finite");
+    for (const TokenLogprob& token : step.top)
+      Require(Value(token.id) >= 0 && std::isfinite(token.logprob), "numbers are finite");
   }
   return 0;
 }

@@ -12,8 +12,7 @@ namespace {
 class CanaryTest : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ =
-        Path(testing::TempDir()) / fmt::format("canary-{}-{}", ::getpid(), static_cast<const void*>(this));
+    folder_ = Path(testing::TempDir()) / fmt::format("canary-{}-{}", ::getpid(), static_cast<const void*>(this));
     std::filesystem::create_directories(folder_);
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
@@ -86,23 +85,25 @@ TEST_F(CanaryTest, AnOldRecordIsReplaced) {
 
 // A run that was killed between writing the new record and naming it leaves it beside the old one.
 TEST_F(CanaryTest, ANewRecordThatWasLeftBehindIsTaken) {
-  std::ofstream(folder_ / kCanaryFile) << R"({"version": 1, "next": [97, 98, 99], "first": [[97, -0.25], [98, -1.25]]})";
+  std::ofstream(folder_ / kCanaryFile)
+      << R"({"version": 1, "next": [97, 98, 99], "first": [[97, -0.25], [98, -1.25]]})";
   EXPECT_EQ(RecordOf("abcdefghijklmnop"), CanaryRecord::kMatches);
   const std::string whole = Recorded();
   std::filesystem::rename(folder_ / kCanaryFile, folder_ / "canary.json.new");
-  std::ofstream(folder_ / kCanaryFile) << R"({"version": 1, "next": [97, 98, 99], "first": [[97, -0.25], [98, -1.25]]})";
+  std::ofstream(folder_ / kCanaryFile)
+      << R"({"version": 1, "next": [97, 98, 99], "first": [[97, -0.25], [98, -1.25]]})";
   EXPECT_EQ(RecordOf("abcdefghijklmnop"), CanaryRecord::kMatches);
   EXPECT_EQ(Recorded(), whole);
   EXPECT_FALSE(FileExists(folder_ / "canary.json.new"));
 }
 
 TEST_F(CanaryTest, ABrokenRecordIsAnErrorThatNamesTheFile) {
-  for (const char* text : {"", "{", "[]", R"({"next": "a"})", R"({"next": [1e99], "first": []})",
-                           R"({"next": [], "first": []})", R"({"next": [1], "first": [[1e99, 0]]})",
-                           R"({"next": [1], "first": [[1, 1e99]]})", R"({"next": [1], "first": [1]})",
-                           R"({"next": [-1], "first": []})", R"({"version": 2, "steps": []})",
-                           R"({"version": 2, "steps": [[1]]})", R"({"version": 2, "steps": [[1, [[1]]]]})",
-                           R"({"version": 2, "steps": [["a", []]]})"}) {
+  for (const char* text :
+       {"", "{", "[]", R"({"next": "a"})", R"({"next": [1e99], "first": []})", R"({"next": [], "first": []})",
+        R"({"next": [1], "first": [[1e99, 0]]})", R"({"next": [1], "first": [[1, 1e99]]})",
+        R"({"next": [1], "first": [1]})", R"({"next": [-1], "first": []})", R"({"version": 2, "steps": []})",
+        R"({"version": 2, "steps": [[1]]})", R"({"version": 2, "steps": [[1, [[1]]]]})",
+        R"({"version": 2, "steps": [["a", []]]})"}) {
     std::ofstream(folder_ / kCanaryFile, std::ios::trunc) << text;
     const auto result = Admit("abcdefghijklmnop");
     ASSERT_FALSE(result) << text;
@@ -116,7 +117,8 @@ TEST_F(CanaryTest, ARecordOfAnotherVersionIsRefusedByName) {
                                     *VocabCipher::FromPermutation({0, 1}));
     ASSERT_FALSE(canary) << version;
     EXPECT_EQ(canary.error().code, ErrorCode::kUnsupported) << version;
-    EXPECT_NE(canary.error().Message().find("canary.json: expected version 1 or 2, found"), std::string::npos) << version;
+    EXPECT_NE(canary.error().Message().find("canary.json: expected version 1 or 2, found"), std::string::npos)
+        << version;
   }
 }
 

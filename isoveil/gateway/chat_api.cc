@@ -37,8 +37,7 @@ Result<Chat> ReadChat(const ModelService& service, const ApiRequest& request) {
   ISOVEIL_ASSIGN_OR_RETURN(AnswerCheck check,
                            AnswerCheck::FromFormat(Member(body, "response_format"), "response_format"));
   ISOVEIL_ASSIGN_OR_RETURN(ChatRequest chat, ReadChatRequest(body, service.limits, check));
-  ISOVEIL_ASSIGN_OR_RETURN(ChatTask task,
-                           MakeChatTask(service, std::move(chat), std::move(options), std::move(check)));
+  ISOVEIL_ASSIGN_OR_RETURN(ChatTask task, MakeChatTask(service, std::move(chat), std::move(options), std::move(check)));
   return Chat{service, request, std::move(task)};
 }
 
@@ -213,10 +212,10 @@ class ChunkWriter {
 void AnswerInChunks(const Chat& chat, ReplyWriter& reply) {
   ChunkWriter chunks(chat, reply);
   const auto answers = RunChoices<Answer>(chat.task.options.n, [&](int index) -> Result<Answer> {
-    ISOVEIL_ASSIGN_OR_RETURN(
-        const Answer answer,
-        RunChat(chat.service, chat.task, index,
-                [&](const AnswerPart& part) { return chunks.Part(index, part); }, chat.request.cancel));
+    ISOVEIL_ASSIGN_OR_RETURN(const Answer answer, RunChat(
+                                                      chat.service, chat.task, index,
+                                                      [&](const AnswerPart& part) { return chunks.Part(index, part); },
+                                                      chat.request.cancel));
     chunks.Finish(index, answer.finish_reason);
     return answer;
   });

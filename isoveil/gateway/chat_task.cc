@@ -40,7 +40,8 @@ Status ReadToolChoice(const Json& body, ChatRequest& request, AnswerCheck& check
     Json kept = Json::array();
     for (const Json& tool : request.tools) {
       const Json& function = tool.is_object() ? Member(tool, "function") : tool;
-      if (function.is_object() && std::find(names.begin(), names.end(), Member(function, "name")) != names.end()) kept.push_back(tool);
+      if (function.is_object() && std::find(names.begin(), names.end(), Member(function, "name")) != names.end())
+        kept.push_back(tool);
     }
     if (kept.empty() && !names.empty()) return BadMember("tool_choice", "a function that is among the tools");
     request.tools = std::move(kept);
@@ -59,7 +60,8 @@ void JoinRefusals(Json& message) {
   const Json& content = Member(message, "content");
   if (content.is_array()) {
     for (Json& part : message["content"]) {
-      if (part.is_object() && Member(part, "type") == "refusal") part = {{"type", "text"}, {"text", Member(part, "refusal")}};
+      if (part.is_object() && Member(part, "type") == "refusal")
+        part = {{"type", "text"}, {"text", Member(part, "refusal")}};
     }
   } else if (content.is_null() && Member(message, "tool_calls").is_null() && Member(message, "refusal").is_string()) {
     message["content"] = message["refusal"];
@@ -91,7 +93,8 @@ constexpr const char* kEfforts[] = {"none", "minimal", "low", "medium", "high", 
 Status ReadEffort(const Json& holder, const char* name, const std::string& place, ChatRequest& request) {
   const Json& effort = Member(holder, name);
   if (effort.is_null()) return Ok();
-  if (!effort.is_string() || std::find(std::begin(kEfforts), std::end(kEfforts), effort.get_ref<const std::string&>()) == std::end(kEfforts)) {
+  if (!effort.is_string() ||
+      std::find(std::begin(kEfforts), std::end(kEfforts), effort.get_ref<const std::string&>()) == std::end(kEfforts)) {
     return BadMember(place, "none, minimal, low, medium, high, xhigh or max");
   }
   request.enable_thinking = effort != "none";
@@ -132,7 +135,8 @@ Status ReadContinuation(const Json& body, ChatRequest& request) {
   ISOVEIL_ASSIGN_OR_RETURN(const auto prompt, ReadBool(body, "add_generation_prompt"));
   ISOVEIL_ASSIGN_OR_RETURN(const auto goes_on, ReadBool(body, "continue_final_message"));
   if (goes_on.value_or(false) && prompt.value_or(false)) {
-    return Fail(ErrorCode::kInvalidArgument, "continue_final_message", "contradicts add_generation_prompt", "send one of them");
+    return Fail(ErrorCode::kInvalidArgument, "continue_final_message", "contradicts add_generation_prompt",
+                "send one of them");
   }
   request.add_generation_prompt = prompt.value_or(!goes_on.value_or(false));
   return Ok();
@@ -182,7 +186,8 @@ Result<Answer> RunOnce(const ModelService& service, const ChatTask& task, const 
 MessageDelta WholeOf(const Json& message) {
   MessageDelta whole;
   if (Member(message, "content").is_string()) whole.content = message["content"].get<std::string>();
-  if (Member(message, "reasoning_content").is_string()) whole.reasoning = message["reasoning_content"].get<std::string>();
+  if (Member(message, "reasoning_content").is_string())
+    whole.reasoning = message["reasoning_content"].get<std::string>();
   const Json& calls = Member(message, "tool_calls");
   for (size_t i = 0; calls.is_array() && i < calls.size(); ++i) {
     whole.calls.push_back({i, calls[i]["id"].get<std::string>(), calls[i]["function"]["name"].get<std::string>(),

@@ -2,7 +2,8 @@
 // have in common, in values of its own.
 //
 //   ISOVEIL_ASSIGN_OR_RETURN(ChatTask task, MakeChatTask(service, std::move(request), options, check));
-//   ISOVEIL_ASSIGN_OR_RETURN(Answer answer, RunChat(service, task, 0, [&](const AnswerPart& part) { ... return true; }));
+//   ISOVEIL_ASSIGN_OR_RETURN(Answer answer, RunChat(service, task, 0, [&](const AnswerPart& part) { ... return true;
+//   }));
 #pragma once
 
 #include <functional>
@@ -32,10 +33,10 @@ using PartCallback = std::function<bool(const AnswerPart&)>;
 
 struct Answer {
   Json message;
-  std::string finish_reason;  // stop, length, tool_calls
-  std::string stop;           // the stop string that ended it, if one did
-  Usage usage;                    // the tokens of all attempts, where an answer had to be asked for again
-  uint64_t reasoning_tokens = 0;  // of the completion tokens
+  std::string finish_reason;       // stop, length, tool_calls
+  std::string stop;                // the stop string that ended it, if one did
+  Usage usage;                     // the tokens of all attempts, where an answer had to be asked for again
+  uint64_t reasoning_tokens = 0;   // of the completion tokens
   std::vector<PlainToken> tokens;  // only where log probabilities were asked for
 };
 

@@ -41,8 +41,9 @@ bool IsIds(const Json& value) { return value.is_array() && !value.empty() && val
 
 Result<std::vector<PlainId>> ReadPrompt(const ModelService& service, const Json& prompt) {
   if (prompt.is_string()) {
-    ISOVEIL_ASSIGN_OR_RETURN(auto ids, service.client.vocabulary.Tokenize(prompt.get_ref<const std::string&>(),
-                                                                         {.add_special = true, .parse_special = service.parse_special}));
+    ISOVEIL_ASSIGN_OR_RETURN(
+        auto ids, service.client.vocabulary.Tokenize(prompt.get_ref<const std::string&>(),
+                                                     {.add_special = true, .parse_special = service.parse_special}));
     if (ids.empty()) return BadMember("prompt", "at least one token of text");
     return ids;
   }
@@ -89,7 +90,8 @@ Result<Completion> ReadCompletion(const ModelService& service, const ApiRequest&
   return completion;
 }
 
-Result<std::vector<PlainToken>> Score(const Generator& generator, const std::vector<PlainId>& prompt, const Completion& completion) {
+Result<std::vector<PlainToken>> Score(const Generator& generator, const std::vector<PlainId>& prompt,
+                                      const Completion& completion) {
   auto tokens = generator.Score(prompt, completion.options.sampling.n_probs, completion.request.cancel);
   if (tokens || tokens.error().code != ErrorCode::kUnsupported) return tokens;
   return Fail(ErrorCode::kUnsupported, "echo", "the server does not tell the log probabilities of a prompt",
@@ -132,7 +134,9 @@ bool BeginsCharacter(char c) { return (static_cast<unsigned char>(c) & 0xC0) != 
 
 Json Logprobs(const Completion& completion, std::span<const PlainToken> tokens, size_t& offset) {
   if (!completion.options.logprobs) return nullptr;
-  Json out = {{"tokens", Json::array()}, {"token_logprobs", Json::array()}, {"top_logprobs", Json::array()},
+  Json out = {{"tokens", Json::array()},
+              {"token_logprobs", Json::array()},
+              {"top_logprobs", Json::array()},
               {"text_offset", Json::array()}};
   for (const PlainToken& token : tokens) {
     const Vocabulary& vocabulary = completion.service.client.vocabulary;
@@ -145,7 +149,8 @@ Json Logprobs(const Completion& completion, std::span<const PlainToken> tokens, 
     out["text_offset"].push_back(offset);
     // Control tokens have a name and no text.
     const auto characters = vocabulary.Piece(token.id);
-    if (characters) offset += static_cast<size_t>(std::count_if(characters->begin(), characters->end(), BeginsCharacter));
+    if (characters)
+      offset += static_cast<size_t>(std::count_if(characters->begin(), characters->end(), BeginsCharacter));
   }
   return out;
 }

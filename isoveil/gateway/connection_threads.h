@@ -21,7 +21,8 @@ namespace isoveil {
 class ConnectionThreads final : public httplib::TaskQueue {
  public:
   // `make_room`, called where there are as many as may be, ends one that can be spared; false if there is none.
-  explicit ConnectionThreads(size_t most, std::function<bool()> make_room = [] { return false; })
+  explicit ConnectionThreads(
+      size_t most, std::function<bool()> make_room = [] { return false; })
       : most_(most), make_room_(std::move(make_room)) {}
   ~ConnectionThreads() override { shutdown(); }
 

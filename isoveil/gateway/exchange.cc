@@ -82,7 +82,9 @@ void Exchange::PushWhole(ReplyItem item) {
 }
 
 void Exchange::Send(int status, std::string body, std::string content_type) {
-  PushWhole({.kind = ReplyItem::Kind::kWhole, .status = status, .text = std::move(body),
+  PushWhole({.kind = ReplyItem::Kind::kWhole,
+             .status = status,
+             .text = std::move(body),
              .content_type = std::move(content_type)});
 }
 

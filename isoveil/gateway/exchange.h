@@ -2,8 +2,8 @@
 //
 //   auto exchange = std::make_shared<Exchange>();
 //   exchange->Start([=](ReplyWriter& reply, std::stop_token cancel) { Work(reply, cancel); });
-//   while (ReplyItem item = exchange->First(250ms); ...) ...             // the connection's thread: document or stream?
-//   bool whole = exchange->Stream(write_to_socket, 250ms, [&](bool is_silent) { return IsThere(client); });
+//   while (ReplyItem item = exchange->First(250ms); ...) ...             // the connection's thread: document or
+//   stream? bool whole = exchange->Stream(write_to_socket, 250ms, [&](bool is_silent) { return IsThere(client); });
 //
 // Two threads, so that a client that leaves is noticed while the model computes. The events of a stream are written by
 // the thread that works: a slow reader holds up nobody but its own generation, nothing is queued, and an event costs no
@@ -26,10 +26,10 @@ struct ReplyItem {
   enum class Kind { kWhole, kEvent, kEnd, kNothingYet };
   Kind kind = Kind::kNothingYet;
   int status = 200;
-  std::string text;          // the body
+  std::string text;  // the body
   std::string content_type;
   std::optional<int> retry_after_seconds;
-  bool final = false;        // a retry would not help
+  bool final = false;  // a retry would not help
 };
 
 class Exchange final : public ReplyWriter {

@@ -34,7 +34,8 @@ TEST(ExchangeTest, EventsInOrder) {
   });
   ASSERT_EQ(FirstOf(exchange).kind, Kind::kEvent);
   std::vector<std::string> written;
-  EXPECT_TRUE(exchange.Stream([&](std::string_view bytes) { return written.emplace_back(bytes), true; }, milliseconds(50), Always));
+  EXPECT_TRUE(exchange.Stream([&](std::string_view bytes) { return written.emplace_back(bytes), true; },
+                              milliseconds(50), Always));
   ASSERT_EQ(written.size(), 1000U);
   for (int i = 0; i < 1000; ++i) {
     EXPECT_EQ(written[static_cast<size_t>(i)], fmt::format("{}data: {}\n\n", i % 2 ? "event: odd\n" : "", i));
@@ -131,7 +132,8 @@ TEST(ExchangeTest, AReaderThatLeavesEndsTheWork) {
 
   Endless between_writes;
   EXPECT_EQ(FirstOf(between_writes.exchange).kind, Kind::kEvent);
-  EXPECT_FALSE(between_writes.exchange.Stream([](std::string_view) { return true; }, milliseconds(20), [](bool) { return false; }));
+  EXPECT_FALSE(between_writes.exchange.Stream([](std::string_view) { return true; }, milliseconds(20),
+                                              [](bool) { return false; }));
   between_writes.exchange.Cancel();
 
   for (Endless* each : {&before_it_reads, &at_a_write, &between_writes}) {
@@ -150,11 +152,12 @@ TEST(ExchangeTest, SilenceIsTold) {
   });
   ASSERT_EQ(FirstOf(exchange).kind, Kind::kEvent);
   std::vector<bool> said;
-  EXPECT_TRUE(exchange.Stream([](std::string_view) { return true; }, milliseconds(100), [&](bool is_silent) {
-    said.push_back(is_silent);
-    if (said.size() == 3) may_end = true;
-    return true;
-  }));
+  EXPECT_TRUE(exchange.Stream([](std::string_view) { return true; }, milliseconds(100),
+                              [&](bool is_silent) {
+                                said.push_back(is_silent);
+                                if (said.size() == 3) may_end = true;
+                                return true;
+                              }));
   ASSERT_GE(said.size(), 3U);
   EXPECT_FALSE(said[0]);
   EXPECT_TRUE(said[1] && said[2]);

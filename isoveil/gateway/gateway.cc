@@ -20,7 +20,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kTick{250};        // how soon a client that left is noticed
+constexpr milliseconds kTick{250};         // how soon a client that left is noticed
 constexpr milliseconds kPingAfter{5'000};  // silence that proxies take for a broken connection
 constexpr time_t kKeepAliveSeconds = 5;
 
@@ -43,7 +43,8 @@ void Write(const ApiError& error, const httplib::Request& request, httplib::Resp
   response.status = error.status;
   if (error.retry_after_seconds) response.set_header("Retry-After", std::to_string(*error.retry_after_seconds));
   if (error.status == 401) response.set_header("WWW-Authenticate", "Bearer");
-  response.set_content(error.ToJson(ErrorFormOf(request.path)).dump(-1, ' ', false, Json::error_handler_t::replace), "application/json");
+  response.set_content(error.ToJson(ErrorFormOf(request.path)).dump(-1, ' ', false, Json::error_handler_t::replace),
+                       "application/json");
 }
 
 // A request from its head to the end of its answer.
@@ -83,7 +84,8 @@ void AllowFiles(size_t n) {
 
 class Gateway::Impl {
  public:
-  Impl(std::unique_ptr<const ClientFolder> client, std::unique_ptr<UpstreamPool> pool, GatewayOptions options, Guard guard)
+  Impl(std::unique_ptr<const ClientFolder> client, std::unique_ptr<UpstreamPool> pool, GatewayOptions options,
+       Guard guard)
       : client_(std::move(client)),
         pool_(std::move(pool)),
         options_(std::move(options)),
@@ -180,8 +182,10 @@ void Gateway::Impl::SetLimits() {
     const int yes = 1;
     ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
   });
-  server_.set_default_headers({{"X-Content-Type-Options", "nosniff"}, {"Referrer-Policy", "no-referrer"},
-                               {"Cache-Control", "no-store"}, {"Server", "isoveil"}});
+  server_.set_default_headers({{"X-Content-Type-Options", "nosniff"},
+                               {"Referrer-Policy", "no-referrer"},
+                               {"Cache-Control", "no-store"},
+                               {"Server", "isoveil"}});
   server_.set_pre_routing_handler(
       [this](const httplib::Request& request, httplib::Response& response) { return CheckCaller(request, response); });
   // What goes out is never compressed: httplib leaves alone what names its coding, which is said to nobody.
@@ -190,7 +194,8 @@ void Gateway::Impl::SetLimits() {
   server_.set_error_handler([this](const httplib::Request& request, httplib::Response& response) {
     if (!response.body.empty()) return httplib::Server::HandlerResponse::Unhandled;
     if (response.status == 404 && RefuseMethod(request, response)) return httplib::Server::HandlerResponse::Handled;
-    ApiError error{.status = response.status, .type = "invalid_request_error", .message = "", .code = ApiCode::kBadRequest};
+    ApiError error{
+        .status = response.status, .type = "invalid_request_error", .message = "", .code = ApiCode::kBadRequest};
     switch (response.status) {
       case 404:
         error.message = fmt::format("there is nothing at {}", Quoted(request.path));
@@ -214,7 +219,8 @@ void Gateway::Impl::SetLimits() {
     if (running) (*running)->status = response.status;
   });
   server_.set_exception_handler([](const httplib::Request& request, httplib::Response& response, std::exception_ptr) {
-    Write({.status = 500, .message = "the gateway failed on this request", .code = ApiCode::kInternalError}, request, response);
+    Write({.status = 500, .message = "the gateway failed on this request", .code = ApiCode::kInternalError}, request,
+          response);
   });
 }
 
@@ -274,7 +280,8 @@ httplib::Server::HandlerResponse Gateway::Impl::CheckCaller(const httplib::Reque
 
 void Gateway::Impl::BeginRecord(const httplib::Request& request, httplib::Response& response) {
   std::string endpoint = routes_.Name(request.path);
-  if (endpoint == "/health" || endpoint == "/metrics" || endpoint == "/isoveil/status" || FindPageFile(request.path)) return;
+  if (endpoint == "/health" || endpoint == "/metrics" || endpoint == "/isoveil/status" || FindPageFile(request.path))
+    return;
   auto running = std::make_shared<Running>([this](const Running& ended) { EndRecord(ended); });
   running->method = request.method;
   running->endpoint = std::move(endpoint);
@@ -285,18 +292,20 @@ void Gateway::Impl::BeginRecord(const httplib::Request& request, httplib::Respon
 void Gateway::Impl::EndRecord(const Running& running) {
   const RequestCost cost = running.meter ? running.meter->cost() : RequestCost{};
   // A stream that broke has begun with 200.
-  const int status = running.status == 200 && cost.failure ? ToApiError({*cost.failure, "", "", ""}).status : running.status;
+  const int status =
+      running.status == 200 && cost.failure ? ToApiError({*cost.failure, "", "", ""}).status : running.status;
   metrics_.End(status, running.seconds(), cost);
   if (!options_.on_request) return;
-  options_.on_request({.time = std::chrono::system_clock::now(),
-                       .method = running.method,
-                       .endpoint = running.endpoint,
-                       .status = status,
-                       .prompt_tokens = cost.prompt_tokens,
-                       .completion_tokens = cost.completion_tokens,
-                       .ms = running.seconds() * 1000,
-                       .first_token_ms = cost.first_token_seconds ? std::optional(*cost.first_token_seconds * 1000) : std::nullopt,
-                       .server = cost.server ? std::string_view(options_.upstream_urls.at(*cost.server)) : ""});
+  options_.on_request(
+      {.time = std::chrono::system_clock::now(),
+       .method = running.method,
+       .endpoint = running.endpoint,
+       .status = status,
+       .prompt_tokens = cost.prompt_tokens,
+       .completion_tokens = cost.completion_tokens,
+       .ms = running.seconds() * 1000,
+       .first_token_ms = cost.first_token_seconds ? std::optional(*cost.first_token_seconds * 1000) : std::nullopt,
+       .server = cost.server ? std::string_view(options_.upstream_urls.at(*cost.server)) : ""});
 }
 
 void Gateway::Impl::Route() {
@@ -320,9 +329,8 @@ void Gateway::Impl::Route() {
     response.status = ready ? 200 : 503;
     json({{"status", ready ? "ok" : "unavailable"}}, response);
   });
-  server_.Get(routes_.Add("GET", "/isoveil/status"), [this, json](const httplib::Request&, httplib::Response& response) {
-    json(StatusJson(), response);
-  });
+  server_.Get(routes_.Add("GET", "/isoveil/status"),
+              [this, json](const httplib::Request&, httplib::Response& response) { json(StatusJson(), response); });
   if (options_.metrics) {
     server_.Get(routes_.Add("GET", "/metrics"), [this](const httplib::Request&, httplib::Response& response) {
       response.set_content(metrics_.Text(pool_->n_ready()), "text/plain; version=0.0.4");
@@ -392,7 +400,8 @@ void Gateway::Impl::Answer(Endpoint endpoint, const httplib::Request& request, h
         if (item.final) response.set_header("X-Should-Retry", "false");
         return response.set_content(std::move(item.text), item.content_type);
       case ReplyItem::Kind::kEnd:
-        return Write({.status = 500, .message = "the gateway has no answer", .code = ApiCode::kInternalError}, request, response);
+        return Write({.status = 500, .message = "the gateway has no answer", .code = ApiCode::kInternalError}, request,
+                     response);
     }
   }
 }
@@ -434,7 +443,8 @@ Json Gateway::Impl::StatusJson() const {
           {"model", service_.name},
           {"server", ServerStateName(state)},
           {"model_match", state != ServerState::kWrong},
-          {"upstream", {{"kind", kind ? Json(UpstreamKindName(*kind)) : Json(nullptr)}, {"url", options_.upstream_urls.front()}}},
+          {"upstream",
+           {{"kind", kind ? Json(UpstreamKindName(*kind)) : Json(nullptr)}, {"url", options_.upstream_urls.front()}}},
           {"n_vocab", manifest.n_vocab()},
           {"n_context", n_context ? Json(*n_context) : Json(nullptr)},
           {"chat", service_.chat.has_value()},

@@ -4,9 +4,9 @@
 //   Use(gateway->url());                        // it listens
 //   gateway->Stop();                            // ends running answers, waits for them
 //
-// Endpoints: /v1/chat/completions, /v1/completions, /v1/responses, /v1/messages (Anthropic's), /v1/embeddings, /v1/models, /health, /metrics (if
-// asked for), /tokenize, /detokenize, /isoveil/status and the page. Nothing of a request or an answer is logged or
-// written anywhere; `on_request` gets numbers.
+// Endpoints: /v1/chat/completions, /v1/completions, /v1/responses, /v1/messages (Anthropic's), /v1/embeddings,
+// /v1/models, /health, /metrics (if asked for), /tokenize, /detokenize, /isoveil/status and the page. Nothing of a
+// request or an answer is logged or written anywhere; `on_request` gets numbers.
 #pragma once
 
 #include <functional>

@@ -67,7 +67,8 @@ Result<PlainToken> Generator::Decrypt(const GeneratedToken& token) const {
   return plain;
 }
 
-Result<std::vector<PlainToken>> Generator::Score(std::span<const PlainId> prompt, int n_top, std::stop_token cancel) const {
+Result<std::vector<PlainToken>> Generator::Score(std::span<const PlainId> prompt, int n_top,
+                                                 std::stop_token cancel) const {
   ISOVEIL_ASSIGN_OR_RETURN(const auto wire, client_.cipher.Encrypt(prompt));
   ISOVEIL_ASSIGN_OR_RETURN(const auto scored, upstream_.Score(wire, n_top, std::move(cancel)));
   std::vector<PlainToken> tokens;

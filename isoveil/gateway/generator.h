@@ -61,10 +61,10 @@ class Generator {
   Generator(const ClientFolder& client, Upstream& upstream) : client_(client), upstream_(upstream) {}
 
   // Errors are those of Upstream::Generate; kInvalidArgument for ids outside the vocabulary.
-  Result<Outcome> Run(const Generation& generation, const PieceCallback& on_piece,
-                      std::stop_token cancel = {}) const;
+  Result<Outcome> Run(const Generation& generation, const PieceCallback& on_piece, std::stop_token cancel = {}) const;
 
-  // How likely the prompt's tokens are: one for each, the first without a probability. Errors are those of Upstream::Score.
+  // How likely the prompt's tokens are: one for each, the first without a probability. Errors are those of
+  // Upstream::Score.
   Result<std::vector<PlainToken>> Score(std::span<const PlainId> prompt, int n_top, std::stop_token cancel = {}) const;
 
  private:

@@ -1,8 +1,8 @@
-#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/gateway/generator.h"
 
 #include <gtest/gtest.h>
 
+#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/gateway/small_service_for_test.h"
 
 namespace isoveil {
@@ -36,8 +36,8 @@ bool IsWhole(std::string_view text) {
 
 TEST(GeneratorTest, NoPieceSplitsACharacter) {
   for (const std::string& text :
-       std::vector<std::string>{"plain", "Grüße aus Zürich", "日本語のテキスト",
-                                "a👩‍👩‍👧‍👦b🇨🇭", "नमस्ते", "\xf0\x9f\x98\x80"}) {
+       std::vector<std::string>{"plain", "Grüße aus Zürich", "日本語のテキスト", "a👩‍👩‍👧‍👦b🇨🇭",
+                                "नमस्ते", "\xf0\x9f\x98\x80"}) {
     SmallService small;
     small.upstream.answers = {text};
     const Generated run = RunAll(small, {.prompt = Ids("?"), .sampling = {.max_tokens = 200}, .stops = {}});
@@ -79,8 +79,7 @@ TEST(GeneratorTest, OnlyEncryptedIdsAreSent) {
 TEST(GeneratorTest, NothingOfAStopStringIsGivenOut) {
   SmallService small;
   small.upstream.answers = {"one\ntwo STOP three"};
-  const Generated run =
-      RunAll(small, {.prompt = Ids("?"), .sampling = {.max_tokens = 200}, .stops = {" STOP"}});
+  const Generated run = RunAll(small, {.prompt = Ids("?"), .sampling = {.max_tokens = 200}, .stops = {" STOP"}});
   ASSERT_TRUE(run.outcome);
   EXPECT_EQ(run.text, "one\ntwo");
   EXPECT_EQ(run.outcome->finish, FinishReason::kStop);

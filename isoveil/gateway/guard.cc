@@ -26,8 +26,7 @@ Hash256 HashOf(std::string_view text) {
 }
 
 int64_t NowMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
       .count();
 }
 
@@ -116,10 +115,11 @@ std::optional<ApiError> Guard::CheckKey(const Caller& caller, size_t* who) const
     }
   }
   if (known) return std::nullopt;
-  return ApiError{.status = 401,
-                  .type = "authentication_error",
-                  .message = "the API key is missing or wrong; send it as \"Authorization: Bearer KEY\" or \"x-api-key: KEY\"",
-                  .code = ApiCode::kInvalidApiKey};
+  return ApiError{
+      .status = 401,
+      .type = "authentication_error",
+      .message = "the API key is missing or wrong; send it as \"Authorization: Bearer KEY\" or \"x-api-key: KEY\"",
+      .code = ApiCode::kInvalidApiKey};
 }
 
 tl::expected<Guard::Slot, ApiError> Guard::Enter(size_t who) {
@@ -131,8 +131,10 @@ tl::expected<Guard::Slot, ApiError> Guard::Enter(size_t who) {
   if (options_.max_per_minute > 0) {
     const int64_t now = NowMs();
     const double most = options_.max_per_minute;
-    if (use.filled_ms == 0) use.tokens = most;
-    else use.tokens = std::min(most, use.tokens + most * static_cast<double>(now - use.filled_ms) / 60'000.0);
+    if (use.filled_ms == 0)
+      use.tokens = most;
+    else
+      use.tokens = std::min(most, use.tokens + most * static_cast<double>(now - use.filled_ms) / 60'000.0);
     use.filled_ms = now;
     if (use.tokens < 1) {
       const int wait = 1 + static_cast<int>((1 - use.tokens) * 60 / most);

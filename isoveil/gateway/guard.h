@@ -34,7 +34,7 @@ struct GuardOptions {
 struct Caller {
   std::string host;
   std::string origin;
-  std::string fetch_site;     // Sec-Fetch-Site
+  std::string fetch_site;  // Sec-Fetch-Site
   std::string authorization;
 };
 

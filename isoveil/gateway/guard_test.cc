@@ -24,8 +24,8 @@ TEST(Guard, KnowsItsOwnNamesOnly) {
                            "gate.example", "gate.example:8080"}) {
     EXPECT_EQ(PlaceStatus(guard, {.host = host}), 200) << host;
   }
-  for (const char* host : {"", "evil.example", "127.evil.example:8080", "localhost.evil.example:8080",
-                           "127.0.0.1:9999", "0.0.0.0:8080", "gate.example.evil:8080", "gate.example:1"}) {
+  for (const char* host : {"", "evil.example", "127.evil.example:8080", "localhost.evil.example:8080", "127.0.0.1:9999",
+                           "0.0.0.0:8080", "gate.example.evil:8080", "gate.example:1"}) {
     EXPECT_EQ(PlaceStatus(guard, {.host = host}), 403) << host;
   }
 }
@@ -36,8 +36,7 @@ TEST(Guard, RefusesPagesOfOtherOrigins) {
   for (const char* origin : {"", "http://127.0.0.1:8080", "https://app.example", "HTTPS://APP.EXAMPLE"}) {
     EXPECT_EQ(PlaceStatus(guard, {.host = host, .origin = origin}), 200) << origin;
   }
-  for (const char* origin :
-       {"null", "https://evil.example", "http://127.0.0.1:9999", "https://app.example.evil"}) {
+  for (const char* origin : {"null", "https://evil.example", "http://127.0.0.1:9999", "https://app.example.evil"}) {
     EXPECT_EQ(PlaceStatus(guard, {.host = host, .origin = origin}), 403) << origin;
   }
   EXPECT_EQ(PlaceStatus(guard, {.host = host, .fetch_site = "cross-site"}), 403);

@@ -6,7 +6,8 @@ namespace isoveil {
 namespace {
 
 TEST(JsonTextTest, IsWhatTheLibraryWrites) {
-  std::vector<std::string> texts = {"", "Hello", " it's \"so\"", "back\\slash", "Grüße 日本 🙂", "broken \xC3", "\x7F", "line\nfeed\ttab"};
+  std::vector<std::string> texts = {
+      "", "Hello", " it's \"so\"", "back\\slash", "Grüße 日本 🙂", "broken \xC3", "\x7F", "line\nfeed\ttab"};
   for (int c = 0; c < 256; ++c) texts.push_back(std::string("a") + static_cast<char>(c) + "b");
   for (const std::string& text : texts) {
     EXPECT_EQ(JsonText(text), Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)) << text;

@@ -19,33 +19,70 @@ constexpr size_t kMaxPatterns = 250;
 constexpr int64_t kPatternBytes = 512 << 10;  // of RE2's memory, each
 
 // What the value of a keyword must be.
-enum class Form { kSchema, kSchemas, kSchemaMap, kItems, kCount, kNumber, kBound, kPattern, kPatternMap, kNames, kNameLists,
-                  kDependencies, kType, kList, kFlag, kReference, kRefused };
+enum class Form {
+  kSchema,
+  kSchemas,
+  kSchemaMap,
+  kItems,
+  kCount,
+  kNumber,
+  kBound,
+  kPattern,
+  kPatternMap,
+  kNames,
+  kNameLists,
+  kDependencies,
+  kType,
+  kList,
+  kFlag,
+  kReference,
+  kRefused
+};
 
 const std::map<std::string_view, Form>& Keywords() {
-  static const std::map<std::string_view, Form> keywords = {
-      {"$ref", Form::kReference},          {"type", Form::kType},
-      {"enum", Form::kList},               {"minimum", Form::kNumber},
-      {"maximum", Form::kNumber},          {"exclusiveMinimum", Form::kBound},
-      {"exclusiveMaximum", Form::kBound},  {"multipleOf", Form::kNumber},
-      {"minLength", Form::kCount},         {"maxLength", Form::kCount},
-      {"pattern", Form::kPattern},         {"minItems", Form::kCount},
-      {"maxItems", Form::kCount},          {"uniqueItems", Form::kFlag},
-      {"items", Form::kItems},             {"prefixItems", Form::kSchemas},
-      {"additionalItems", Form::kSchema},  {"contains", Form::kSchema},
-      {"minContains", Form::kCount},       {"maxContains", Form::kCount},
-      {"minProperties", Form::kCount},     {"maxProperties", Form::kCount},
-      {"required", Form::kNames},          {"properties", Form::kSchemaMap},
-      {"patternProperties", Form::kPatternMap}, {"additionalProperties", Form::kSchema},
-      {"propertyNames", Form::kSchema},    {"dependentRequired", Form::kNameLists},
-      {"dependentSchemas", Form::kSchemaMap},   {"dependencies", Form::kDependencies},
-      {"allOf", Form::kSchemas},           {"anyOf", Form::kSchemas},
-      {"oneOf", Form::kSchemas},           {"not", Form::kSchema},
-      {"if", Form::kSchema},               {"then", Form::kSchema},
-      {"else", Form::kSchema},             {"$defs", Form::kSchemaMap},
-      {"definitions", Form::kSchemaMap},   {"unevaluatedProperties", Form::kRefused},
-      {"unevaluatedItems", Form::kRefused},     {"$dynamicRef", Form::kRefused},
-      {"$recursiveRef", Form::kRefused}};
+  static const std::map<std::string_view, Form> keywords = {{"$ref", Form::kReference},
+                                                            {"type", Form::kType},
+                                                            {"enum", Form::kList},
+                                                            {"minimum", Form::kNumber},
+                                                            {"maximum", Form::kNumber},
+                                                            {"exclusiveMinimum", Form::kBound},
+                                                            {"exclusiveMaximum", Form::kBound},
+                                                            {"multipleOf", Form::kNumber},
+                                                            {"minLength", Form::kCount},
+                                                            {"maxLength", Form::kCount},
+                                                            {"pattern", Form::kPattern},
+                                                            {"minItems", Form::kCount},
+                                                            {"maxItems", Form::kCount},
+                                                            {"uniqueItems", Form::kFlag},
+                                                            {"items", Form::kItems},
+                                                            {"prefixItems", Form::kSchemas},
+                                                            {"additionalItems", Form::kSchema},
+                                                            {"contains", Form::kSchema},
+                                                            {"minContains", Form::kCount},
+                                                            {"maxContains", Form::kCount},
+                                                            {"minProperties", Form::kCount},
+                                                            {"maxProperties", Form::kCount},
+                                                            {"required", Form::kNames},
+                                                            {"properties", Form::kSchemaMap},
+                                                            {"patternProperties", Form::kPatternMap},
+                                                            {"additionalProperties", Form::kSchema},
+                                                            {"propertyNames", Form::kSchema},
+                                                            {"dependentRequired", Form::kNameLists},
+                                                            {"dependentSchemas", Form::kSchemaMap},
+                                                            {"dependencies", Form::kDependencies},
+                                                            {"allOf", Form::kSchemas},
+                                                            {"anyOf", Form::kSchemas},
+                                                            {"oneOf", Form::kSchemas},
+                                                            {"not", Form::kSchema},
+                                                            {"if", Form::kSchema},
+                                                            {"then", Form::kSchema},
+                                                            {"else", Form::kSchema},
+                                                            {"$defs", Form::kSchemaMap},
+                                                            {"definitions", Form::kSchemaMap},
+                                                            {"unevaluatedProperties", Form::kRefused},
+                                                            {"unevaluatedItems", Form::kRefused},
+                                                            {"$dynamicRef", Form::kRefused},
+                                                            {"$recursiveRef", Form::kRefused}};
   return keywords;
 }
 
@@ -81,7 +118,8 @@ std::unique_ptr<RE2> Compile(std::string_view pattern) {
 
 const RE2* FormatOf(std::string_view name) {
   constexpr std::string_view kDate = R"(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))";
-  constexpr std::string_view kTime = R"((?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d))";
+  constexpr std::string_view kTime =
+      R"((?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d))";
   static const RE2 date(fmt::format("^{}$", kDate)), time(fmt::format("^{}$", kTime)),
       date_time(fmt::format("^{}[Tt]{}$", kDate, kTime));
   if (name == "date") return &date;
@@ -123,7 +161,8 @@ std::string Within(const std::string& place, std::string_view name) {
 // Looks at every schema within a schema: forms, patterns, references.
 class Reader {
  public:
-  Reader(const json& root, Patterns& patterns, Targets& targets) : root_(root), patterns_(patterns), targets_(targets) {}
+  Reader(const json& root, Patterns& patterns, Targets& targets)
+      : root_(root), patterns_(patterns), targets_(targets) {}
 
   Status ReadAll(const std::string& place) {
     ISOVEIL_RETURN_IF_ERROR(Read(root_, place));
@@ -208,18 +247,23 @@ class Reader {
       case Form::kSchema: return Read(value, place);
       case Form::kSchemas: return ReadList(value, place);
       case Form::kSchemaMap: return ReadMap(value, place);
-      case Form::kItems: return value.is_array() && !value.empty() ? ReadList(value, place) : value.is_array() ? Ok() : Read(value, place);
+      case Form::kItems:
+        return value.is_array() && !value.empty() ? ReadList(value, place)
+               : value.is_array()                 ? Ok()
+                                                  : Read(value, place);
       case Form::kCount: return IsCount(value) ? Ok() : Expected(place, "a whole number");
       case Form::kNumber: return value.is_number() ? Ok() : Expected(place, "a number");
       case Form::kBound: return value.is_number() || value.is_boolean() ? Ok() : Expected(place, "a number");
-      case Form::kPattern: return value.is_string() ? ReadPattern(value.get<std::string>(), place) : Expected(place, "a string");
+      case Form::kPattern:
+        return value.is_string() ? ReadPattern(value.get<std::string>(), place) : Expected(place, "a string");
       case Form::kPatternMap:
         ISOVEIL_RETURN_IF_ERROR(ReadMap(value, place));
         for (const auto& [pattern, unused] : value.items()) ISOVEIL_RETURN_IF_ERROR(ReadPattern(pattern, place));
         return Ok();
       case Form::kNames: return IsNames(value) ? Ok() : Expected(place, "a list of names");
       case Form::kNameLists:
-        if (!value.is_object() || !std::all_of(value.begin(), value.end(), IsNames)) return Expected(place, "an object of lists of names");
+        if (!value.is_object() || !std::all_of(value.begin(), value.end(), IsNames))
+          return Expected(place, "an object of lists of names");
         return Ok();
       case Form::kDependencies:
         if (!value.is_object()) return Expected(place, "an object");
@@ -232,7 +276,8 @@ class Reader {
       case Form::kFlag: return value.is_boolean() ? Ok() : Expected(place, "true or false");
       case Form::kReference: return ReadReference(schema, value, place);
       case Form::kRefused:
-        return Fail(ErrorCode::kUnsupported, place, "this keyword is not checked here", "say it with properties and items");
+        return Fail(ErrorCode::kUnsupported, place, "this keyword is not checked here",
+                    "say it with properties and items");
     }
     return Ok();
   }
@@ -332,7 +377,8 @@ class Checker {
   static bool IsMultiple(double value, double of) {
     if (of == 0) return false;
     const double quotient = value / of;
-    return std::isfinite(quotient) && std::abs(quotient - std::round(quotient)) <= 1e-9 * std::max(1.0, std::abs(quotient));
+    return std::isfinite(quotient) &&
+           std::abs(quotient - std::round(quotient)) <= 1e-9 * std::max(1.0, std::abs(quotient));
   }
 
   static bool FollowsNumber(const json& schema, const json& value) {
@@ -364,7 +410,8 @@ class Checker {
     for (const json& item : list) order.push_back(&item);
     const auto less = [](const json* a, const json* b) { return *a < *b; };
     std::sort(order.begin(), order.end(), less);
-    return std::adjacent_find(order.begin(), order.end(), [](const json* a, const json* b) { return *a == *b; }) == order.end();
+    return std::adjacent_find(order.begin(), order.end(), [](const json* a, const json* b) { return *a == *b; }) ==
+           order.end();
   }
 
   bool FollowsArray(const json& schema, const json& list) {
@@ -446,7 +493,8 @@ class Checker {
     const auto follows = [&](const json& inner) { return Follows(inner, value); };
     if (const json* all = Find(schema, "allOf"); all && !std::all_of(all->begin(), all->end(), follows)) return false;
     if (const json* any = Find(schema, "anyOf"); any && !std::any_of(any->begin(), any->end(), follows)) return false;
-    if (const json* one = Find(schema, "oneOf"); one && std::count_if(one->begin(), one->end(), follows) != 1) return false;
+    if (const json* one = Find(schema, "oneOf"); one && std::count_if(one->begin(), one->end(), follows) != 1)
+      return false;
     if (const json* none = Find(schema, "not"); none && follows(*none)) return false;
     const json* condition = Find(schema, "if");
     if (!condition) return true;

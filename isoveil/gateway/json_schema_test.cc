@@ -52,7 +52,8 @@ TEST(JsonSchemaTest, DatesAndTimesHaveTheirForm) {
 TEST(JsonSchemaTest, PatternsTakeLinearTime) {
   EXPECT_EQ(Check({{"pattern", "^[a-z ]*$"}}, std::string(4 << 20, 'a')), Verdict::kFollows);
   EXPECT_EQ(Check({{"pattern", "^( ?[a-z]+)*$"}}, std::string(4096, 'a') + "!"), Verdict::kBreaks);
-  EXPECT_EQ(Check({{"patternProperties", {{"^(a|aa)+$", false}}}}, {{std::string(4096, 'a') + "!", 1}}), Verdict::kFollows);
+  EXPECT_EQ(Check({{"patternProperties", {{"^(a|aa)+$", false}}}}, {{std::string(4096, 'a') + "!", 1}}),
+            Verdict::kFollows);
 }
 
 TEST(JsonSchemaTest, WhatCannotBeCheckedIsRefusedByName) {

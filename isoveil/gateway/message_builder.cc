@@ -90,7 +90,8 @@ MessageDelta MessageBuilder::GrowTail(std::string_view text) {
 // one, and the end of a part proves nothing.
 void MessageBuilder::FindTail() {
   const std::string_view text(text_);
-  const bool is_clear = text.substr(text.size() - std::min(text.size(), longest_marker_)).find_first_of(markers_) == std::string_view::npos;
+  const bool is_clear = text.substr(text.size() - std::min(text.size(), longest_marker_)).find_first_of(markers_) ==
+                        std::string_view::npos;
   const std::string_view words = text.substr(0, text.find_last_not_of(kSpaces) + 1);
   const auto ends_with = [&](const std::string& part) {
     return is_clear && !part.empty() && kSpaces.find(part.back()) == std::string_view::npos && words.ends_with(part);
@@ -147,9 +148,8 @@ Json MessageBuilder::message() const {
   message["refusal"] = nullptr;
   if (!reasoning_.empty()) message["reasoning_content"] = reasoning_;
   for (const Call& call : calls_) {
-    message["tool_calls"].push_back({{"id", call.id},
-                                     {"type", "function"},
-                                     {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
+    message["tool_calls"].push_back(
+        {{"id", call.id}, {"type", "function"}, {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
   }
   return message;
 }

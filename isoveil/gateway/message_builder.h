@@ -72,7 +72,7 @@ class MessageBuilder {
   std::string markers_;
   size_t longest_marker_;
   Tail tail_ = Tail::kUnknown;
-  std::string spaces_;      // at the end of the text: content may end before them
+  std::string spaces_;        // at the end of the text: content may end before them
   size_t budget_ = 64 << 10;  // bytes that may be parsed again
   size_t parsed_bytes_ = 0;
   std::string text_;

@@ -89,8 +89,7 @@ Json SameHoweverCut(const RenderedPrompt& prompt, std::string_view text) {
 TEST(MessageBuilderTest, TextWithoutAFormIsTheContent) {
   const RenderedPrompt prompt = Prompt("google-gemma-2-2b-it", false);
   ASSERT_TRUE(prompt.verbatim);
-  for (const char* text :
-       {"Hello.", "", " Grüezi 👋🏽\n\n", "<think>no</think>", "{\"name\": \"weather\"}"}) {
+  for (const char* text : {"Hello.", "", " Grüezi 👋🏽\n\n", "<think>no</think>", "{\"name\": \"weather\"}"}) {
     EXPECT_EQ(SameHoweverCut(prompt, text)["content"], text);
   }
 }
@@ -148,8 +147,9 @@ Json Built(const MessageBuilder& builder) {
 // piece by piece is what the parser reads from the whole.
 TEST(MessageBuilderTest, PiecesMakeWhatTheWholeMakesForEveryTemplate) {
   std::mt19937 random(5);
-  const std::vector<std::string> words = {"Bern", " is", " sunny", "\n", "\n\n", "  ", "<", ">", "{", "}", "[", "]", "\"", "\\", "a < b",
-                                          "東京", " 👋🏽", ": ", ",", "```", "|", "x[1]", "'", "("};
+  const std::vector<std::string> words = {"Bern",      " is", " sunny", "\n",  "\n\n", "  ",   "<",     ">",
+                                          "{",         "}",   "[",      "]",   "\"",   "\\",   "a < b", "東京",
+                                          " 👋🏽", ": ",  ",",      "```", "|",    "x[1]", "'",     "("};
   int compared = 0;
   for (const auto& file : std::filesystem::directory_iterator(Path(ISOVEIL_LLAMA_PREFIX) / "models/templates")) {
     if (file.path().extension() != ".jinja") continue;
@@ -159,9 +159,12 @@ TEST(MessageBuilderTest, PiecesMakeWhatTheWholeMakesForEveryTemplate) {
       for (int round = 0; round < 24; ++round) {
         std::string text;
         if (round % 3 == 0) text += "<think>\nwell, well\n</think>\n\n";
-        for (int n = static_cast<int>(random() % 24); n > 0; --n) text += words[random() % (round % 2 ? 7 : words.size())];
+        for (int n = static_cast<int>(random() % 24); n > 0; --n)
+          text += words[random() % (round % 2 ? 7 : words.size())];
         if (round % 4 == 1) {
-          text += "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Bern  and\\n Thun, so\"}}\n</tool_call>";
+          text +=
+              "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Bern  and\\n Thun, "
+              "so\"}}\n</tool_call>";
         }
         const Json whole = Whole(*prompt, text);
         // Where every piece is parsed the parser may itself take back what it gave.

@@ -181,7 +181,8 @@ Status ReadToolChoice(const Json& body, Json& chat) {
 Status ReadThinking(const Json& body, Json& chat) {
   const Json& thinking = Member(body, "thinking");
   if (thinking.is_null()) return Ok();
-  if (!thinking.is_object() || !Member(thinking, "type").is_string()) return BadMember("thinking", "an object with a type");
+  if (!thinking.is_object() || !Member(thinking, "type").is_string())
+    return BadMember("thinking", "an object with a type");
   chat["chat_template_kwargs"] = {{"enable_thinking", Member(thinking, "type") != "disabled"}};
   return Ok();
 }

@@ -20,8 +20,8 @@ Result<Asked> ReadAsked(const ModelService& service, const ApiRequest& request) 
   ISOVEIL_ASSIGN_OR_RETURN(const Json body, ParseBody(request, service.limits.max_depth));
   Asked asked;
   ISOVEIL_ASSIGN_OR_RETURN(asked.chat, ChatFromMessageRequest(body));
-  ISOVEIL_ASSIGN_OR_RETURN(
-      asked.check, AnswerCheck::FromFormat(Member(asked.chat, "response_format"), "output_config.format"));
+  ISOVEIL_ASSIGN_OR_RETURN(asked.check,
+                           AnswerCheck::FromFormat(Member(asked.chat, "response_format"), "output_config.format"));
   ISOVEIL_ASSIGN_OR_RETURN(asked.request, ReadChatRequest(asked.chat, service.limits, asked.check));
   asked.request.add_generation_prompt = !HasPrefill(body);
   const Json& thinking = Member(body, "thinking");

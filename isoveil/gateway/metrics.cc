@@ -30,7 +30,8 @@ std::string Histogram::Samples(std::string_view name, std::string_view labels) c
   text += fmt::format("{}_bucket{{{}le=\"+Inf\"}} {}\n", name, labels, count);
   const std::string_view bare = labels.substr(0, labels.empty() ? 0 : labels.size() - 1);
   const std::string braces = bare.empty() ? "" : fmt::format("{{{}}}", bare);
-  return text + fmt::format("{0}_sum{1} {2}\n{0}_count{1} {3}\n", name, braces, static_cast<double>(total_us_.load()) / 1e6, count);
+  return text + fmt::format("{0}_sum{1} {2}\n{0}_count{1} {3}\n", name, braces,
+                            static_cast<double>(total_us_.load()) / 1e6, count);
 }
 
 void Metrics::End(int status, double seconds, const RequestCost& cost) {
@@ -45,11 +46,12 @@ void Metrics::End(int status, double seconds, const RequestCost& cost) {
 }
 
 std::string Metrics::Text(size_t n_upstreams_ready) const {
-  std::string text = Head("isoveil_requests_running", "gauge", "Requests that run now.") +
-                     fmt::format("isoveil_requests_running {}\n", running_.load()) +
-                     Head("isoveil_upstreams_ready", "gauge", "Servers that may be used now.") +
-                     fmt::format("isoveil_upstreams_ready {}\n", n_upstreams_ready) +
-                     Head("isoveil_requests_total", "counter", "Requests that have ended, by the class of their status.");
+  std::string text =
+      Head("isoveil_requests_running", "gauge", "Requests that run now.") +
+      fmt::format("isoveil_requests_running {}\n", running_.load()) +
+      Head("isoveil_upstreams_ready", "gauge", "Servers that may be used now.") +
+      fmt::format("isoveil_upstreams_ready {}\n", n_upstreams_ready) +
+      Head("isoveil_requests_total", "counter", "Requests that have ended, by the class of their status.");
   for (size_t i = 1; i < by_class_.size(); ++i) {
     text += fmt::format("isoveil_requests_total{{status=\"{}xx\"}} {}\n", i, by_class_[i].load());
   }
@@ -62,11 +64,13 @@ std::string Metrics::Text(size_t n_upstreams_ready) const {
   each([](const Server& server, const std::string& label) {
     return fmt::format("isoveil_prompt_tokens_total{{{}}} {}\n", label, server.prompt_tokens.load());
   });
-  text += Head("isoveil_completion_tokens_total", "counter", "Tokens that were generated, by the server that was asked last.");
+  text += Head("isoveil_completion_tokens_total", "counter",
+               "Tokens that were generated, by the server that was asked last.");
   each([](const Server& server, const std::string& label) {
     return fmt::format("isoveil_completion_tokens_total{{{}}} {}\n", label, server.completion_tokens.load());
   });
-  text += Head("isoveil_first_token_seconds", "histogram", "From a request to its first token, by the server that was asked last.");
+  text += Head("isoveil_first_token_seconds", "histogram",
+               "From a request to its first token, by the server that was asked last.");
   each([](const Server& server, const std::string& label) {
     return server.first_token.Samples("isoveil_first_token_seconds", label + ",");
   });

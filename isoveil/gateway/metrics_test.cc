@@ -58,8 +58,9 @@ TEST(MetricsTest, CountsTokensAndFirstTokensByServer) {
 
 TEST(MetricsTest, EveryFamilyHasItsHelpAndType) {
   const std::string text = Metrics(1).Text(0);
-  for (const char* name : {"isoveil_requests_running", "isoveil_upstreams_ready", "isoveil_requests_total", "isoveil_request_seconds",
-                           "isoveil_prompt_tokens_total", "isoveil_completion_tokens_total", "isoveil_first_token_seconds"}) {
+  for (const char* name :
+       {"isoveil_requests_running", "isoveil_upstreams_ready", "isoveil_requests_total", "isoveil_request_seconds",
+        "isoveil_prompt_tokens_total", "isoveil_completion_tokens_total", "isoveil_first_token_seconds"}) {
     EXPECT_NE(text.find(std::string("# HELP ") + name + " "), std::string::npos) << name;
     EXPECT_NE(text.find(std::string("# TYPE ") + name + " "), std::string::npos) << name;
   }

@@ -19,7 +19,7 @@ Result<Json> TokenizeBody(const ModelService& service, const ApiRequest& request
   ISOVEIL_ASSIGN_OR_RETURN(const auto parse_special, ReadBool(body, "parse_special"));
   ISOVEIL_ASSIGN_OR_RETURN(const auto ids,
                            service.client.vocabulary.Tokenize(*text, {.add_special = add_special.value_or(false),
-                                                                     .parse_special = parse_special.value_or(true)}));
+                                                                      .parse_special = parse_special.value_or(true)}));
   return Json{{"tokens", ids}};
 }
 

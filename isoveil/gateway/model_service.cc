@@ -15,7 +15,8 @@ Status FitContext(const ModelService& service, const char* field, size_t n_promp
   if (n_context > 0 && n >= n_context) {
     // Clients look for the beginning of OpenAI's sentence.
     return Fail(ErrorCode::kTooLong, field,
-                fmt::format("This model's maximum context length is {} tokens. However, the prompt has {} tokens", n_context, n),
+                fmt::format("This model's maximum context length is {} tokens. However, the prompt has {} tokens",
+                            n_context, n),
                 "shorten it");
   }
   const int64_t left = n_context > 0 ? n_context - n : kUnknownContext;

@@ -7,20 +7,20 @@
 #include "isoveil/gateway/options.h"
 #include "isoveil/gateway/response_store.h"
 #include "isoveil/gateway/system_messages.h"
-#include "isoveil/tokenizer/chat_template.h"
 #include "isoveil/package/client_folder.h"
+#include "isoveil/tokenizer/chat_template.h"
 #include "isoveil/tokenizer/spelled_tokens.h"
 
 namespace isoveil {
 
 struct ModelService {
   const ClientFolder& client;
-  Upstream* upstream = nullptr;  // outlives the service
-  std::optional<ChatTemplate> chat;  // absent: completions only
-  SystemPlaces system_places;        // of that template
+  Upstream* upstream = nullptr;                  // outlives the service
+  std::optional<ChatTemplate> chat;              // absent: completions only
+  SystemPlaces system_places;                    // of that template
   std::shared_ptr<const SpelledTokens> spelled;  // absent: contents may spell control tokens
-  std::string name;                  // what clients call the model
-  int64_t created = 0;               // seconds since 1970
+  std::string name;                              // what clients call the model
+  int64_t created = 0;                           // seconds since 1970
   // As the servers tell: it may change while the gateway runs.
   std::function<std::optional<int64_t>()> n_context = [] { return std::optional<int64_t>(); };
   RequestLimits limits;

@@ -16,8 +16,7 @@ Status ReadMaxTokens(const Json& body, ApiKind kind, const RequestLimits& limits
   ISOVEIL_ASSIGN_OR_RETURN(const auto llama, ReadInteger(body, "n_predict", -1, INT64_MAX));  // -1: no bound
   if (!old && llama && *llama != -1) old = std::max<int64_t>(1, *llama);
   if (recent && old && *recent != *old) {
-    return Fail(ErrorCode::kInvalidArgument, "max_tokens", fmt::format("differs from {}", newer),
-                "send one of them");
+    return Fail(ErrorCode::kInvalidArgument, "max_tokens", fmt::format("differs from {}", newer), "send one of them");
   }
   const auto given = recent ? recent : old;
   options.has_max_tokens = given.has_value();
@@ -100,7 +99,8 @@ Status ReadNumbers(const Json& body, SamplingParams& sampling) {
   return Ok();
 }
 
-// Of responses. What else can be included (encrypted thoughts, results of tools that run elsewhere) does not exist here.
+// Of responses. What else can be included (encrypted thoughts, results of tools that run elsewhere) does not exist
+// here.
 Result<bool> IncludesLogprobs(const Json& body) {
   const Json& include = Member(body, "include");
   if (include.is_null()) return false;
@@ -125,7 +125,8 @@ Status ReadLogprobs(const Json& body, ApiKind kind, const RequestLimits& limits,
     options.logprobs = flag.value_or(false);
   }
   if (top && *top > 0 && !options.logprobs) {
-    return BadMember("top_logprobs", responses ? "include to hold message.output_text.logprobs" : "logprobs to be true as well");
+    return BadMember("top_logprobs",
+                     responses ? "include to hold message.output_text.logprobs" : "logprobs to be true as well");
   }
   options.top_logprobs = static_cast<int>(top.value_or(0));
   if (options.logprobs) options.sampling.n_probs = std::max<int32_t>(1, static_cast<int32_t>(top.value_or(0)));

@@ -1,16 +1,15 @@
-#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/gateway/options.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
+#include "isoveil/base/token_ids_for_test.h"
+
 namespace isoveil {
 namespace {
 
-Result<GenerationOptions> Read(const Json& body, ApiKind kind = ApiKind::kChat) {
-  return ReadOptions(body, kind, {});
-}
+Result<GenerationOptions> Read(const Json& body, ApiKind kind = ApiKind::kChat) { return ReadOptions(body, kind, {}); }
 
 TEST(Options, NamesTheMemberThatIsWrongAndQuotesNothing) {
   const std::string secret = "hush";
@@ -57,14 +56,39 @@ TEST(Options, RefusesByNameWhatNeedsTextOnTheServer) {
 // Each changes the answer of some server, and none of them can be honoured here.
 TEST(Options, IgnoresNothingThatAKnownServerWouldHonour) {
   const std::pair<const char*, Json> members[] = {
-      {"structured_outputs", {{"json", Json::object({{"type", "object"}})}}}, {"regex", "a+"}, {"ebnf", "root ::= a"},
-      {"min_tokens", 5}, {"typical_p", 0.9}, {"xtc_probability", 0.5}, {"samplers", {"top_k"}}, {"top_n_sigma", 1.5},
-      {"dynatemp_range", 0.5}, {"dry_multiplier", 0.8}, {"mirostat", 2}, {"repeat_last_n", 0}, {"n_indent", 4},
-      {"use_beam_search", true}, {"length_penalty", 0.5}, {"allowed_token_ids", {1}}, {"bad_words", {"a"}},
-      {"truncate_prompt_tokens", 5}, {"thinking_budget_tokens", 100}, {"chat_template", "x"}, {"documents", {"a"}},
-      {"include_stop_str_in_output", true}, {"return_token_ids", true}, {"skip_special_tokens", false},
-      {"include_reasoning", false}, {"lora", {{{"id", 0}}}}, {"t_max_predict_ms", 50}, {"n_probs", 3}, {"best_of", 2},
-      {"prompt_logprobs", 1}, {"echo", true}, {"n_cmpl", 2}, {"functions", {{{"name", "f"}}}}};
+      {"structured_outputs", {{"json", Json::object({{"type", "object"}})}}},
+      {"regex", "a+"},
+      {"ebnf", "root ::= a"},
+      {"min_tokens", 5},
+      {"typical_p", 0.9},
+      {"xtc_probability", 0.5},
+      {"samplers", {"top_k"}},
+      {"top_n_sigma", 1.5},
+      {"dynatemp_range", 0.5},
+      {"dry_multiplier", 0.8},
+      {"mirostat", 2},
+      {"repeat_last_n", 0},
+      {"n_indent", 4},
+      {"use_beam_search", true},
+      {"length_penalty", 0.5},
+      {"allowed_token_ids", {1}},
+      {"bad_words", {"a"}},
+      {"truncate_prompt_tokens", 5},
+      {"thinking_budget_tokens", 100},
+      {"chat_template", "x"},
+      {"documents", {"a"}},
+      {"include_stop_str_in_output", true},
+      {"return_token_ids", true},
+      {"skip_special_tokens", false},
+      {"include_reasoning", false},
+      {"lora", {{{"id", 0}}}},
+      {"t_max_predict_ms", 50},
+      {"n_probs", 3},
+      {"best_of", 2},
+      {"prompt_logprobs", 1},
+      {"echo", true},
+      {"n_cmpl", 2},
+      {"functions", {{{"name", "f"}}}}};
   for (const auto& [name, value] : members) {
     const auto options = Read({{name, value}});
     ASSERT_FALSE(options) << name;
@@ -76,11 +100,27 @@ TEST(Options, IgnoresNothingThatAKnownServerWouldHonour) {
 }
 
 TEST(Options, AcceptsWhatAsksForNothing) {
-  EXPECT_TRUE(Read({{"structured_outputs", nullptr}, {"functions", Json::array()}, {"function_call", "none"}, {"lora", Json::array()},
-                    {"typical_p", 1}, {"typical_p", 1.0}, {"xtc_probability", 0}, {"xtc_threshold", 0.1}, {"dynatemp_range", 0.0},
-                    {"min_tokens", 0}, {"skip_special_tokens", true}, {"t_max_predict_ms", -1}, {"use_beam_search", false},
-                    {"length_penalty", 1.0}, {"repeat_last_n", 64}, {"cache_prompt", true}, {"timings_per_token", true},
-                    {"priority", 1}, {"documents", Json::array()}, {"thinking_budget_tokens", -1}, {"top_n_sigma", -1.0}}));
+  EXPECT_TRUE(Read({{"structured_outputs", nullptr},
+                    {"functions", Json::array()},
+                    {"function_call", "none"},
+                    {"lora", Json::array()},
+                    {"typical_p", 1},
+                    {"typical_p", 1.0},
+                    {"xtc_probability", 0},
+                    {"xtc_threshold", 0.1},
+                    {"dynatemp_range", 0.0},
+                    {"min_tokens", 0},
+                    {"skip_special_tokens", true},
+                    {"t_max_predict_ms", -1},
+                    {"use_beam_search", false},
+                    {"length_penalty", 1.0},
+                    {"repeat_last_n", 64},
+                    {"cache_prompt", true},
+                    {"timings_per_token", true},
+                    {"priority", 1},
+                    {"documents", Json::array()},
+                    {"thinking_budget_tokens", -1},
+                    {"top_n_sigma", -1.0}}));
 }
 
 TEST(Options, HonoursWhatCanBe) {

@@ -3,7 +3,7 @@
 #include <array>
 
 // In page_files.S, made by CMake from web/dist.
-#define ISOVEIL_PAGE_FILE(name) \
+#define ISOVEIL_PAGE_FILE(name)                \
   extern "C" const char isoveil_page_##name[]; \
   extern "C" const char isoveil_page_##name##_end[];
 ISOVEIL_PAGE_FILE(index)
@@ -16,9 +16,7 @@ ISOVEIL_PAGE_FILE(licenses)
 namespace isoveil {
 namespace {
 
-std::string_view Between(const char* begin, const char* end) {
-  return {begin, static_cast<size_t>(end - begin)};
-}
+std::string_view Between(const char* begin, const char* end) { return {begin, static_cast<size_t>(end - begin)}; }
 
 }  // namespace
 

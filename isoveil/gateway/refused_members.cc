@@ -112,10 +112,8 @@ constexpr Refusal kRefused[] = {
 
 // Where false changes the answer and true asks for nothing.
 constexpr Refusal kRequired[] = {
-    {"skip_special_tokens", kForm, "true"},
-    {"spaces_between_special_tokens", kForm, "true"},
-    {"include_reasoning", kForm, "true"},
-    {"separate_reasoning", kForm, "true"},
+    {"skip_special_tokens", kForm, "true"}, {"spaces_between_special_tokens", kForm, "true"},
+    {"include_reasoning", kForm, "true"},   {"separate_reasoning", kForm, "true"},
     {"parse_tool_calls", kForm, "true"},
 };
 

@@ -18,11 +18,11 @@ namespace isoveil {
 
 struct ApiRequest {
   std::string body;
-  std::string id;            // "req_..."
-  bool wants_wire = false;   // the client's own page asks what crossed the wire
-  size_t who = 0;            // number of the API key
-  std::string target;        // what the path names, such as an id; may be empty
-  std::stop_token cancel;    // the client is gone, or the gateway stops
+  std::string id;           // "req_..."
+  bool wants_wire = false;  // the client's own page asks what crossed the wire
+  size_t who = 0;           // number of the API key
+  std::string target;       // what the path names, such as an id; may be empty
+  std::stop_token cancel;   // the client is gone, or the gateway stops
 };
 
 class ReplyWriter {
@@ -34,7 +34,9 @@ class ReplyWriter {
   virtual bool Event(std::string_view name, std::string_view data) = 0;
   virtual bool has_events() const = 0;
 
-  void SendJson(const Json& body) { Send(200, body.dump(-1, ' ', false, Json::error_handler_t::replace), "application/json"); }
+  void SendJson(const Json& body) {
+    Send(200, body.dump(-1, ' ', false, Json::error_handler_t::replace), "application/json");
+  }
   bool JsonEvent(const Json& data, std::string_view name = "") {
     return Event(name, std::string_view(data.dump(-1, ' ', false, Json::error_handler_t::replace)));
   }

@@ -38,8 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static SmallService small;
   const std::string body(reinterpret_cast<const char*>(data), size);
   small.service.limits.max_tokens = 64;
-  for (const SmallService::Api api :
-       {ChatCompletions, Completions, Responses, Embeddings, Tokenize, Detokenize}) {
+  for (const SmallService::Api api : {ChatCompletions, Completions, Responses, Embeddings, Tokenize, Detokenize}) {
     small.upstream.requests.clear();
     CheckReply(small.Post(api, body));
     CheckSent(small);

@@ -35,7 +35,8 @@ Result<GenerateResult> RequestMeter::Generate(const GenerateRequest& request, co
   return result;
 }
 
-Result<std::vector<GeneratedToken>> RequestMeter::Score(std::span<const WireId> ids, int32_t n_top, std::stop_token cancel) {
+Result<std::vector<GeneratedToken>> RequestMeter::Score(std::span<const WireId> ids, int32_t n_top,
+                                                        std::stop_token cancel) {
   Began(ids.size());
   auto tokens = pool_.ScoreOn(ids, n_top, OnServer(), std::move(cancel));
   if (!tokens) Failed(tokens.error().code);

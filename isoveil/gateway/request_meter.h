@@ -33,7 +33,8 @@ class RequestMeter final : public Upstream {
   bool Stands(const Contact& contact) const override { return pool_.Stands(contact); }
   Result<GenerateResult> Generate(const GenerateRequest& request, const TokenCallback& on_token,
                                   std::stop_token cancel = {}) override;
-  Result<std::vector<GeneratedToken>> Score(std::span<const WireId> ids, int32_t n_top, std::stop_token cancel = {}) override;
+  Result<std::vector<GeneratedToken>> Score(std::span<const WireId> ids, int32_t n_top,
+                                            std::stop_token cancel = {}) override;
   Result<std::vector<float>> Embed(std::span<const WireId> ids, std::stop_token cancel = {}) override {
     return pool_.Embed(ids, std::move(cancel));
   }

@@ -8,10 +8,12 @@ namespace {
 Status RefuseStored(const Json& body) {
   for (const char* name : {"conversation", "prompt"}) {
     if (Member(body, name).is_null()) continue;
-    return Fail(ErrorCode::kUnsupported, name, "is not stored here", "send the conversation in input, or previous_response_id");
+    return Fail(ErrorCode::kUnsupported, name, "is not stored here",
+                "send the conversation in input, or previous_response_id");
   }
   ISOVEIL_ASSIGN_OR_RETURN(const auto background, ReadBool(body, "background"));
-  if (background.value_or(false)) return Fail(ErrorCode::kUnsupported, "background", "no response is made without a client that waits");
+  if (background.value_or(false))
+    return Fail(ErrorCode::kUnsupported, "background", "no response is made without a client that waits");
   return Ok();
 }
 
@@ -23,7 +25,8 @@ Result<Json> ContentOf(const Json& content, const std::string& place) {
   for (const Json& part : content) {
     const Json& type = part.is_object() ? Member(part, "type") : part;
     const char* const member = type == "refusal" ? "refusal" : "text";
-    if (type != "input_text" && type != "output_text" && type != "text" && type != "refusal" && type != "summary_text") {
+    if (type != "input_text" && type != "output_text" && type != "text" && type != "refusal" &&
+        type != "summary_text") {
       return Fail(ErrorCode::kUnsupported, place, "only text can be sent", "remove images and files");
     }
     if (!Member(part, member).is_string()) return BadMember(place, "parts with a text");
@@ -42,20 +45,24 @@ void AppendCall(const Json& id, const Json& name, const Json& arguments, Json& m
 }
 
 // What other tools did elsewhere, or what cannot be read here: the answers that came of it stand beside it as messages.
-constexpr const char* kLeftOut[] = {"reasoning", "web_search_call", "file_search_call", "code_interpreter_call",
-                                    "image_generation_call", "mcp_list_tools", "mcp_call", "mcp_approval_request",
-                                    "mcp_approval_response", "tool_search_call", "tool_search_output", "additional_tools",
-                                    "compaction", "compaction_trigger"};
+constexpr const char* kLeftOut[] = {
+    "reasoning",          "web_search_call",  "file_search_call",     "code_interpreter_call", "image_generation_call",
+    "mcp_list_tools",     "mcp_call",         "mcp_approval_request", "mcp_approval_response", "tool_search_call",
+    "tool_search_output", "additional_tools", "compaction",           "compaction_trigger"};
 
-// Calls of tools that the application runs, in the words of a function call: the tool's name, and all that it was given.
-constexpr std::pair<const char*, const char*> kOtherCalls[] = {
-    {"custom_tool_call", "input"}, {"local_shell_call", "action"}, {"shell_call", "action"}, {"apply_patch_call", "operation"}};
+// Calls of tools that the application runs, in the words of a function call: the tool's name, and all that it was
+// given.
+constexpr std::pair<const char*, const char*> kOtherCalls[] = {{"custom_tool_call", "input"},
+                                                               {"local_shell_call", "action"},
+                                                               {"shell_call", "action"},
+                                                               {"apply_patch_call", "operation"}};
 
 // The kind of call that an item is or gives the output of, if it is one of those.
 const std::pair<const char*, const char*>* OtherCall(std::string_view type) {
   constexpr std::string_view kOutput = "_output";
   if (type.ends_with(kOutput)) type.remove_suffix(kOutput.size());
-  const auto found = std::find_if(std::begin(kOtherCalls), std::end(kOtherCalls), [&](const auto& call) { return type == call.first; });
+  const auto found = std::find_if(std::begin(kOtherCalls), std::end(kOtherCalls),
+                                  [&](const auto& call) { return type == call.first; });
   return found == std::end(kOtherCalls) ? nullptr : found;
 }
 
@@ -83,7 +90,8 @@ Status AppendItem(const Json& item, const std::string& place, Json& messages) {
   } else if (const auto* other = type.is_string() ? OtherCall(type.get_ref<const std::string&>()) : nullptr) {
     if (type != other->first) return AppendOutput(item, place, messages);
     const Json& name = Member(item, "name");
-    const std::string kind = std::string(other->first).substr(0, std::string_view(other->first).size() - std::string_view("_call").size());
+    const std::string kind =
+        std::string(other->first).substr(0, std::string_view(other->first).size() - std::string_view("_call").size());
     AppendCall(Member(item, "call_id"), name.is_string() ? name : Json(kind),
                Json{{other->second, Member(item, other->second)}}.dump(), messages);
   } else if (std::find(std::begin(kLeftOut), std::end(kLeftOut), type) == std::end(kLeftOut)) {
@@ -129,7 +137,8 @@ Result<Json> ChatFromResponseRequest(const Json& body) {
   for (const char* name : {"tool_choice", "parallel_tool_calls"}) {
     if (!Member(body, name).is_null()) chat[name] = body[name];
   }
-  for (const char* name : {"reasoning", "chat_template_kwargs", "enable_thinking", "reasoning_format", "reasoning_effort"}) {
+  for (const char* name :
+       {"reasoning", "chat_template_kwargs", "enable_thinking", "reasoning_format", "reasoning_effort"}) {
     if (!Member(body, name).is_null()) chat[name] = body[name];
   }
   return chat;

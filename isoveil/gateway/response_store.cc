@@ -102,7 +102,8 @@ Status ResponseStore::Resolve(size_t who, const Json& input, std::vector<Json>& 
       item = &entry->response.output[index];
     }
     size += SizeOf(*item);
-    if (size > max_bytes_) return BadMember("input", fmt::format("at most {} bytes with all that it refers to", max_bytes_));
+    if (size > max_bytes_)
+      return BadMember("input", fmt::format("at most {} bytes with all that it refers to", max_bytes_));
     items.push_back(*item);
   }
   return Ok();
@@ -110,13 +111,15 @@ Status ResponseStore::Resolve(size_t who, const Json& input, std::vector<Json>& 
 
 Result<Json> ResponseStore::Expand(size_t who, const Json& input, const std::string& previous) {
   const Json own = ItemsOf(input);
-  if (!own.is_array() || (input.is_null() && previous.empty())) return BadMember("input", "a string or a list of items");
+  if (!own.is_array() || (input.is_null() && previous.empty()))
+    return BadMember("input", "a string or a list of items");
   const std::lock_guard lock(mutex_);
   std::vector<const StoredResponse*> earlier;
   for (const std::string* id = &previous; !id->empty(); id = &earlier.back()->previous) {
     const Entry* entry = Touch(who, *id);
     if (!entry) {
-      return Fail(ErrorCode::kInvalidArgument, "previous_response_id", "no response of this id is stored here", kForgotten);
+      return Fail(ErrorCode::kInvalidArgument, "previous_response_id", "no response of this id is stored here",
+                  kForgotten);
     }
     earlier.push_back(&entry->response);
   }

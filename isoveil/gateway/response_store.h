@@ -3,7 +3,8 @@
 //
 //   ResponseStore store(64 << 20);
 //   store.Put(who, {.id = "resp_1", .input = input, .output = output, .body = response});
-//   ISOVEIL_ASSIGN_OR_RETURN(const Json input, store.Expand(who, body));      // the whole conversation, nothing referred to
+//   ISOVEIL_ASSIGN_OR_RETURN(const Json input, store.Expand(who, body));      // the whole conversation, nothing
+//   referred to
 //
 // In memory alone: nothing is written anywhere, and all of it is gone with the process. The least recently used
 // responses go first once all together are larger than the bound. What was stored with one API key is not found with
@@ -21,10 +22,10 @@ namespace isoveil {
 
 struct StoredResponse {
   std::string id;
-  std::string previous;          // id of the response that this one continues; may be empty
-  Json input = Json::array();    // items as they were sent, references among them
-  Json output = Json::array();   // items, each with an id
-  Json body;                     // the answer, for GET /v1/responses/{id}
+  std::string previous;         // id of the response that this one continues; may be empty
+  Json input = Json::array();   // items as they were sent, references among them
+  Json output = Json::array();  // items, each with an id
+  Json body;                    // the answer, for GET /v1/responses/{id}
 };
 
 class ResponseStore {

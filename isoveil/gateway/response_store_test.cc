@@ -27,10 +27,12 @@ std::string Texts(const Result<Json>& items) {
 TEST(ResponseStoreTest, AReferenceBecomesTheItem) {
   ResponseStore store;
   ASSERT_TRUE(store.Put(0, Turn(1)));
-  const Json input = Json::parse(R"([{"role": "user", "content": "question 1"}, {"type": "item_reference", "id": "msg_1"},
+  const Json input =
+      Json::parse(R"([{"role": "user", "content": "question 1"}, {"type": "item_reference", "id": "msg_1"},
                                      {"id": "msg_1"}, {"role": "user", "content": "and?"}])");
   EXPECT_EQ(Texts(store.Expand(0, input, "")), "question 1, answer 1, answer 1, and?, ");
-  const auto unknown = store.Expand(0, Json::parse(R"([{"role": "user", "content": "a"}, {"type": "item_reference", "id": "msg_9"}])"), "");
+  const auto unknown = store.Expand(
+      0, Json::parse(R"([{"role": "user", "content": "a"}, {"type": "item_reference", "id": "msg_9"}])"), "");
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().code, ErrorCode::kNotFound);
   EXPECT_EQ(unknown.error().where, "input[1].id");

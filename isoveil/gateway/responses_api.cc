@@ -28,9 +28,8 @@ Result<Response> ReadResponse(const ModelService& service, const ApiRequest& req
   ISOVEIL_ASSIGN_OR_RETURN(const Json body, ParseBody(request, service.limits.max_depth));
   ISOVEIL_ASSIGN_OR_RETURN(GenerationOptions options, ReadOptions(body, ApiKind::kResponse, service.limits));
   const Json& text = Member(body, "text");
-  ISOVEIL_ASSIGN_OR_RETURN(
-      AnswerCheck check,
-      AnswerCheck::FromFormat(text.is_object() ? Member(text, "format") : Json(), "text.format"));
+  ISOVEIL_ASSIGN_OR_RETURN(AnswerCheck check,
+                           AnswerCheck::FromFormat(text.is_object() ? Member(text, "format") : Json(), "text.format"));
   ISOVEIL_ASSIGN_OR_RETURN(const auto previous, ReadText(body, "previous_response_id"));
   ISOVEIL_ASSIGN_OR_RETURN(const auto store, ReadBool(body, "store"));
   Json whole = body;
@@ -38,8 +37,14 @@ Result<Response> ReadResponse(const ModelService& service, const ApiRequest& req
                            service.responses->Expand(request.who, Member(body, "input"), previous.value_or("")));
   ISOVEIL_ASSIGN_OR_RETURN(const Json chat, ChatFromResponseRequest(whole));
   ISOVEIL_ASSIGN_OR_RETURN(ChatRequest chat_request, ReadChatRequest(chat, service.limits, check));
-  return Response{service, request, body, std::move(options), std::move(chat_request), std::move(check),
-                  previous.value_or(""), store.value_or(true)};
+  return Response{service,
+                  request,
+                  body,
+                  std::move(options),
+                  std::move(chat_request),
+                  std::move(check),
+                  previous.value_or(""),
+                  store.value_or(true)};
 }
 
 // The messages of chat are this API's input.
@@ -81,12 +86,12 @@ Json ResponseJson(const Response& response, const char* status, Json output, con
   if (std::string_view(status) == "incomplete") json["incomplete_details"] = {{"reason", "max_output_tokens"}};
   if (answer) {
     const Usage* const usage = &answer->usage;
-    json["usage"] = {{"input_tokens", usage->prompt_tokens},
-                     {"input_tokens_details",
-                      {{"cached_tokens", usage->cached_tokens.value_or(0)}, {"cache_write_tokens", 0}}},
-                     {"output_tokens", usage->completion_tokens},
-                     {"output_tokens_details", {{"reasoning_tokens", answer->reasoning_tokens}}},
-                     {"total_tokens", usage->prompt_tokens + usage->completion_tokens}};
+    json["usage"] = {
+        {"input_tokens", usage->prompt_tokens},
+        {"input_tokens_details", {{"cached_tokens", usage->cached_tokens.value_or(0)}, {"cache_write_tokens", 0}}},
+        {"output_tokens", usage->completion_tokens},
+        {"output_tokens_details", {{"reasoning_tokens", answer->reasoning_tokens}}},
+        {"total_tokens", usage->prompt_tokens + usage->completion_tokens}};
   }
   return json;
 }
@@ -99,7 +104,7 @@ struct Item {
   size_t call_index = 0;
   std::string call_id;
   std::string name;
-  std::string text;  // of the message, the thought, or the call's arguments
+  std::string text;               // of the message, the thought, or the call's arguments
   Json logprobs = Json::array();  // of the message
 
   Json Part() const {
@@ -110,13 +115,19 @@ struct Item {
     const bool empty = std::string_view(status) == "in_progress";
     switch (kind) {
       case Kind::kReasoning:
-        return {{"id", id}, {"type", "reasoning"}, {"summary", Json::array()},
-                {"content", empty ? Json::array() : Json::array({Part()})}, {"status", status}};
+        return {{"id", id},
+                {"type", "reasoning"},
+                {"summary", Json::array()},
+                {"content", empty ? Json::array() : Json::array({Part()})},
+                {"status", status}};
       case Kind::kCall:
         return {{"id", id},     {"type", "function_call"},        {"status", status},
                 {"name", name}, {"arguments", empty ? "" : text}, {"call_id", call_id}};
       default:
-        return {{"id", id}, {"type", "message"}, {"status", status}, {"role", "assistant"},
+        return {{"id", id},
+                {"type", "message"},
+                {"status", status},
+                {"role", "assistant"},
                 {"content", empty ? Json::array() : Json::array({Part()})}};
     }
   }
@@ -174,7 +185,10 @@ class OutputWriter {
   }
   // The event that adds to an item: holes for its number, the text and, of a message, its log probabilities.
   Json GrowthOf(const Item& item) const {
-    Json event = {{"type", GrowthType(item)}, {"sequence_number", JsonFrame::kHole}, {"item_id", item.id}, {"output_index", last()}};
+    Json event = {{"type", GrowthType(item)},
+                  {"sequence_number", JsonFrame::kHole},
+                  {"item_id", item.id},
+                  {"output_index", last()}};
     if (item.kind != Item::Kind::kCall) event["content_index"] = 0;
     event["delta"] = JsonFrame::kHole;
     if (item.kind == Item::Kind::kMessage) event["logprobs"] = JsonFrame::kHole;
@@ -194,10 +208,8 @@ class OutputWriter {
     growth_ = JsonFrame(GrowthOf(added));
     Emit("response.output_item.added", {{"output_index", last()}, {"item", added.ToJson("in_progress")}});
     if (added.kind == Item::Kind::kCall) return true;
-    return Emit("response.content_part.added", {{"item_id", added.id},
-                                                {"output_index", last()},
-                                                {"content_index", 0},
-                                                {"part", added.Part()}});
+    return Emit("response.content_part.added",
+                {{"item_id", added.id}, {"output_index", last()}, {"content_index", 0}, {"part", added.Part()}});
   }
 
   bool Grow(Item::Kind kind, const std::string& text) {
@@ -213,7 +225,10 @@ class OutputWriter {
 
   bool GrowCall(const ToolCallDelta& call) {
     if (!call.name.empty()) {
-      Begin({.kind = Item::Kind::kCall, .id = RandomId("fc_"), .call_index = call.index, .call_id = call.id,
+      Begin({.kind = Item::Kind::kCall,
+             .id = RandomId("fc_"),
+             .call_index = call.index,
+             .call_id = call.id,
              .name = call.name});
     }
     if (items_.empty() || items_.back().kind != Item::Kind::kCall) return true;
@@ -281,7 +296,8 @@ class Run {
     Begin();
     output_.Stop();
     Json failed = ResponseJson(response_, "failed", output_.Output("incomplete"), nullptr);
-    failed["error"] = {{"code", error.code == ErrorCode::kTooLong ? ApiCodeName(*api.code) : "server_error"}, {"message", api.message}};
+    failed["error"] = {{"code", error.code == ErrorCode::kTooLong ? ApiCodeName(*api.code) : "server_error"},
+                       {"message", api.message}};
     output_.Lifecycle("response.failed", failed);
   }
 

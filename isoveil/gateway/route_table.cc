@@ -29,7 +29,8 @@ const RouteTable::Route* RouteTable::Find(std::string_view path) const {
   const std::string_view normal = Normal(path);
   if (const auto found = routes_.find(normal); found != routes_.end()) return &found->second;
   for (const auto& [known, route] : routes_) {
-    const std::string_view parent = std::string_view(known).substr(0, known.size() - std::min(known.size(), kId.size() - 1));
+    const std::string_view parent =
+        std::string_view(known).substr(0, known.size() - std::min(known.size(), kId.size() - 1));
     if (known.ends_with(kId) && normal.starts_with(parent) && normal.size() > parent.size()) return &route;
   }
   return nullptr;

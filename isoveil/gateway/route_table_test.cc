@@ -12,7 +12,8 @@ TEST(RouteTableTest, PathsAreFoundInEverySpelling) {
   const std::regex chat(routes.Add("POST", "/v1/chat/completions"));
   const std::regex model(routes.Add("GET", "/v1/models/{id}"));
   const std::regex health(routes.Add("GET", "/health"));
-  for (const char* path : {"/v1/chat/completions", "/chat/completions", "/v1/chat/completions/", "/chat/completions/"}) {
+  for (const char* path :
+       {"/v1/chat/completions", "/chat/completions", "/v1/chat/completions/", "/chat/completions/"}) {
     EXPECT_TRUE(std::regex_match(path, chat)) << path;
     EXPECT_EQ(routes.Methods(path), std::set<std::string>{"POST"}) << path;
     EXPECT_EQ(routes.Name(path), "/v1/chat/completions") << path;

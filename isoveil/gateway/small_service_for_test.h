@@ -70,7 +70,7 @@ class ScriptedUpstream final : public Upstream {
   std::vector<std::string> answers = {"Hello"};
   std::optional<Error> failure;
   uint64_t failure_after = 0;  // tokens
-  std::optional<WireId> lie;  // an id that is sent instead of every other
+  std::optional<WireId> lie;   // an id that is sent instead of every other
   int64_t n_vocab = 261;
   std::vector<GenerateRequest> requests;
 

@@ -56,9 +56,11 @@ SystemPlaces FindSystemPlaces(const ChatTemplate& chat) {
   const Json ask = Say("user", "Three?");
   SystemPlaces places;
   places.several = Takes(chat, Json::array({first, second, ask}), {"Zuerich one.", "Zuerich two."});
-  places.late = Takes(chat, Json::array({first, ask, Say("assistant", "Four."), second, ask}), {"Zuerich one.", "Zuerich two."});
-  places.parts = Takes(chat, Json::array({Say("system", Json::array({Part("Zuerich one."), Part("Zuerich two.")})),
-                                          Say("user", Json::array({Part("Three?"), Part("Zuerich four.")}))}),
+  places.late =
+      Takes(chat, Json::array({first, ask, Say("assistant", "Four."), second, ask}), {"Zuerich one.", "Zuerich two."});
+  places.parts = Takes(chat,
+                       Json::array({Say("system", Json::array({Part("Zuerich one."), Part("Zuerich two.")})),
+                                    Say("user", Json::array({Part("Three?"), Part("Zuerich four.")}))}),
                        {"Zuerich one.", "Zuerich two.", "Zuerich four."});
   return places;
 }
@@ -70,7 +72,8 @@ void FitSystemMessages(const SystemPlaces& places, Json& messages) {
     const bool system = IsSystem(message) && message.contains("content") && IsAllText(message["content"]);
     const bool stays = kept.empty() || !system || (leading ? places.several : places.late);
     leading = leading && system;
-    if (!places.parts && message.is_object() && Member(message, "content").is_array() && IsAllText(message["content"])) {
+    if (!places.parts && message.is_object() && Member(message, "content").is_array() &&
+        IsAllText(message["content"])) {
       message["content"] = TextOf(message["content"]);
     }
     if (stays) {

@@ -54,10 +54,11 @@ TEST_P(SystemMessagesTest, TheUsualConversationIsLeftAlone) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Templates, SystemMessagesTest,
-                         testing::Values("Qwen3.5-4B", "Qwen-Qwen2.5-7B-Instruct", "Qwen-Qwen3-0.6B", "google-gemma-2-2b-it",
-                                         "meta-llama-Llama-3.3-70B-Instruct", "mistralai-Mistral-Nemo-Instruct-2407",
-                                         "Mistral-Small-3.2-24B-Instruct-2506", "microsoft-Phi-3.5-mini-instruct",
-                                         "deepseek-ai-DeepSeek-V3.1", "openai-gpt-oss-120b", "GLM-4.6"));
+                         testing::Values("Qwen3.5-4B", "Qwen-Qwen2.5-7B-Instruct", "Qwen-Qwen3-0.6B",
+                                         "google-gemma-2-2b-it", "meta-llama-Llama-3.3-70B-Instruct",
+                                         "mistralai-Mistral-Nemo-Instruct-2407", "Mistral-Small-3.2-24B-Instruct-2506",
+                                         "microsoft-Phi-3.5-mini-instruct", "deepseek-ai-DeepSeek-V3.1",
+                                         "openai-gpt-oss-120b", "GLM-4.6"));
 
 TEST(SystemMessagesTest, AStrictTemplateIsKnown) {
   const SystemPlaces strict = FindSystemPlaces(Template("Qwen3.5-4B"));
@@ -77,8 +78,8 @@ TEST(SystemMessagesTest, TheOrderOfInstructionsStays) {
 }
 
 TEST(SystemMessagesTest, WhatIsMalformedIsLeftForTheTemplatesCheck) {
-  for (const char* text : {R"([5, {"role": "system"}, {"role": "system", "content": [{"type": "image_url"}]}])", R"([null])",
-                           R"([{"role": "system", "content": 5}, {"role": "system", "content": 6}])"}) {
+  for (const char* text : {R"([5, {"role": "system"}, {"role": "system", "content": [{"type": "image_url"}]}])",
+                           R"([null])", R"([{"role": "system", "content": 5}, {"role": "system", "content": 6}])"}) {
     Json messages = Json::parse(text);
     FitSystemMessages({.several = false, .late = false, .parts = false}, messages);
     EXPECT_EQ(messages, Json::parse(text));

@@ -16,9 +16,7 @@ Json OneLogprob(const Vocabulary& vocabulary, PlainId id, float logprob) {
 
 }  // namespace
 
-std::string TokenText(const Vocabulary& vocabulary, PlainId id) {
-  return RepairUtf8(BytesOf(vocabulary, id));
-}
+std::string TokenText(const Vocabulary& vocabulary, PlainId id) { return RepairUtf8(BytesOf(vocabulary, id)); }
 
 Json LogprobEntry(const Vocabulary& vocabulary, const PlainToken& token, int n_top) {
   // JSON has no infinity; OpenAI writes -9999 for what cannot be.

@@ -1,9 +1,9 @@
 // Tokens in the forms that the APIs have for them.
 #pragma once
 
+#include "isoveil/base/utf8.h"
 #include "isoveil/gateway/fields.h"
 #include "isoveil/gateway/generator.h"
-#include "isoveil/base/utf8.h"
 
 namespace isoveil {
 

@@ -191,7 +191,8 @@ Result<UpstreamInfo> UpstreamPool::Examine(Member& member, std::stop_token cance
 // For a request that needs this server now.
 Status UpstreamPool::MakeReady(Member& member, std::stop_token cancel) {
   if (member.IsReady()) return Ok();
-  if (!member.examination.lock_unless(cancel)) return Fail(ErrorCode::kCancelled, "upstream", "the request was cancelled");
+  if (!member.examination.lock_unless(cancel))
+    return Fail(ErrorCode::kCancelled, "upstream", "the request was cancelled");
   const std::unique_lock lock(member.examination, std::adopt_lock);
   if (member.IsReady()) return Ok();
   ISOVEIL_RETURN_IF_ERROR(Examine(member, cancel));
@@ -322,7 +323,8 @@ bool UpstreamPool::Stands(const Contact&) const { return n_ready() > 0; }
 
 Result<GenerateResult> UpstreamPool::Generate(const GenerateRequest& request, const TokenCallback& on_token,
                                               std::stop_token cancel) {
-  return GenerateOn(request, on_token, [](size_t) {}, std::move(cancel));
+  return GenerateOn(
+      request, on_token, [](size_t) {}, std::move(cancel));
 }
 
 Result<GenerateResult> UpstreamPool::GenerateOn(const GenerateRequest& request, const TokenCallback& on_token,
@@ -381,8 +383,10 @@ std::optional<bool> UpstreamPool::CanScore() const {
   return can;
 }
 
-Result<std::vector<GeneratedToken>> UpstreamPool::Score(std::span<const WireId> ids, int32_t n_top, std::stop_token cancel) {
-  return ScoreOn(ids, n_top, [](size_t) {}, std::move(cancel));
+Result<std::vector<GeneratedToken>> UpstreamPool::Score(std::span<const WireId> ids, int32_t n_top,
+                                                        std::stop_token cancel) {
+  return ScoreOn(
+      ids, n_top, [](size_t) {}, std::move(cancel));
 }
 
 Result<std::vector<GeneratedToken>> UpstreamPool::ScoreOn(std::span<const WireId> ids, int32_t n_top,
@@ -412,7 +416,8 @@ Result<std::vector<GeneratedToken>> UpstreamPool::ScoreOn(std::span<const WireId
 }
 
 Result<std::vector<float>> UpstreamPool::Embed(std::span<const WireId> ids, std::stop_token cancel) {
-  return OnSome<std::vector<float>>([&](Member& member, Attempt&) { return member.server->Embed(ids, cancel); }, cancel);
+  return OnSome<std::vector<float>>([&](Member& member, Attempt&) { return member.server->Embed(ids, cancel); },
+                                    cancel);
 }
 
 size_t UpstreamPool::n_ready() const {

@@ -66,9 +66,11 @@ class UpstreamPool final : public Upstream {
   Result<GenerateResult> GenerateOn(const GenerateRequest& request, const TokenCallback& on_token,
                                     const std::function<void(size_t server)>& on_server, std::stop_token cancel);
   // One of the servers that can; kUnsupported if none of those that were met does.
-  Result<std::vector<GeneratedToken>> Score(std::span<const WireId> ids, int32_t n_top, std::stop_token cancel = {}) override;
+  Result<std::vector<GeneratedToken>> Score(std::span<const WireId> ids, int32_t n_top,
+                                            std::stop_token cancel = {}) override;
   Result<std::vector<GeneratedToken>> ScoreOn(std::span<const WireId> ids, int32_t n_top,
-                                              const std::function<void(size_t server)>& on_server, std::stop_token cancel);
+                                              const std::function<void(size_t server)>& on_server,
+                                              std::stop_token cancel);
   Result<std::vector<float>> Embed(std::span<const WireId> ids, std::stop_token cancel = {}) override;
 
   // Servers that may be used now. Sends nothing.

@@ -1,4 +1,3 @@
-#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/gateway/upstream_pool.h"
 
 #include <gtest/gtest.h>
@@ -6,6 +5,7 @@
 #include <latch>
 #include <thread>
 
+#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/gateway/request_meter.h"
 
 namespace isoveil {
@@ -158,15 +158,19 @@ TEST(UpstreamPoolTest, TheLeastBusyServerAnswersAndEqualsTakeTurns) {
   std::latch gate(2);
   pool.server[0]->gate = pool.server[1]->gate = &gate;
   std::vector<int32_t> first, second;
-  std::thread other([&] { (void)pool.pool->Generate({.prompt = WireIds({5})}, [&](const GeneratedToken& token) { return first.push_back(Value(token.id)), true; }); });
-  (void)pool.pool->Generate({.prompt = WireIds({5})}, [&](const GeneratedToken& token) { return second.push_back(Value(token.id)), true; });
+  std::thread other([&] {
+    (void)pool.pool->Generate({.prompt = WireIds({5})},
+                              [&](const GeneratedToken& token) { return first.push_back(Value(token.id)), true; });
+  });
+  (void)pool.pool->Generate({.prompt = WireIds({5})},
+                            [&](const GeneratedToken& token) { return second.push_back(Value(token.id)), true; });
   other.join();
   EXPECT_NE(first, second) << "both wait at the gate, which opens for two servers";
 }
 
 TEST(UpstreamPoolTest, WhateverOneServerDoesAnotherAnswers) {
-  for (const ErrorCode code : {ErrorCode::kUnavailable, ErrorCode::kInvalidArgument, ErrorCode::kFormat, ErrorCode::kAuth,
-                               ErrorCode::kUnsupported, ErrorCode::kMismatch, ErrorCode::kNotFound}) {
+  for (const ErrorCode code : {ErrorCode::kUnavailable, ErrorCode::kInvalidArgument, ErrorCode::kFormat,
+                               ErrorCode::kAuth, ErrorCode::kUnsupported, ErrorCode::kMismatch, ErrorCode::kNotFound}) {
     Pool pool(3);
     ASSERT_TRUE(pool.pool->Start());
     pool.server[0]->failure = Error{code, "upstream", "fails", ""};
@@ -192,7 +196,8 @@ TEST(UpstreamPoolTest, WithAllAwayTheErrorSaysSo) {
 TEST(UpstreamPoolTest, WhatAllServersRefuseIsNoMistakeOfTheClient) {
   Pool pool(2);
   ASSERT_TRUE(pool.pool->Start());
-  for (Named* server : pool.server) server->failure = Error{ErrorCode::kInvalidArgument, "upstream", "does not like a number", ""};
+  for (Named* server : pool.server)
+    server->failure = Error{ErrorCode::kInvalidArgument, "upstream", "does not like a number", ""};
   EXPECT_TRUE(pool.Ask().empty());
   EXPECT_EQ(pool.last.error().code, ErrorCode::kFormat);
 }
@@ -343,11 +348,13 @@ TEST(UpstreamPoolTest, EndsWhileItsServersChange) {
 
 TEST(UpstreamPoolTest, AWaitForAnExaminationEndsWithTheRequest) {
   std::atomic<int> n_admissions = 0;
-  Pool pool(1, [&](Upstream&, std::stop_token cancel) -> Result<UpstreamInfo> {
-    ++n_admissions;
-    while (!cancel.stop_requested()) std::this_thread::sleep_for(1ms);
-    return Fail(ErrorCode::kCancelled, "upstream", "was cancelled");
-  }, {.start_wait = 1ms, .admission = 60s});
+  Pool pool(1,
+            [&](Upstream&, std::stop_token cancel) -> Result<UpstreamInfo> {
+              ++n_admissions;
+              while (!cancel.stop_requested()) std::this_thread::sleep_for(1ms);
+              return Fail(ErrorCode::kCancelled, "upstream", "was cancelled");
+            },
+            {.start_wait = 1ms, .admission = 60s});
   ASSERT_TRUE(pool.pool->Start());
   ASSERT_TRUE(pool.Eventually([&] { return n_admissions == 1; }));
   std::stop_source client;
@@ -393,7 +400,10 @@ TEST(UpstreamPoolTest, AnAdmissionThatHangsHoldsNobodyUp) {
     Pool pool(1, hang, options);
     EXPECT_TRUE(pool.pool->Start());
     std::stop_source stop;
-    std::jthread client([&] { EXPECT_FALSE(pool.pool->Generate({.prompt = WireIds({5})}, [](auto&) { return true; }, stop.get_token())); });
+    std::jthread client([&] {
+      EXPECT_FALSE(pool.pool->Generate(
+          {.prompt = WireIds({5})}, [](auto&) { return true; }, stop.get_token()));
+    });
     std::this_thread::sleep_for(50ms);
     stop.request_stop();
   }

@@ -128,8 +128,7 @@ Result<Files> Included(std::span<const HubFile> files, const std::vector<std::st
                   "choose *.safetensors or *.gguf");
     }
   }
-  return Select(files,
-                [&](const HubFile& f) { return !IsPickle(f) && !IsOwn(f) && MatchesAny(include, f.path); });
+  return Select(files, [&](const HubFile& f) { return !IsPickle(f) && !IsOwn(f) && MatchesAny(include, f.path); });
 }
 
 Result<Files> Weights(std::span<const HubFile> files, const Files& included) {

@@ -12,8 +12,7 @@ std::vector<HubFile> Listing(const std::vector<std::string>& paths) {
 }
 
 // The chosen paths, or the error's code.
-std::vector<std::string> Choose(const std::vector<std::string>& paths,
-                                const std::vector<std::string>& include = {}) {
+std::vector<std::string> Choose(const std::vector<std::string>& paths, const std::vector<std::string>& include = {}) {
   const auto choice = ChooseFiles(Listing(paths), include);
   if (!choice) return {std::string(ErrorCodeName(choice.error().code))};
   std::vector<std::string> chosen;
@@ -30,19 +29,16 @@ TEST(Choose, OneFileBeforeShardsBeforeOthers) {
   const std::string index = "model.safetensors.index.json";
   EXPECT_EQ(Choose({"model.safetensors", one, two, index}), Paths({"model.safetensors"}));
   EXPECT_EQ(Choose({one, two, index, "consolidated.safetensors"}), Paths({one, two, index}));
-  EXPECT_EQ(Choose({"a.safetensors", "b.safetensors", "c/d.safetensors"}),
-            Paths({"a.safetensors", "b.safetensors"}));
+  EXPECT_EQ(Choose({"a.safetensors", "b.safetensors", "c/d.safetensors"}), Paths({"a.safetensors", "b.safetensors"}));
 }
 
 TEST(Choose, SmallFilesComeFromTheTopOnly) {
-  const Paths small = {
-      "LICENSE",        "README.md",       "added_tokens.json",     "chat_template.jinja",
-      "config.json",    "merges.txt",      "model.safetensors",     "special_tokens_map.json",
-      "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json"};
+  const Paths small = {"LICENSE",        "README.md",       "added_tokens.json",     "chat_template.jinja",
+                       "config.json",    "merges.txt",      "model.safetensors",     "special_tokens_map.json",
+                       "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json"};
   Paths all = small;
-  for (const char* other :
-       {"onnx/config.json", "runs/events.out", "trainer_state.json", "figure.png", ".gitattributes",
-        "modeling_own.py", "pytorch_model.bin", "x.pt", "flax_model.msgpack", "tf_model.h5"}) {
+  for (const char* other : {"onnx/config.json", "runs/events.out", "trainer_state.json", "figure.png", ".gitattributes",
+                            "modeling_own.py", "pytorch_model.bin", "x.pt", "flax_model.msgpack", "tf_model.h5"}) {
     all.push_back(other);
   }
   EXPECT_EQ(Choose(all), small);
@@ -59,8 +55,7 @@ TEST(Choose, TheOnlyGguf) {
 TEST(Choose, ErrorsListTheChoices) {
   const auto choice = ChooseFiles(Listing({"m-Q4.gguf", "m-Q8.gguf"}), {});
   ASSERT_FALSE(choice);
-  EXPECT_NE(choice.error().problem.find("'m-Q4.gguf' (1.00 GB)"), std::string::npos)
-      << choice.error().problem;
+  EXPECT_NE(choice.error().problem.find("'m-Q4.gguf' (1.00 GB)"), std::string::npos) << choice.error().problem;
   EXPECT_NE(choice.error().problem.find("'m-Q8.gguf'"), std::string::npos);
 }
 

@@ -142,9 +142,8 @@ Status Job::Begin(const HubAnswer& answer) {
   if (answer.status == 206) {
     const auto range = ParseContentRange(Header(answer.headers, "content-range"));
     if (!range || range->begin != offset_ || range->total != d_.file.size) {
-      return tl::unexpected(
-          Mismatch(fmt::format("expected bytes from {} of {}, found {}", offset_, d_.file.size,
-                               Quoted(Header(answer.headers, "content-range")))));
+      return tl::unexpected(Mismatch(fmt::format("expected bytes from {} of {}, found {}", offset_, d_.file.size,
+                                                 Quoted(Header(answer.headers, "content-range")))));
     }
     pieces_ = true;
   } else if (answer.status == 200) {
@@ -154,8 +153,7 @@ Status Job::Begin(const HubAnswer& answer) {
   }
   const auto length = ParseNumber(Header(answer.headers, "content-length"));
   if (length && *length != d_.file.size - offset_) {
-    return tl::unexpected(
-        Mismatch(fmt::format("expected {} bytes, found {}", d_.file.size, offset_ + *length)));
+    return tl::unexpected(Mismatch(fmt::format("expected {} bytes, found {}", d_.file.size, offset_ + *length)));
   }
   const std::string etag = Header(answer.headers, "etag");
   if (IsStrongTag(etag) && etag != etag_) {
@@ -231,8 +229,8 @@ Status Job::Run(HubClient& client, const RetryPolicy& policy, const std::atomic<
 
 }  // namespace
 
-Status DownloadFile(HubClient& client, const Download& download, const RetryPolicy& policy,
-                    const OnBytes& on_bytes, const std::atomic<bool>& stop) {
+Status DownloadFile(HubClient& client, const Download& download, const RetryPolicy& policy, const OnBytes& on_bytes,
+                    const std::atomic<bool>& stop) {
   ISOVEIL_RETURN_IF_ERROR(Job(download, on_bytes).Run(client, policy, stop));
   std::error_code ignored;
   std::filesystem::remove(download.etag_path, ignored);

@@ -119,8 +119,8 @@ std::string ServerMessage(const HubAnswer& answer, const std::string& body, cons
 }
 
 std::string Advice(const HubSettings& s) {
-  return fmt::format("accept the licence at {}/{} with your account, then set HF_TOKEN to a token of it",
-                     s.endpoint, s.repository);
+  return fmt::format("accept the licence at {}/{} with your account, then set HF_TOKEN to a token of it", s.endpoint,
+                     s.repository);
 }
 
 Error AuthError(const HubSettings& s, const std::string& code, const std::string& said) {
@@ -141,11 +141,9 @@ Error AuthError(const HubSettings& s, const std::string& code, const std::string
           Advice(s)};
 }
 
-Error NotFoundError(const HubSettings& s, const std::string& code, const std::string& url,
-                    const std::string& said) {
+Error NotFoundError(const HubSettings& s, const std::string& code, const std::string& url, const std::string& said) {
   if (code == "RevisionNotFound") {
-    return {ErrorCode::kNotFound, s.repository, "has no revision " + Quoted(s.revision) + said,
-            "check --revision"};
+    return {ErrorCode::kNotFound, s.repository, "has no revision " + Quoted(s.revision) + said, "check --revision"};
   }
   if (code == "EntryNotFound") return {ErrorCode::kNotFound, url, "is not there" + said, ""};
   return {ErrorCode::kNotFound, s.repository,
@@ -153,8 +151,7 @@ Error NotFoundError(const HubSettings& s, const std::string& code, const std::st
           "check the name and --revision"};
 }
 
-HubFailure StatusFailure(const HubSettings& s, const HubAnswer& answer, const std::string& body,
-                         bool from_hub) {
+HubFailure StatusFailure(const HubSettings& s, const HubAnswer& answer, const std::string& body, bool from_hub) {
   const std::string code = Header(answer.headers, "x-error-code");
   const std::string said = ServerMessage(answer, body, s.token);
   const std::string url = WithoutQuery(answer.url);
@@ -287,11 +284,10 @@ tl::expected<HubAnswer, HubFailure> HubClient::Get(const HubRequest& request, co
     if (!next) return tl::unexpected(HubFailure{std::move(next).error(), false, {}});
     url = *std::move(next);
   }
-  return tl::unexpected(
-      HubFailure{{ErrorCode::kUnavailable, WithoutQuery(request.url),
-                  fmt::format("redirects more than {} times", kMaxRedirects), "check the endpoint"},
-                 false,
-                 {}});
+  return tl::unexpected(HubFailure{{ErrorCode::kUnavailable, WithoutQuery(request.url),
+                                    fmt::format("redirects more than {} times", kMaxRedirects), "check the endpoint"},
+                                   false,
+                                   {}});
 }
 
 }  // namespace isoveil

@@ -29,8 +29,7 @@ Result<Page> GetPage(HubClient& client, const std::string& url, const RetryPolic
     const auto start = [](const HubAnswer&) { return Ok(); };
     const auto data = [&](std::string_view bytes) -> Status {
       if (page.body.size() + bytes.size() > kMaxBody) {
-        return Fail(ErrorCode::kFormat, WithoutQuery(url),
-                    fmt::format("answers with more than {} bytes", kMaxBody));
+        return Fail(ErrorCode::kFormat, WithoutQuery(url), fmt::format("answers with more than {} bytes", kMaxBody));
       }
       page.body += bytes;
       return Ok();
@@ -68,12 +67,12 @@ Result<HubFile> ParseEntry(const json& entry) {
   const auto size = source.find("size");
   if (size == source.end() || !size->is_number_unsigned()) return BadAnswer(where, "has no size");
   file.size = size->get<uint64_t>();
-  if (file.size > kMaxFileSize) return BadAnswer(where, fmt::format("expected at most {} bytes, found {}", kMaxFileSize, file.size));
+  if (file.size > kMaxFileSize)
+    return BadAnswer(where, fmt::format("expected at most {} bytes, found {}", kMaxFileSize, file.size));
   file.hash = StringField(source, "oid");
   file.hash_kind = in_lfs ? HashKind::kSha256 : HashKind::kGitBlob;
   if (in_lfs ? !IsSha256(file.hash) : !IsGitHash(file.hash)) {
-    return BadAnswer(where,
-                     fmt::format("expected a {}, found {}", HashKindName(file.hash_kind), Quoted(file.hash)));
+    return BadAnswer(where, fmt::format("expected a {}, found {}", HashKindName(file.hash_kind), Quoted(file.hash)));
   }
   return file;
 }
@@ -106,9 +105,8 @@ Result<HubListing> ListRepository(HubClient& client, const RepoId& repo, const s
                                   const RetryPolicy& policy, const std::atomic<bool>& stop) {
   const std::string model = client.settings().endpoint + "/api/models/" + repo.text();
   HubListing listing;
-  ISOVEIL_ASSIGN_OR_RETURN(
-      listing.commit,
-      ResolveCommit(client, model + "/revision/" + PercentEncode(revision, false), policy, stop));
+  ISOVEIL_ASSIGN_OR_RETURN(listing.commit,
+                           ResolveCommit(client, model + "/revision/" + PercentEncode(revision, false), policy, stop));
   std::string url = model + "/tree/" + listing.commit + "?recursive=true";
   std::set<std::string> visited;
   while (!url.empty()) {

@@ -20,9 +20,7 @@ namespace {
 // In the stage, beside the files: what is known of unfinished ones.
 constexpr const char* kScratchFolder = ".isoveil-pull";
 
-uint64_t SizeOnDisk(const Path& path) {
-  return FileSize(path).value_or(0);
-}
+uint64_t SizeOnDisk(const Path& path) { return FileSize(path).value_or(0); }
 
 int64_t ModifiedAt(const Path& path) {
   const auto state = StateOf(path);
@@ -66,8 +64,7 @@ Status CheckComplete(const Path& folder, const Plan& plan) {
       continue;
     }
     const Result<bool> same = HasContent(path, file);
-    if (!same && same.error().code == ErrorCode::kNotFound)
-      return differs(file, "is missing, which belongs to");
+    if (!same && same.error().code == ErrorCode::kNotFound) return differs(file, "is missing, which belongs to");
     if (!same) return tl::unexpected(same.error());
     if (!*same) return differs(file, "is not that of");
   }
@@ -94,8 +91,7 @@ Status TidyStage(const Stage& stage, const Plan& plan) {
   }
   if (error) return Fail(ErrorCode::kIo, stage.path().string(), error.message());
   const Path unfinished_record = stage.path() / (std::string(kSourceRecordFile) + ".new");
-  if (!before &&
-      std::any_of(remove.begin(), remove.end(), [&](const Path& p) { return p != unfinished_record; })) {
+  if (!before && std::any_of(remove.begin(), remove.end(), [&](const Path& p) { return p != unfinished_record; })) {
     return Fail(ErrorCode::kExists, stage.path().string(), "is not a folder that `isoveil pull` began",
                 "remove it, or choose another folder with -o");
   }
@@ -165,16 +161,14 @@ HubSettings Settings(const PullOptions& options, const RepoId& repo, const std::
 Status FetchAll(const HubSettings& settings, const PullOptions& options, const Plan& plan, const Path& folder,
                 Progress& progress) {
   std::vector<HubFile> files = plan.choice.files;
-  std::stable_sort(files.begin(), files.end(),
-                   [](const HubFile& a, const HubFile& b) { return a.size > b.size; });
+  std::stable_sort(files.begin(), files.end(), [](const HubFile& a, const HubFile& b) { return a.size > b.size; });
   std::error_code error;
   for (const HubFile& file : files) {
     std::filesystem::create_directories((folder / file.path).parent_path(), error);
     if (error) return Fail(ErrorCode::kIo, (folder / file.path).string(), error.message());
   }
   std::filesystem::create_directory(folder / kScratchFolder, error);
-  const unsigned threads =
-      std::max(1u, std::min<unsigned>(options.connections, static_cast<unsigned>(files.size())));
+  const unsigned threads = std::max(1u, std::min<unsigned>(options.connections, static_cast<unsigned>(files.size())));
   std::vector<HubClient> clients;
   for (unsigned i = 0; i < threads; ++i) clients.emplace_back(settings);
 
@@ -183,8 +177,8 @@ Status FetchAll(const HubSettings& settings, const PullOptions& options, const P
   std::optional<Error> first;  // the cause; the others were stopped by it
   const Status status = RunParallel(files.size(), threads, [&](size_t job, unsigned worker) -> Status {
     const HubFile& file = files[job];
-    const Download download{.url = fmt::format("{}/{}/resolve/{}/{}", settings.endpoint, plan.repo.text(),
-                                               plan.commit, PercentEncode(file.path, true)),
+    const Download download{.url = fmt::format("{}/{}/resolve/{}/{}", settings.endpoint, plan.repo.text(), plan.commit,
+                                               PercentEncode(file.path, true)),
                             .commit = plan.commit,
                             .file = file,
                             .path = folder / file.path,
@@ -212,8 +206,7 @@ Status Publish(Stage& stage, const Plan& plan) {
   return stage.Publish();
 }
 
-Result<uint64_t> Fetch(const HubSettings& settings, const PullOptions& options, const Plan& plan,
-                       const Path& folder) {
+Result<uint64_t> Fetch(const HubSettings& settings, const PullOptions& options, const Plan& plan, const Path& folder) {
   ISOVEIL_ASSIGN_OR_RETURN(Stage stage, Stage::Open(folder, Stage::Mode::kResume));
   ISOVEIL_RETURN_IF_ERROR(TidyStage(stage, plan));
   const uint64_t needed = BytesToFetch(stage.path(), plan);

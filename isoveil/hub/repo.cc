@@ -6,8 +6,7 @@ namespace isoveil {
 namespace {
 
 bool IsNameByte(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-         c == '.';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
 }
 
 bool IsNamePart(std::string_view part) {
@@ -40,8 +39,7 @@ Result<RepoId> RepoId::Parse(std::string_view text) {
 
 Status CheckRevision(std::string_view revision) {
   constexpr size_t kMaxSize = 256;
-  if (revision.empty() || revision.size() > kMaxSize ||
-      std::any_of(revision.begin(), revision.end(), IsControl)) {
+  if (revision.empty() || revision.size() > kMaxSize || std::any_of(revision.begin(), revision.end(), IsControl)) {
     return Fail(ErrorCode::kInvalidArgument, "--revision",
                 "expected a branch, tag or commit, found " + Quoted(revision));
   }

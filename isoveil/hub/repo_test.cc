@@ -29,8 +29,7 @@ TEST(Repo, RefusesOtherNames) {
 TEST(Repo, Revisions) {
   EXPECT_TRUE(CheckRevision("refs/pr/1"));
   EXPECT_TRUE(CheckRevision("v1.0"));
-  for (const std::string& text :
-       {std::string(), std::string("a\nb"), std::string("a\0b", 3), std::string(257, 'x')}) {
+  for (const std::string& text : {std::string(), std::string("a\nb"), std::string("a\0b", 3), std::string(257, 'x')}) {
     EXPECT_FALSE(CheckRevision(text));
   }
 }
@@ -40,10 +39,9 @@ TEST(Repo, Paths) {
     EXPECT_TRUE(CheckFilePath(path)) << path;
   }
   for (const std::string& path :
-       {std::string(), std::string("/a"), std::string("a/"), std::string("a//b"), std::string("."),
-        std::string(".."), std::string("a/.."), std::string("../a"), std::string("a/../b"),
-        std::string("a/./b"), std::string("a\\b"), std::string("a\nb"), std::string("a\0b", 3),
-        std::string("\x7f"), std::string(1025, 'x')}) {
+       {std::string(), std::string("/a"), std::string("a/"), std::string("a//b"), std::string("."), std::string(".."),
+        std::string("a/.."), std::string("../a"), std::string("a/../b"), std::string("a/./b"), std::string("a\\b"),
+        std::string("a\nb"), std::string("a\0b", 3), std::string("\x7f"), std::string(1025, 'x')}) {
     EXPECT_FALSE(CheckFilePath(path)) << Quoted(path);
   }
 }

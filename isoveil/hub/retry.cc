@@ -34,8 +34,8 @@ Status Backoff::Wait(HubFailure failure, const std::atomic<bool>& stop) {
   }
   ++tries_;
   if (policy_.on_wait) {
-    policy_.on_wait(fmt::format("{}; next try in {:.1f} s", failure.error.Message(),
-                                static_cast<double>(wait.count()) / 1000));
+    policy_.on_wait(
+        fmt::format("{}; next try in {:.1f} s", failure.error.Message(), static_cast<double>(wait.count()) / 1000));
   }
   const auto end = std::chrono::steady_clock::now() + wait;
   while (std::chrono::steady_clock::now() < end) {

@@ -32,8 +32,7 @@ std::optional<SourceRecord::File> ParseFile(const ordered_json& entry) {
   if (!path || !size || !CheckFilePath(*path)) return std::nullopt;
   for (const HashKind kind : {HashKind::kSha256, HashKind::kGitBlob}) {
     if (auto hash = Field<std::string>(entry, HashKindName(kind))) {
-      return SourceRecord::File{{*path, *size, kind, *std::move(hash)},
-                                Field<int64_t>(entry, "mtime_ns").value_or(0)};
+      return SourceRecord::File{{*path, *size, kind, *std::move(hash)}, Field<int64_t>(entry, "mtime_ns").value_or(0)};
     }
   }
   return std::nullopt;
@@ -54,8 +53,7 @@ std::string WriteSourceRecord(const SourceRecord& record) {
     if (entry.mtime_ns != 0) file["mtime_ns"] = entry.mtime_ns;
     files.push_back(std::move(file));
   }
-  const ordered_json text = {
-      {"repository", record.repository}, {"commit", record.commit}, {"files", std::move(files)}};
+  const ordered_json text = {{"repository", record.repository}, {"commit", record.commit}, {"files", std::move(files)}};
   return text.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 

@@ -10,8 +10,7 @@ using SourceRecordTest = TempFolderTest;
 SourceRecord Example() {
   SourceRecord record{"owner/name", std::string(40, 'c'), {}};
   record.files["a/b.json"] = {{"a/b.json", 3, HashKind::kGitBlob, std::string(40, '1')}, 0};
-  record.files["m.safetensors"] = {
-      {"m.safetensors", uint64_t{1} << 40, HashKind::kSha256, std::string(64, '2')}, 17};
+  record.files["m.safetensors"] = {{"m.safetensors", uint64_t{1} << 40, HashKind::kSha256, std::string(64, '2')}, 17};
   return record;
 }
 
@@ -43,10 +42,9 @@ TEST_F(SourceRecordTest, NoneAndMalformed) {
   const std::string start = R"({"repository": "a/b", "commit": "c", "files": [)";
   EXPECT_TRUE(ParseSourceRecord(start + "]}", "x"));
   for (const std::string& text :
-       {std::string(), std::string("[]"), std::string("{}"), start, start + "7]}",
-        start + R"({"path": "a"}]})", start + R"({"path": "../a", "bytes": 1, "sha256": "0"}]})",
-        start + R"({"path": "a", "bytes": 1}]})", start + R"({"path": "a", "bytes": "1", "sha256": "0"}]})",
-        std::string(R"({"repository": 1, "files": []})")}) {
+       {std::string(), std::string("[]"), std::string("{}"), start, start + "7]}", start + R"({"path": "a"}]})",
+        start + R"({"path": "../a", "bytes": 1, "sha256": "0"}]})", start + R"({"path": "a", "bytes": 1}]})",
+        start + R"({"path": "a", "bytes": "1", "sha256": "0"}]})", std::string(R"({"repository": 1, "files": []})")}) {
     EXPECT_FALSE(ParseSourceRecord(text, "x")) << text;
   }
 }

@@ -30,12 +30,10 @@ Path TokenFile(const Environment& environment) {
 // Anything but printable ASCII could end the header it stands in.
 Result<HubToken> Check(std::string text, const std::string& where) {
   constexpr size_t kMaxSize = 4096;
-  while (!text.empty() && std::string_view(" \t\r\n").find(text.back()) != std::string_view::npos)
-    text.pop_back();
+  while (!text.empty() && std::string_view(" \t\r\n").find(text.back()) != std::string_view::npos) text.pop_back();
   HubToken token(std::move(text));
   const std::string& held = token.InsecureText();
-  if (held.size() > kMaxSize ||
-      !std::all_of(held.begin(), held.end(), [](char c) { return c > ' ' && c < 0x7f; })) {
+  if (held.size() > kMaxSize || !std::all_of(held.begin(), held.end(), [](char c) { return c > ' ' && c < 0x7f; })) {
     return Fail(ErrorCode::kInvalidArgument, where, "does not hold a token: printable ASCII on one line",
                 "write the token as the hub shows it, beginning with hf_");
   }

@@ -40,7 +40,8 @@ TEST(TreePage, SizesAndDepthAreBounded) {
   EXPECT_TRUE(ParseTreePage(sized("17592186044416")));
   const auto huge = ParseTreePage(sized("18446744073709551615"));
   ASSERT_FALSE(huge);
-  EXPECT_EQ(huge.error().Message(), "tree entry 'a': expected at most 17592186044416 bytes, found 18446744073709551615");
+  EXPECT_EQ(huge.error().Message(),
+            "tree entry 'a': expected at most 17592186044416 bytes, found 18446744073709551615");
   const auto deep = ParseTreePage(std::string(1000, '[') + std::string(1000, ']'));
   ASSERT_FALSE(deep);
   EXPECT_EQ(deep.error().Message(), "file list: is nested deeper than 64");

@@ -41,9 +41,7 @@ std::string Lower(std::string text) {
   return text;
 }
 
-bool IsLoopback(const std::string& host) {
-  return host == "localhost" || host == "127.0.0.1" || host == "[::1]";
-}
+bool IsLoopback(const std::string& host) { return host == "localhost" || host == "127.0.0.1" || host == "[::1]"; }
 
 std::string_view Trim(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -66,8 +64,7 @@ bool IsNext(std::string_view parameters) {
 
 Result<std::string> CheckEndpoint(const std::string& text) {
   const auto refuse = [](const char* why) {
-    return Fail(ErrorCode::kInvalidArgument, "endpoint", why,
-                "write https://HOST, with a port or path if need be");
+    return Fail(ErrorCode::kInvalidArgument, "endpoint", why, "write https://HOST, with a port or path if need be");
   };
   const UrlHandle url = ParseUrl(text);
   if (url == nullptr || !IsHttp(UrlPart(url, CURLUPART_SCHEME))) return refuse("is not an http or https URL");

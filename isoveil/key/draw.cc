@@ -9,9 +9,7 @@ namespace {
 
 constexpr uint64_t kMaxOddFactor = 127;
 
-double LogUniform(double low, double high, KeyStream& stream) {
-  return low * std::pow(high / low, stream.Unit());
-}
+double LogUniform(double low, double high, KeyStream& stream) { return low * std::pow(high / low, stream.Unit()); }
 
 // 2^k for k uniform in -limit .. limit.
 double PowerOfTwo(int limit, KeyStream& stream) {
@@ -95,8 +93,8 @@ std::vector<ActionStage> DrawStructured(uint64_t n, uint64_t dim, KeyStream& str
     stages.emplace_back(std::move(gather));
     if (cover.log2_run > 0) stages.emplace_back(HadamardStage{cover.log2_run, cover.covered()});
     if (cover.factor > 1) {
-      stages.emplace_back(OddFactorStage{cover.factor, uint64_t{1} << cover.log2_run, cover.covered(),
-                                         DrawHaar(cover.factor, stream)});
+      stages.emplace_back(
+          OddFactorStage{cover.factor, uint64_t{1} << cover.log2_run, cover.covered(), DrawHaar(cover.factor, stream)});
     }
   }
   return stages;
@@ -124,7 +122,8 @@ Action DrawFixingOnes(uint64_t dim, KeyStream& stream) {
 std::vector<uint32_t> DrawMovedBlocks(uint64_t n, uint64_t block, uint64_t run, KeyStream& stream) {
   std::vector<uint32_t> source;
   for (const uint32_t from : DrawPermutation(n / block, stream)) {
-    for (const uint32_t i : DrawPermutation(block, stream, run)) source.push_back(static_cast<uint32_t>(from * block + i));
+    for (const uint32_t i : DrawPermutation(block, stream, run))
+      source.push_back(static_cast<uint32_t>(from * block + i));
   }
   return source;
 }

@@ -33,8 +33,9 @@ namespace isoveil {
 // A uniform permutation of n by Fisher and Yates; runs of `granularity`, a divisor of n, stay together.
 std::vector<uint32_t> DrawPermutation(uint64_t n, KeyStream& stream, uint64_t granularity = 1);
 
-// One of a group's permutations of n coordinates: runs of its granularity stay together and its partitions are kept. Uniform
-// without a partition or with one whose equal blocks move; with others cells of their common refinement are shuffled inside.
+// One of a group's permutations of n coordinates: runs of its granularity stay together and its partitions are kept.
+// Uniform without a partition or with one whose equal blocks move; with others cells of their common refinement are
+// shuffled inside.
 std::vector<uint32_t> DrawPermutation(const Group& group, uint64_t n, KeyStream& stream);
 
 // `dim` is a multiple of group.granularity(); dense draws are meant for heads, dim <= 1024.

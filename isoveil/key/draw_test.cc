@@ -219,8 +219,8 @@ TEST_P(OrthogonalDims, DrawSpreadsEveryCoordinateOverAll) {
 
 // 2^k, m 2^k, odd, and those of which no m 2^k with m <= 127 covers all: 129, 131, 254 + 1, 262, 778.
 INSTANTIATE_TEST_SUITE_P(All, OrthogonalDims,
-                         testing::Values(1, 2, 3, 4, 5, 7, 12, 64, 96, 100, 127, 128, 129, 131, 254, 255, 256,
-                                         262, 288, 576, 768, 778));
+                         testing::Values(1, 2, 3, 4, 5, 7, 12, 64, 96, 100, 127, 128, 129, 131, 254, 255, 256, 262, 288,
+                                         576, 768, 778));
 
 TEST(Draw, OrthogonalDrawsDiffer) {
   EXPECT_NE(Matrix(DrawWith(Group::Orthogonal(), 16, 1)), Matrix(DrawWith(Group::Orthogonal(), 16, 2)));
@@ -271,8 +271,7 @@ TEST(Draw, GeneralDrawsAreWellConditioned) {
 TEST(Draw, GeneralDrawIsNotOrthogonal) { EXPECT_GT(FarFromOrthogonal(DrawWith(Group::General(), 16)), 0.1); }
 
 TEST(Draw, InverseUndoesEveryDraw) {
-  for (const Group& group :
-       {Group::General(), Group::Orthogonal(), Group::OrthogonalFixingOnes(), Group::Monomial()}) {
+  for (const Group& group : {Group::General(), Group::Orthogonal(), Group::OrthogonalFixingOnes(), Group::Monomial()}) {
     const Action action = DrawWith(group, 96);
     const std::vector<double> m = Matrix(Compose(action.Inverse(), action));
     for (size_t i = 0; i < m.size(); ++i) ASSERT_NEAR(m[i], i % 97 == 0 ? 1 : 0, 1e-12) << group.Name();
@@ -281,8 +280,7 @@ TEST(Draw, InverseUndoesEveryDraw) {
 
 // ---- Heads with RoPE ----
 
-constexpr RopeLayout::Pairing kPairings[] = {RopeLayout::Pairing::kRotateHalf,
-                                             RopeLayout::Pairing::kInterleaved};
+constexpr RopeLayout::Pairing kPairings[] = {RopeLayout::Pairing::kRotateHalf, RopeLayout::Pairing::kInterleaved};
 
 Action DrawRope(Group group, RopeLayout layout, uint64_t seed = 0) {
   KeyStream stream = Stream(seed);
@@ -324,8 +322,7 @@ TEST(DrawRopeHead, CommutesWithEveryRotation) {
 TEST(DrawRopeHead, ExactDrawsAreMonomialWithPowersOfTwo) {
   for (const auto pairing : kPairings) {
     for (const uint64_t rotary_dim : {64, 32, 2}) {
-      const auto monomial =
-          DrawRope(Group::AllowedBy(Profile::kExact), {64, rotary_dim, pairing}).AsMonomial();
+      const auto monomial = DrawRope(Group::AllowedBy(Profile::kExact), {64, rotary_dim, pairing}).AsMonomial();
       ASSERT_TRUE(monomial);
       EXPECT_TRUE(IsPermutation(monomial->source));
       for (size_t i = 0; i < 64; ++i) {
@@ -392,7 +389,8 @@ bool Keeps(const std::vector<uint32_t>& source, const Partition& partition) {
   uint64_t begin = 0;
   for (const uint64_t end : partition.ends) begins[end] = std::exchange(begin, end);
   for (const auto& [end, first] : begins) {
-    std::vector<uint32_t> from(source.begin() + static_cast<std::ptrdiff_t>(first), source.begin() + static_cast<std::ptrdiff_t>(end));
+    std::vector<uint32_t> from(source.begin() + static_cast<std::ptrdiff_t>(first),
+                               source.begin() + static_cast<std::ptrdiff_t>(end));
     std::sort(from.begin(), from.end());
     const bool consecutive = from.back() - from.front() + 1 == from.size();
     const auto block = begins.find(from.back() + 1);
@@ -404,7 +402,8 @@ bool Keeps(const std::vector<uint32_t>& source, const Partition& partition) {
 
 TEST(Draw, PermutationsKeepEveryPartition) {
   using Blocks = Partition::Blocks;
-  const Partition groups = Partition::Uniform(1920, 60, Blocks::kMove), seam{.ends = {1280, 1920}}, ragged{.ends = {7, 100, 1920}};
+  const Partition groups = Partition::Uniform(1920, 60, Blocks::kMove), seam{.ends = {1280, 1920}},
+                  ragged{.ends = {7, 100, 1920}};
   const std::vector<std::vector<Partition>> cases = {
       {groups}, {seam}, {groups, seam}, {Partition::Uniform(1920, 10, Blocks::kStay), groups}, {ragged, groups, seam}};
   for (const uint64_t run : {1, 4, 20}) {

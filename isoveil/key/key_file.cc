@@ -98,17 +98,15 @@ bool IsDate(std::string_view text) {
     return value;
   };
   const unsigned year = part(0, 4);
-  return year != 0 &&
-         std::chrono::year_month_day{std::chrono::year(static_cast<int>(year)),
-                                     std::chrono::month(part(5, 2)), std::chrono::day(part(8, 2))}
-             .ok();
+  return year != 0 && std::chrono::year_month_day{std::chrono::year(static_cast<int>(year)),
+                                                  std::chrono::month(part(5, 2)), std::chrono::day(part(8, 2))}
+                          .ok();
 }
 
 // Takes "NAME=VALUE", up to a space or the end, off the front of `text`.
 Result<std::string_view> TakeField(const Parser& parser, std::string_view& text, std::string_view name) {
   if (!text.starts_with(name) || text.substr(name.size(), 1) != "=") {
-    return parser.Malformed(
-        fmt::format("expected kdf: argon2id passes=N memory=N salt=HEX, without {}", name));
+    return parser.Malformed(fmt::format("expected kdf: argon2id passes=N memory=N salt=HEX, without {}", name));
   }
   text.remove_prefix(name.size() + 1);
   const size_t end = std::min(text.find(' '), text.size());
@@ -123,8 +121,7 @@ Result<uint64_t> TakeNumber(const Parser& parser, std::string_view& text, std::s
   ISOVEIL_ASSIGN_OR_RETURN(const std::string_view value, TakeField(parser, text, name));
   const std::optional<uint64_t> number = Number(value);
   if (number && *number >= min && *number <= max) return *number;
-  return parser.Malformed(
-      fmt::format("{}: expected a number from {} to {}, found {}", name, min, max, Quoted(value)));
+  return parser.Malformed(fmt::format("{}: expected a number from {} to {}, found {}", name, min, max, Quoted(value)));
 }
 
 Status ParseKdf(const Parser& parser, std::string_view kdf, ParsedFile& file) {
@@ -135,8 +132,7 @@ Status ParseKdf(const Parser& parser, std::string_view kdf, ParsedFile& file) {
   }
   kdf.remove_prefix(kArgon.size());
   file.header.sealed = true;
-  ISOVEIL_ASSIGN_OR_RETURN(file.header.cost.passes,
-                           TakeNumber(parser, kdf, "passes", 1, KdfCost::kMaxPasses));
+  ISOVEIL_ASSIGN_OR_RETURN(file.header.cost.passes, TakeNumber(parser, kdf, "passes", 1, KdfCost::kMaxPasses));
   ISOVEIL_ASSIGN_OR_RETURN(file.header.cost.memory_bytes,
                            TakeNumber(parser, kdf, "memory", KdfCost::kMinMemory, KdfCost::kMaxMemory));
   ISOVEIL_ASSIGN_OR_RETURN(const std::string_view salt, TakeField(parser, kdf, "salt"));
@@ -181,9 +177,7 @@ struct FileText {
   size_t size = 0;
   unsigned mode = 0;  // of the very file that was read
 
-  std::string_view view() const {
-    return {reinterpret_cast<const char*>(buffer.InsecureBytes().data()), size};
-  }
+  std::string_view view() const { return {reinterpret_cast<const char*>(buffer.InsecureBytes().data()), size}; }
 };
 
 Result<FileText> ReadOpen(int fd, const Path& path) {
@@ -200,8 +194,8 @@ Result<FileText> ReadOpen(int fd, const Path& path) {
     if (count == 0) return text;
     text.size += static_cast<size_t>(count);
   }
-  return Fail(ErrorCode::kFormat, path.string(),
-              fmt::format("expected a key file of at most {} bytes", kMaxFileBytes), "pass a key file");
+  return Fail(ErrorCode::kFormat, path.string(), fmt::format("expected a key file of at most {} bytes", kMaxFileBytes),
+              "pass a key file");
 }
 
 Result<FileText> Read(const Path& path) {
@@ -219,8 +213,7 @@ Status CheckPrivate(const Path& path, unsigned mode) {
 }
 
 Result<SecretBytes> Unseal(const ParsedFile& file, const SecretBytes& passphrase) {
-  ISOVEIL_ASSIGN_OR_RETURN(const SecretBytes key,
-                           DeriveFromPassphrase(passphrase, file.salt, file.header.cost));
+  ISOVEIL_ASSIGN_OR_RETURN(const SecretBytes key, DeriveFromPassphrase(passphrase, file.salt, file.header.cost));
   return OpenSeal(key, file.nonce, std::as_bytes(std::span(file.authenticated)), file.root.InsecureBytes());
 }
 
@@ -239,9 +232,7 @@ class Writer {
     Append(hex);
     Wipe(std::as_writable_bytes(std::span(hex)));
   }
-  std::string_view text() const {
-    return {reinterpret_cast<const char*>(buffer_.InsecureBytes().data()), size_};
-  }
+  std::string_view text() const { return {reinterpret_cast<const char*>(buffer_.InsecureBytes().data()), size_}; }
 
  private:
   SecretBytes buffer_;
@@ -258,8 +249,8 @@ Status AppendSealed(Writer& file, const RootKey& key, const SecretBytes& passphr
   FillRandom(salt);
   FillRandom(nonce);
   ISOVEIL_ASSIGN_OR_RETURN(const SecretBytes sealing, DeriveFromPassphrase(passphrase, salt, cost));
-  file.Append(fmt::format("kdf: argon2id passes={} memory={} salt={}\nnonce: {}\n", cost.passes,
-                          cost.memory_bytes, Hex(salt), Hex(nonce)));
+  file.Append(fmt::format("kdf: argon2id passes={} memory={} salt={}\nnonce: {}\n", cost.passes, cost.memory_bytes,
+                          Hex(salt), Hex(nonce)));
   const auto box = Seal(sealing, nonce, std::as_bytes(std::span(file.text())), key.secret());
   file.Append("root: ");
   file.AppendHex(box);
@@ -275,8 +266,7 @@ Result<RootKey> RootKey::Generate() {
 
 Result<RootKey> RootKey::FromSecret(SecretBytes root) {
   if (root.size() != kRootBytes) {
-    return Fail(ErrorCode::kFormat, "root key",
-                fmt::format("expected {} bytes, found {}", kRootBytes, root.size()));
+    return Fail(ErrorCode::kFormat, "root key", fmt::format("expected {} bytes, found {}", kRootBytes, root.size()));
   }
   constexpr std::string_view kLabel = "isoveil-key-id-1";
   ISOVEIL_ASSIGN_OR_RETURN(const SecretBytes id, KeyedHash(root, std::as_bytes(std::span(kLabel))));
@@ -300,8 +290,7 @@ Result<KeyFileHeader> ReadKeyFileHeader(const Path& path) {
   return ParseKeyFileHeader(text.view(), path.string());
 }
 
-Status WriteKeyFile(const Path& path, const RootKey& key, std::optional<SecretBytes> passphrase,
-                    KdfCost cost) {
+Status WriteKeyFile(const Path& path, const RootKey& key, std::optional<SecretBytes> passphrase, KdfCost cost) {
   ISOVEIL_ASSIGN_OR_RETURN(SecretBytes buffer, SecretBytes::Allocate(kMaxFileBytes));
   Writer file(std::move(buffer));
   file.Append(fmt::format("{}{}\nkey-id: {}\ncreated: {}\n", kMagic, kVersion, key.key_id(), Today()));
@@ -322,8 +311,7 @@ Result<RootKey> OpenKeyFile(const Path& path, std::optional<SecretBytes> passphr
   if (!file.header.sealed) {
     ISOVEIL_RETURN_IF_ERROR(CheckPrivate(path, text.mode));
   } else if (!passphrase) {
-    return Fail(ErrorCode::kAuth, path.string(), "is sealed, and no passphrase was given",
-                "pass --passphrase-file");
+    return Fail(ErrorCode::kAuth, path.string(), "is sealed, and no passphrase was given", "pass --passphrase-file");
   } else {
     Result<SecretBytes> root = Unseal(file, *passphrase);
     if (!root) {

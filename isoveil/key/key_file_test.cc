@@ -11,9 +11,7 @@ namespace {
 
 constexpr KdfCost kCheap = {1, KdfCost::kMinMemory};
 
-SecretBytes Secret(std::string_view text) {
-  return SecretBytes::CopyOf(std::as_bytes(std::span(text))).value();
-}
+SecretBytes Secret(std::string_view text) { return SecretBytes::CopyOf(std::as_bytes(std::span(text))).value(); }
 
 class KeyFileTest : public TempFolderTest {
  protected:
@@ -122,8 +120,7 @@ TEST_F(KeyFileTest, MissingFilesAndFoldersAreNamed) {
   EXPECT_EQ(missing.error().code, ErrorCode::kNotFound);
   EXPECT_EQ(missing.error().where, path_.string());
   EXPECT_FALSE(OpenKeyFile(folder(), std::nullopt));
-  EXPECT_EQ(WriteKeyFile(folder() / "none" / "my.key", key_, std::nullopt).error().code,
-            ErrorCode::kNotFound);
+  EXPECT_EQ(WriteKeyFile(folder() / "none" / "my.key", key_, std::nullopt).error().code, ErrorCode::kNotFound);
 }
 
 TEST_F(KeyFileTest, IsKeyFileLooksAtTheBeginning) {
@@ -137,8 +134,8 @@ TEST_F(KeyFileTest, IsKeyFileLooksAtTheBeginning) {
 }
 
 TEST(ParseKeyFileHeader, RefusesBytesThatAreNoText) {
-  for (const std::string& text : {std::string(200, '\0'), std::string("isoveil-key 1\n\0", 15),
-                                  std::string("isoveil-key 1\nkey-id: \xff\n")}) {
+  for (const std::string& text :
+       {std::string(200, '\0'), std::string("isoveil-key 1\n\0", 15), std::string("isoveil-key 1\nkey-id: \xff\n")}) {
     const Result<KeyFileHeader> header = ParseKeyFileHeader(text, "file");
     ASSERT_FALSE(header);
     EXPECT_EQ(header.error().code, ErrorCode::kFormat);
@@ -146,9 +143,7 @@ TEST(ParseKeyFileHeader, RefusesBytesThatAreNoText) {
   }
 }
 
-TEST(RootKey, GeneratesDifferentKeys) {
-  EXPECT_NE(RootKey::Generate()->key_id(), RootKey::Generate()->key_id());
-}
+TEST(RootKey, GeneratesDifferentKeys) { EXPECT_NE(RootKey::Generate()->key_id(), RootKey::Generate()->key_id()); }
 
 TEST(RootKey, Has32Bytes) {
   for (const size_t size : {0, 31, 33}) {

@@ -48,8 +48,7 @@ using KeyFixtureTest = TempFolderTest;
 TEST_F(KeyFixtureTest, EveryFileOpensOrIsRefusedAsItSays) {
   size_t n_opened = 0;
   size_t n_refused = 0;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(ISOVEIL_SOURCE_DIR "/tests/vectors/key/files")) {
+  for (const auto& entry : std::filesystem::directory_iterator(ISOVEIL_SOURCE_DIR "/tests/vectors/key/files")) {
     SCOPED_TRACE(entry.path().filename().string());
     Fixture fixture = Load(entry.path());
     const Path path = folder() / entry.path().filename();

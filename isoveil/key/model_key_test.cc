@@ -28,9 +28,8 @@ TEST(ModelKey, EveryRootModelAndLabelHasAStreamOfItsOwn) {
     for (const int model : {0, 1, 2}) {
       const ModelKey key(Root(root), ModelIdentity{static_cast<std::byte>(model)});
       for (const std::string_view label :
-           {std::string_view(), std::string_view("vocab"), std::string_view("vocab "),
-            std::string_view("Vocab"), std::string_view("vocab\0", 6), std::string_view("layer.1.vo"),
-            std::string_view("layer.12.vo")}) {
+           {std::string_view(), std::string_view("vocab"), std::string_view("vocab "), std::string_view("Vocab"),
+            std::string_view("vocab\0", 6), std::string_view("layer.1.vo"), std::string_view("layer.12.vo")}) {
         first_words.insert(key.Stream(label).Next());
         ++n_streams;
       }

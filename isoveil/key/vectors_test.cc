@@ -93,8 +93,7 @@ TEST(KeyVectors, Numbers) {
 TEST(KeyVectors, Permutations) {
   for (const json& c : Vectors("permutations.json")) {
     KeyStream stream = StreamOf(c);
-    EXPECT_EQ(DrawPermutation(c.at("n"), stream, c.at("granularity")),
-              c.at("source").get<std::vector<uint32_t>>())
+    EXPECT_EQ(DrawPermutation(c.at("n"), stream, c.at("granularity")), c.at("source").get<std::vector<uint32_t>>())
         << c.at("label");
   }
 }

@@ -75,7 +75,8 @@ Status CheckUpdate(const BoundTensor& bound) {
                 "untie the head first: save the model with tie_word_embeddings set to false");
   }
   if (computed->update->transposed == bound.stored.transposed) return Ok();
-  return Fail(ErrorCode::kMismatch, where, "fan_in_fan_out of the LoRA adapter says that it is stored the other way round",
+  return Fail(ErrorCode::kMismatch, where,
+              "fan_in_fan_out of the LoRA adapter says that it is stored the other way round",
               "correct fan_in_fan_out in adapter_config.json");
 }
 
@@ -87,8 +88,7 @@ std::set<std::string, std::less<>> RolesRead(const Graph& graph) {
   for (const Weight& weight : graph.weights()) {
     if (!weight.constant) roles.insert(weight.source);
     roles.insert(weight.role);
-    for (const std::string* role :
-         {&weight.gain, &weight.plus_matrix, &weight.plus_vector, &weight.divisor}) {
+    for (const std::string* role : {&weight.gain, &weight.plus_matrix, &weight.plus_vector, &weight.divisor}) {
       if (!role->empty()) roles.insert(*role);
     }
   }
@@ -129,21 +129,20 @@ Status CheckNothingLeft(const TensorsByName& unclaimed, const Family& family) {
   if (unclaimed.empty()) return Ok();
   for (const auto& [name, tensor] : unclaimed) {
     if (!IsScaleOfWeights(name)) continue;
-    return Fail(ErrorCode::kUnsupported, fmt::format("tensor {}", Quoted(name)),
-                "holds a scale apart from the quantised weights that it belongs to (NVFP4, FP8), which has no rule here",
-                "encrypt the unquantised checkpoint to GGUF, and run llama-quantize on the result");
+    return Fail(
+        ErrorCode::kUnsupported, fmt::format("tensor {}", Quoted(name)),
+        "holds a scale apart from the quantised weights that it belongs to (NVFP4, FP8), which has no rule here",
+        "encrypt the unquantised checkpoint to GGUF, and run llama-quantize on the result");
   }
-  return Fail(
-      ErrorCode::kUnsupported, fmt::format("tensor {}", Quoted(unclaimed.begin()->first)),
-      fmt::format("family {} declares no such weight ({} tensor{} left over)", family.name,
-                  unclaimed.size(), unclaimed.size() == 1 ? " is" : "s are"),
-      "it would be left in plaintext; it needs an operation and a name in the family's declaration");
+  return Fail(ErrorCode::kUnsupported, fmt::format("tensor {}", Quoted(unclaimed.begin()->first)),
+              fmt::format("family {} declares no such weight ({} tensor{} left over)", family.name, unclaimed.size(),
+                          unclaimed.size() == 1 ? " is" : "s are"),
+              "it would be left in plaintext; it needs an operation and a name in the family's declaration");
 }
 
 }  // namespace
 
-Result<TensorLayout> LayOutTensor(const StoredTensor& stored, std::span<const Shape> role_shapes,
-                                  DType type) {
+Result<TensorLayout> LayOutTensor(const StoredTensor& stored, std::span<const Shape> role_shapes, DType type) {
   const bool blocks = IsBlockFormat(type);
   if (blocks && stored.transposed) {
     return Fail(ErrorCode::kUnsupported, fmt::format("tensor {}", Quoted(stored.name)),
@@ -155,15 +154,12 @@ Result<TensorLayout> LayOutTensor(const StoredTensor& stored, std::span<const Sh
   for (const Shape& shape : role_shapes) outputs += matrix ? Rows(shape) : Cols(shape);
 
   TensorLayout layout;
-  layout.shape = !matrix             ? Shape{outputs}
-                 : stored.transposed ? Shape{inputs, outputs}
-                                     : Shape{outputs, inputs};
+  layout.shape = !matrix ? Shape{outputs} : stored.transposed ? Shape{inputs, outputs} : Shape{outputs, inputs};
   const uint64_t element = BlockBytes(type);
   const auto row_bytes = RowBytes(type, layout.shape.back());
   if (!row_bytes) {
-    return Fail(
-        ErrorCode::kFormat, fmt::format("tensor {}", Quoted(stored.name)),
-        fmt::format("{} columns are no whole number of {} blocks", layout.shape.back(), DTypeName(type)));
+    return Fail(ErrorCode::kFormat, fmt::format("tensor {}", Quoted(stored.name)),
+                fmt::format("{} columns are no whole number of {} blocks", layout.shape.back(), DTypeName(type)));
   }
   uint64_t done = 0;
   for (const Shape& shape : role_shapes) {
@@ -189,7 +185,8 @@ Result<BoundModel> Bind(const Checkpoint& checkpoint, const BindOptions& options
   Finder finder(checkpoint, dialect);
   const TensorView* embedding = finder.Find("token_embd.weight");
   if (embedding == nullptr) {
-    return Fail(ErrorCode::kNotFound, fmt::format("tensor {}", Quoted(dialect.Find("token_embd.weight").name)), "is missing");
+    return Fail(ErrorCode::kNotFound, fmt::format("tensor {}", Quoted(dialect.Find("token_embd.weight").name)),
+                "is missing");
   }
   const bool blocks = std::any_of(checkpoint.tensors().begin(), checkpoint.tensors().end(),
                                   [](const TensorView& t) { return IsBlockFormat(t.info.type); });

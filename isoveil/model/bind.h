@@ -65,7 +65,7 @@ struct BoundModel {
   Graph graph;
   uint64_t n_vocab = 0;  // rows of the embedding, unused ones included
   bool tied_head = false;
-  bool requantize = false;  // as asked for
+  bool requantize = false;                                // as asked for
   std::vector<BoundTensor> tensors;                       // in the order of the files
   std::map<std::string, BoundSlice, std::less<>> slices;  // by role, every stored weight
 };

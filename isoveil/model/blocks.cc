@@ -17,8 +17,8 @@ Result<Sizes> ReadSizes(ConfigReader& config, std::optional<uint64_t> ffn_per_wi
   Sizes sizes;
   AttentionShape& attention = sizes.attention;
   ISOVEIL_ASSIGN_OR_RETURN(sizes.n_layers, config.Count(field::kLayers));
-  ISOVEIL_RETURN_IF_ERROR(
-      Require(sizes.n_layers <= kMostLayers, fmt::format("expected at most {} layers, found {}", kMostLayers, sizes.n_layers)));
+  ISOVEIL_RETURN_IF_ERROR(Require(sizes.n_layers <= kMostLayers,
+                                  fmt::format("expected at most {} layers, found {}", kMostLayers, sizes.n_layers)));
   ISOVEIL_ASSIGN_OR_RETURN(sizes.n_positions, config.Count(field::kPositions));
   ISOVEIL_ASSIGN_OR_RETURN(sizes.width, config.Count(field::kWidth));
   const auto ffn_default = ffn_per_width ? std::optional(*ffn_per_width * sizes.width) : std::nullopt;
@@ -34,9 +34,9 @@ Result<Sizes> ReadSizes(ConfigReader& config, std::optional<uint64_t> ffn_per_wi
 
 Result<uint64_t> ReadRotaryDim(ConfigReader& config, uint64_t head_dim) {
   ISOVEIL_ASSIGN_OR_RETURN(const uint64_t rotary_dim, config.Count(field::kRotaryDim, head_dim));
-  ISOVEIL_RETURN_IF_ERROR(
-      Require(rotary_dim <= head_dim && rotary_dim % 2 == 0,
-              fmt::format("RoPE on {} of {} coordinates of a head: expected an even number of them", rotary_dim, head_dim)));
+  ISOVEIL_RETURN_IF_ERROR(Require(
+      rotary_dim <= head_dim && rotary_dim % 2 == 0,
+      fmt::format("RoPE on {} of {} coordinates of a head: expected an even number of them", rotary_dim, head_dim)));
   return rotary_dim;
 }
 

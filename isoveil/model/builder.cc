@@ -41,13 +41,17 @@ void Builder::PublicEmbedding(std::string_view role, uint64_t n, SpaceId out) co
 
 Reader Builder::RmsNorm(std::string_view role, SpaceId x) const { return graph().RmsNorm(Weight(role), x); }
 
-Reader Builder::LayerNorm(std::string_view role, SpaceId x) const { return graph().LayerNorm(Weight(role), Bias(role), x); }
+Reader Builder::LayerNorm(std::string_view role, SpaceId x) const {
+  return graph().LayerNorm(Weight(role), Bias(role), x);
+}
 
 Reader Builder::FinalLayerNorm(std::string_view role, SpaceId x) const {
   return graph().FinalLayerNorm(Weight(role), Bias(role), x);
 }
 
-void Builder::KeptLayerNorm(std::string_view role, SpaceId x) const { graph().KeptLayerNorm(Weight(role), Bias(role), x); }
+void Builder::KeptLayerNorm(std::string_view role, SpaceId x) const {
+  graph().KeptLayerNorm(Weight(role), Bias(role), x);
+}
 
 void Builder::Linear(std::string_view role, const Reader& in, Axis out) const {
   graph().Linear(Weight(role), network_->has(Bias(role)) ? Bias(role) : std::string(), in, out);

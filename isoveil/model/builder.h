@@ -1,4 +1,5 @@
-// States a family's network: operations by the roles of their weights, with optional biases where the checkpoint has them.
+// States a family's network: operations by the roles of their weights, with optional biases where the checkpoint has
+// them.
 //
 //   Builder& b = ...;
 //   const SpaceId residual = b.AddSpace("residual", width);
@@ -10,9 +11,9 @@
 //   }
 //   b.Head("output", b.RmsNorm("output_norm", residual));
 //
-// Roles stand without ".weight" and ".bias". The meaning of each operation and its proof stand in graph.h and rules.cc, how
-// a format spells a role in the family's dialect.
-// Builders of layers share the network that they state; they must not outlive it.
+// Roles stand without ".weight" and ".bias". The meaning of each operation and its proof stand in graph.h and rules.cc,
+// how a format spells a role in the family's dialect. Builders of layers share the network that they state; they must
+// not outlive it.
 #pragma once
 
 #include <functional>
@@ -66,9 +67,11 @@ class Builder {
   // Whether the checkpoint stores the weight.
   bool Has(std::string_view role) const { return network_->has(Weight(role)); }
   // An output of vectors, as engines call it.
-  void Vectors(std::string_view name, SpaceId space) const { graph().AddPort(std::string(name), PortKind::kVectors, space); }
-  // Logits of tokens, tied to the embedding as the configuration or, in GGUF, the missing tensor says. kNotFound if neither
-  // a tensor nor a tie is there.
+  void Vectors(std::string_view name, SpaceId space) const {
+    graph().AddPort(std::string(name), PortKind::kVectors, space);
+  }
+  // Logits of tokens, tied to the embedding as the configuration or, in GGUF, the missing tensor says. kNotFound if
+  // neither a tensor nor a tie is there.
   Status Head(std::string_view role, const Reader& in, std::string_view embedding = "token_embd") const;
 
  private:

@@ -14,9 +14,10 @@ const json* Find(const json& object, std::string_view field) {
 }
 
 tl::unexpected<Error> Mistyped(std::string_view field, std::string_view expected, const json& found) {
-  return Fail(ErrorCode::kFormat, fmt::format("config.json: {}", field),
-              fmt::format("expected {}, found {}", expected, Quoted(found.dump(-1, ' ', true, json::error_handler_t::replace))),
-              "the file is damaged or of another kind of model; fetch it again");
+  return Fail(
+      ErrorCode::kFormat, fmt::format("config.json: {}", field),
+      fmt::format("expected {}, found {}", expected, Quoted(found.dump(-1, ' ', true, json::error_handler_t::replace))),
+      "the file is damaged or of another kind of model; fetch it again");
 }
 
 }  // namespace

@@ -38,14 +38,22 @@ Shapes Decoder(bool biases) {
 }
 
 Shapes Gpt2() {
-  return {{"wte.weight", {16, 8}},           {"wpe.weight", {32, 8}},
-          {"h.0.ln_1.weight", {8}},          {"h.0.ln_1.bias", {8}},
-          {"h.0.attn.c_attn.weight", {8, 24}}, {"h.0.attn.c_attn.bias", {24}},
-          {"h.0.attn.c_proj.weight", {8, 8}}, {"h.0.attn.c_proj.bias", {8}},
-          {"h.0.ln_2.weight", {8}},          {"h.0.ln_2.bias", {8}},
-          {"h.0.mlp.c_fc.weight", {8, 32}},  {"h.0.mlp.c_fc.bias", {32}},
-          {"h.0.mlp.c_proj.weight", {32, 8}}, {"h.0.mlp.c_proj.bias", {8}},
-          {"ln_f.weight", {8}},              {"ln_f.bias", {8}}};
+  return {{"wte.weight", {16, 8}},
+          {"wpe.weight", {32, 8}},
+          {"h.0.ln_1.weight", {8}},
+          {"h.0.ln_1.bias", {8}},
+          {"h.0.attn.c_attn.weight", {8, 24}},
+          {"h.0.attn.c_attn.bias", {24}},
+          {"h.0.attn.c_proj.weight", {8, 8}},
+          {"h.0.attn.c_proj.bias", {8}},
+          {"h.0.ln_2.weight", {8}},
+          {"h.0.ln_2.bias", {8}},
+          {"h.0.mlp.c_fc.weight", {8, 32}},
+          {"h.0.mlp.c_fc.bias", {32}},
+          {"h.0.mlp.c_proj.weight", {32, 8}},
+          {"h.0.mlp.c_proj.bias", {8}},
+          {"ln_f.weight", {8}},
+          {"ln_f.bias", {8}}};
 }
 
 Shapes Bert() {
@@ -58,7 +66,8 @@ Shapes Bert() {
   };
   with_bias("embeddings.LayerNorm", {8});
   const std::string layer = "encoder.layer.0.";
-  for (const char* name : {"self.query", "self.key", "self.value", "output.dense"}) with_bias(layer + "attention." + name, {8, 8});
+  for (const char* name : {"self.query", "self.key", "self.value", "output.dense"})
+    with_bias(layer + "attention." + name, {8, 8});
   with_bias(layer + "attention.output.LayerNorm", {8});
   with_bias(layer + "intermediate.dense", {16, 8});
   with_bias(layer + "output.dense", {8, 16});
@@ -97,7 +106,9 @@ class Folder {
   Path path_;
 };
 
-void CheckError(const Error& error) { Require(!error.where.empty() && !error.problem.empty(), "errors say where and what"); }
+void CheckError(const Error& error) {
+  Require(!error.where.empty() && !error.problem.empty(), "errors say where and what");
+}
 
 void CheckSlices(const BoundModel& model) {
   for (const Weight& weight : model.graph.weights()) {
@@ -143,6 +154,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const Folder folder;
   std::ofstream(folder.path() / "config.json", std::ios::binary | std::ios::trunc)
       << std::string_view(reinterpret_cast<const char*>(data), size);
-  for (const char* family : {"llama", "qwen2", "gpt2", "bert"}) CheckModel(folder.path() / (std::string(family) + ".safetensors"));
+  for (const char* family : {"llama", "qwen2", "gpt2", "bert"})
+    CheckModel(folder.path() / (std::string(family) + ".safetensors"));
   return 0;
 }

@@ -12,7 +12,9 @@ using nlohmann::ordered_json;
 constexpr uint64_t kLargest = 1U << 24;
 
 template <typename Json>
-std::string Shown(const Json& value) { return Quoted(value.dump(-1, ' ', true, json::error_handler_t::replace)); }
+std::string Shown(const Json& value) {
+  return Quoted(value.dump(-1, ' ', true, json::error_handler_t::replace));
+}
 
 // "config.json: hidden_size or n_embd"
 std::string NamesInConfig(const Field& field) {
@@ -50,7 +52,8 @@ Result<uint64_t> ConfigReader::Count(const Field& field, std::optional<uint64_t>
     if (const std::optional<Member> member = FindMember(field)) {
       where = fmt::format("config.json: {}", member->name);
       if (!member->value->is_number_unsigned()) {
-        return Fail(ErrorCode::kFormat, where, fmt::format("expected a positive integer, found {}", Shown(*member->value)));
+        return Fail(ErrorCode::kFormat, where,
+                    fmt::format("expected a positive integer, found {}", Shown(*member->value)));
       }
       value = member->value->get<uint64_t>();
     }

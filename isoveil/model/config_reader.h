@@ -1,4 +1,5 @@
-// The numbers of a model's configuration, whichever format holds it: config.json of Hugging Face or the metadata of GGUF.
+// The numbers of a model's configuration, whichever format holds it: config.json of Hugging Face or the metadata of
+// GGUF.
 //
 //   ConfigReader config(checkpoint, "llama");
 //   ISOVEIL_ASSIGN_OR_RETURN(const uint64_t n_heads, config.Count(field::kHeads));
@@ -6,7 +7,8 @@
 //
 // The reader remembers what was asked for and found: that is what a server's configuration keeps and what a conversion
 // writes, so that a field is named once, where it is used. A field that is absent or null has its default, as in
-// transformers. A value; it refers to the checkpoint's configuration, which must live as long, though the checkpoint may be moved.
+// transformers. A value; it refers to the checkpoint's configuration, which must live as long, though the checkpoint
+// may be moved.
 #pragma once
 
 #include <array>
@@ -24,8 +26,8 @@ namespace isoveil {
 
 // One number under all its names.
 struct Field {
-  std::string_view name;                // for people: "n_layers"
-  std::string_view gguf;                // after "<architecture>."; empty: GGUF has none
+  std::string_view name;               // for people: "n_layers"
+  std::string_view gguf;               // after "<architecture>."; empty: GGUF has none
   std::array<std::string_view, 4> hf;  // the first that is there counts
 };
 
@@ -39,7 +41,8 @@ inline constexpr Field kKvHeads{"kv_heads", "attention.head_count_kv", {"num_key
 inline constexpr Field kHeadDim{"head_dim", "attention.key_length", {"head_dim"}};
 inline constexpr Field kRotaryDim{"rotary_dim", "rope.dimension_count", {}};
 inline constexpr Field kRmsEpsilon{"rms_norm_eps", "attention.layer_norm_rms_epsilon", {"rms_norm_eps"}};
-inline constexpr Field kLayerNormEpsilon{"layer_norm_eps", "attention.layer_norm_epsilon", {"layer_norm_eps", "layer_norm_epsilon"}};
+inline constexpr Field kLayerNormEpsilon{
+    "layer_norm_eps", "attention.layer_norm_epsilon", {"layer_norm_eps", "layer_norm_epsilon"}};
 }  // namespace field
 
 class ConfigReader {
@@ -50,7 +53,8 @@ class ConfigReader {
   // Null for GGUF.
   const nlohmann::ordered_json* hf() const;
 
-  // A dimension: 1 to 2^24. kNotFound names the field if it is missing and has no default, kFormat what is wrong with it.
+  // A dimension: 1 to 2^24. kNotFound names the field if it is missing and has no default, kFormat what is wrong with
+  // it.
   Result<uint64_t> Count(const Field& field, std::optional<uint64_t> otherwise = std::nullopt);
   // An engine's number that no declaration needs, such as an epsilon: kept where it is found.
   Status Keep(const Field& field);

@@ -1,5 +1,5 @@
-// The decoder that most families are: RMSNorm before attention with RoPE and grouped keys, RMSNorm before a gated feed-forward
-// layer, a head that may be tied. Biases are optional.
+// The decoder that most families are: RMSNorm before attention with RoPE and grouped keys, RMSNorm before a gated
+// feed-forward layer, a head that may be tied. Biases are optional.
 //
 //   Status Declare(Builder& b) { return DeclareDecoder(b); }
 #pragma once

@@ -69,8 +69,8 @@ bool Dialect::IsBuffer(std::string_view name) const {
     return std::find(buffers.begin(), buffers.end(), PatternOf(spelled).text) != buffers.end();
   };
   return is(name) || std::any_of(prefixes.begin(), prefixes.end(), [&](const std::string& prefix) {
-    return name.starts_with(prefix) && is(name.substr(prefix.size()));
-  });
+           return name.starts_with(prefix) && is(name.substr(prefix.size()));
+         });
 }
 
 Dialect LlamaDialect() {

@@ -3,8 +3,8 @@
 //   Dialect hf = LlamaDialect();                          // "blk.{}.attn_q" is "layers.{}.self_attn.q_proj"
 //   hf.Find("blk.3.attn_q.weight").name;                  // "layers.3.self_attn.q_proj.weight"
 //
-// Weights have canonical names, "roles": llama.cpp's, because they are short and alike across families. What a dialect does
-// not list is spelled as its role: a GGUF dialect lists only what is stored otherwise.
+// Weights have canonical names, "roles": llama.cpp's, because they are short and alike across families. What a dialect
+// does not list is spelled as its role: a GGUF dialect lists only what is stored otherwise.
 #pragma once
 
 #include <string>

@@ -62,7 +62,8 @@ TEST(Families, NameEveryRoleAndEveryTensorOnce) {
       std::set<std::string> names, roles;
       for (const StoredTensor& module : dialect->modules) {
         EXPECT_TRUE(names.insert(module.name).second) << family.name << " " << module.name;
-        for (const std::string& role : module.roles) EXPECT_TRUE(roles.insert(role).second) << family.name << " " << role;
+        for (const std::string& role : module.roles)
+          EXPECT_TRUE(roles.insert(role).second) << family.name << " " << role;
       }
     }
   }

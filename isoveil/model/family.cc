@@ -14,8 +14,7 @@ using nlohmann::json;
 std::string SupportedClasses() {
   std::string list;
   for (const Family& family : Families()) {
-    for (const HfClass& hf_class : family.hf_classes)
-      list += (list.empty() ? "" : ", ") + std::string(hf_class.name);
+    for (const HfClass& hf_class : family.hf_classes) list += (list.empty() ? "" : ", ") + std::string(hf_class.name);
   }
   return list;
 }
@@ -63,10 +62,9 @@ Result<FoundClass> FindHf(const json& config) {
     return c.name == name || std::find(c.aliases.begin(), c.aliases.end(), name) != c.aliases.end();
   });
   if (found) return *found;
-  return Fail(
-      ErrorCode::kUnsupported, fmt::format("config.json: {}", named ? "architectures" : "model_type"),
-      fmt::format("{} is not declared; supported are {}", Quoted(named ? name : type), SupportedClasses()),
-      std::string(kHowToAdd));
+  return Fail(ErrorCode::kUnsupported, fmt::format("config.json: {}", named ? "architectures" : "model_type"),
+              fmt::format("{} is not declared; supported are {}", Quoted(named ? name : type), SupportedClasses()),
+              std::string(kHowToAdd));
 }
 
 Result<const Family*> FindGguf(const GgufMetadata& metadata) {
@@ -85,13 +83,15 @@ Result<const Family*> FindGguf(const GgufMetadata& metadata) {
 
 // Shape, rounding and training: what every engine reads and no declaration does.
 constexpr std::array<std::string_view, 14> kPublicFields = {
-    "architectures",      "model_type",     "vocab_size", "torch_dtype", "dtype",       "use_cache",     "initializer_range",
-    "attention_dropout",  "hidden_dropout", "embd_pdrop", "attn_pdrop",  "resid_pdrop", "rope_theta",    "tie_word_embeddings"};
+    "architectures", "model_type",        "vocab_size",        "torch_dtype",        "dtype",
+    "use_cache",     "initializer_range", "attention_dropout", "hidden_dropout",     "embd_pdrop",
+    "attn_pdrop",    "resid_pdrop",       "rope_theta",        "tie_word_embeddings"};
 
 // JSON holds numbers that mean nothing here, such as a factor of 0 or a base beyond a float.
 Status CheckFinite(std::string_view name, float number) {
   if (std::isfinite(number)) return Ok();
-  return Fail(ErrorCode::kFormat, fmt::format("config.json: {}", name), fmt::format("expected a finite number, comes out as {}", number),
+  return Fail(ErrorCode::kFormat, fmt::format("config.json: {}", name),
+              fmt::format("expected a finite number, comes out as {}", number),
               "the file is damaged or of another kind of model; fetch it again");
 }
 
@@ -136,15 +136,18 @@ bool IsPublicField(const Family& family, std::string_view name) {
 
 Result<GgufDescription> ConvertDescription(const Family& family, ConfigReader& config, uint64_t n_vocab) {
   if (family.to_gguf == nullptr) {
-    return Fail(ErrorCode::kUnsupported, "target format", fmt::format("family {} has no conversion to GGUF", family.name),
+    return Fail(ErrorCode::kUnsupported, "target format",
+                fmt::format("family {} has no conversion to GGUF", family.name),
                 "leave out --to gguf: a Hugging Face folder becomes a Hugging Face folder");
   }
   GgufDescription gguf{.architecture = std::string(family.name), .metadata = {}, .derived = {}};
   gguf.metadata.Set("general.architecture", gguf.architecture);
   for (const ConfigReader::Found& found : config.found()) {
     if (found.field.gguf.empty()) continue;
-    if (const uint64_t* count = std::get_if<uint64_t>(&found.value)) gguf.Set(found.field.gguf, static_cast<uint32_t>(*count));
-    else gguf.Set(found.field.gguf, static_cast<float>(std::get<double>(found.value)));
+    if (const uint64_t* count = std::get_if<uint64_t>(&found.value))
+      gguf.Set(found.field.gguf, static_cast<uint32_t>(*count));
+    else
+      gguf.Set(found.field.gguf, static_cast<float>(std::get<double>(found.value)));
   }
   ISOVEIL_RETURN_IF_ERROR(family.to_gguf(config, n_vocab, gguf));
   ISOVEIL_RETURN_IF_ERROR(CheckNumbers(gguf));

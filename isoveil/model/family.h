@@ -34,14 +34,17 @@ struct DerivedTensor {
   std::vector<float> values;
 };
 
-// The "general.*" and "<architecture>.*" keys of a GGUF with the model's dimensions, and the tensors that only GGUF stores.
+// The "general.*" and "<architecture>.*" keys of a GGUF with the model's dimensions, and the tensors that only GGUF
+// stores.
 struct GgufDescription {
   std::string architecture;
   GgufMetadata metadata;
   std::vector<DerivedTensor> derived;
 
   // Under the architecture's prefix.
-  void Set(std::string_view key, GgufValue value) { metadata.Set(fmt::format("{}.{}", architecture, key), std::move(value)); }
+  void Set(std::string_view key, GgufValue value) {
+    metadata.Set(fmt::format("{}.{}", architecture, key), std::move(value));
+  }
 };
 
 struct Family {
@@ -51,8 +54,8 @@ struct Family {
   Dialect gguf;
   // What a config.json without tie_word_embeddings means.
   bool tied_by_default = false;
-  // Members of config.json that engines need and that say nothing of the model's origin, besides those that `declare` reads
-  // and those that all families share. All others but token ids are dropped.
+  // Members of config.json that engines need and that say nothing of the model's origin, besides those that `declare`
+  // reads and those that all families share. All others but token ids are dropped.
   std::vector<std::string_view> public_fields;
 
   // States the network. kUnsupported names a value of the configuration that the declaration does not cover.

@@ -130,8 +130,7 @@ TEST(RulesTest, ElementwiseAndGatedProducts) {
 
 TEST(RulesTest, AttentionSharesHeadsAndPairsQueryWithKeyDually) {
   Graph graph(Graph::Norms::kKept);
-  const AttentionAxes axes =
-      graph.Attention("layer.0", {.n_heads = 8, .kv_heads = 2, .head_dim = 6, .rotary_dim = 4});
+  const AttentionAxes axes = graph.Attention("layer.0", {.n_heads = 8, .kv_heads = 2, .head_dim = 6, .rotary_dim = 4});
   EXPECT_EQ(axes.query.space, axes.key.space);
   EXPECT_EQ(axes.query.view, View::kDirect);
   EXPECT_EQ(axes.key.view, View::kDual);

@@ -72,9 +72,10 @@ Result<double> YarnAttentionFactor(const json& scaling) {
 // A field that no rule below reads could change the function.
 Status CheckScalingFields(const json& scaling) {
   constexpr std::array<std::string_view, 14> kRead = {
-      "type",      "rope_type", "rope_theta",       "partial_rotary_factor", "factor",         "low_freq_factor",
-      "high_freq_factor",       "original_max_position_embeddings",          "beta_fast",      "beta_slow",
-      "truncate",  "mscale",    "mscale_all_dim",   "attention_factor"};
+      "type",           "rope_type",       "rope_theta",       "partial_rotary_factor",
+      "factor",         "low_freq_factor", "high_freq_factor", "original_max_position_embeddings",
+      "beta_fast",      "beta_slow",       "truncate",         "mscale",
+      "mscale_all_dim", "attention_factor"};
   for (const auto& [name, value] : scaling.items()) {
     if (std::find(kRead.begin(), kRead.end(), name) != kRead.end()) continue;
     return Fail(ErrorCode::kUnsupported, fmt::format("config.json: rope_scaling.{}", name), "has no rule for GGUF",
@@ -106,7 +107,8 @@ Status RopeToGguf(ConfigReader& config, const RopeSizes& sizes, GgufDescription&
   if (type == "default") return Ok();
   if (!sizes.reads_factors && (type == "llama3" || type == "yarn")) {
     return Fail(ErrorCode::kUnsupported, "config.json: rope_scaling",
-                fmt::format("{} needs frequency factors, which llama.cpp does not read for {}", Quoted(type), gguf.architecture),
+                fmt::format("{} needs frequency factors, which llama.cpp does not read for {}", Quoted(type),
+                            gguf.architecture),
                 "encrypt to Hugging Face format, which keeps the field");
   }
   if (type == "llama3") {
@@ -128,10 +130,9 @@ Status RopeToGguf(ConfigReader& config, const RopeSizes& sizes, GgufDescription&
     gguf.derived.push_back({"rope_freqs.weight", std::move(factors)});
     return Ok();
   }
-  return Fail(
-      ErrorCode::kUnsupported, "config.json: rope_scaling",
-      fmt::format("{} has no rule for GGUF; supported are default, linear, yarn and llama3", Quoted(type)),
-      "encrypt to Hugging Face format, which keeps the field, or add the conversion to rope_scaling.cc");
+  return Fail(ErrorCode::kUnsupported, "config.json: rope_scaling",
+              fmt::format("{} has no rule for GGUF; supported are default, linear, yarn and llama3", Quoted(type)),
+              "encrypt to Hugging Face format, which keeps the field, or add the conversion to rope_scaling.cc");
 }
 
 }  // namespace isoveil

@@ -2,8 +2,8 @@
 //
 //   ISOVEIL_RETURN_IF_ERROR(RopeToGguf(config, {.rotary_dim = 128, .n_positions = 4096}, gguf));
 //
-// config.json says it in two ways: transformers 5 nests everything in rope_parameters; before, rope_theta and rope_scaling
-// stood apart.
+// config.json says it in two ways: transformers 5 nests everything in rope_parameters; before, rope_theta and
+// rope_scaling stood apart.
 #pragma once
 
 #include "isoveil/model/family.h"
@@ -16,8 +16,8 @@ struct RopeSizes {
   bool reads_factors = false;  // llama.cpp's graph of this family takes frequency factors
 };
 
-// Base, dimensions and scaling (default, linear, llama3, yarn), as keys and frequency factors. kUnsupported names a kind or
-// a field that GGUF cannot carry.
+// Base, dimensions and scaling (default, linear, llama3, yarn), as keys and frequency factors. kUnsupported names a
+// kind or a field that GGUF cannot carry.
 Status RopeToGguf(ConfigReader& config, const RopeSizes& sizes, GgufDescription& gguf);
 
 }  // namespace isoveil

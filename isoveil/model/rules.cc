@@ -16,8 +16,8 @@ void Graph::Embedding(std::string weight, SpaceId vocab, SpaceId out) {
   AddWeight(std::move(weight), {{vocab}, {out}});
 }
 
-// The engine counts positions itself and knows kinds of segments, so their axis stays; each row is a vector of the output
-// space.
+// The engine counts positions itself and knows kinds of segments, so their axis stays; each row is a vector of the
+// output space.
 void Graph::PublicEmbedding(std::string weight, uint64_t n, SpaceId out) {
   const Axis numbers = Fixed(n);
   AddWeight(std::move(weight), {numbers, {out}});
@@ -102,9 +102,8 @@ void Graph::KeptLayerNorm(std::string gain, std::string bias, SpaceId x) {
 // projection, again one A per key/value head. Heads are summed over, so they may change places
 // as long as query, key, value and output move alike.
 AttentionAxes Graph::Attention(const std::string& label, const AttentionShape& shape) {
-  head_sets_.push_back({.label = label + ".heads",
-                        .kv_heads = shape.kv_heads,
-                        .queries_per_kv = shape.n_heads / shape.kv_heads});
+  head_sets_.push_back(
+      {.label = label + ".heads", .kv_heads = shape.kv_heads, .queries_per_kv = shape.n_heads / shape.kv_heads});
   const HeadSetId heads = head_sets_.size() - 1;
   const SpaceId qk = AddSpace(label + ".qk", shape.head_dim);
   const SpaceId vo = AddSpace(label + ".vo", shape.head_dim);

@@ -34,10 +34,9 @@ Result<std::map<std::string, VectorCodec, std::less<>>> DeriveVectors(const Mani
 Result<ClientFolder> ClientFolder::Open(const Path& folder, const RootKey& key) {
   ISOVEIL_ASSIGN_OR_RETURN(Manifest manifest, Manifest::Read(folder / kManifestFile));
   if (manifest.key_id != key.key_id()) {
-    return Fail(
-        ErrorCode::kAuth, folder.string(),
-        fmt::format("was encrypted with key {}, and this is key {}", Quoted(manifest.key_id), key.key_id()),
-        "use the key that encrypted it");
+    return Fail(ErrorCode::kAuth, folder.string(),
+                fmt::format("was encrypted with key {}, and this is key {}", Quoted(manifest.key_id), key.key_id()),
+                "use the key that encrypted it");
   }
   ISOVEIL_ASSIGN_OR_RETURN(Vocabulary vocabulary, Vocabulary::Load(folder / kVocabularyFile));
   if (vocabulary.n_tokens() != manifest.n_vocab()) {
@@ -48,7 +47,8 @@ Result<ClientFolder> ClientFolder::Open(const Path& folder, const RootKey& key) 
   ISOVEIL_ASSIGN_OR_RETURN(VocabCipher cipher, DeriveCipher(folder, manifest, model_key));
   ISOVEIL_ASSIGN_OR_RETURN(auto vectors, DeriveVectors(manifest, model_key));
   ISOVEIL_ASSIGN_OR_RETURN(std::vector<std::string> examples, ReadChatExamples(folder));
-  return ClientFolder{std::move(manifest), std::move(vocabulary), std::move(cipher), std::move(vectors), std::move(examples)};
+  return ClientFolder{std::move(manifest), std::move(vocabulary), std::move(cipher), std::move(vectors),
+                      std::move(examples)};
 }
 
 Result<ClientFolder> ClientFolder::OpenText(const Path& folder, const RootKey& key) {
@@ -56,7 +56,8 @@ Result<ClientFolder> ClientFolder::OpenText(const Path& folder, const RootKey& k
   if (client.manifest.ports.SpaceOf(PortKind::kLogits) != nullptr) return client;
   std::string outputs;
   for (const auto& [name, codec] : client.vectors) outputs += (outputs.empty() ? "" : ", ") + name;
-  return Fail(ErrorCode::kUnsupported, folder.string(), fmt::format("belongs to a model that writes no text; it gives {}", outputs),
+  return Fail(ErrorCode::kUnsupported, folder.string(),
+              fmt::format("belongs to a model that writes no text; it gives {}", outputs),
               "decrypt its vectors with `isoveil vectors`");
 }
 

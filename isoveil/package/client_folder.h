@@ -22,9 +22,9 @@ namespace isoveil {
 struct ClientFolder {
   Manifest manifest;
   Vocabulary vocabulary;
-  VocabCipher cipher;  // of ids and logits
+  VocabCipher cipher;                                            // of ids and logits
   std::map<std::string, VectorCodec, std::less<>> vectors = {};  // by the port's name
-  std::vector<std::string> examples = {};  // questions for the chat page to offer
+  std::vector<std::string> examples = {};                        // questions for the chat page to offer
 
   // kAuth if the model was encrypted with another key; both key ids are named.
   static Result<ClientFolder> Open(const Path& folder, const RootKey& key);

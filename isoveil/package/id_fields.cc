@@ -49,9 +49,8 @@ constexpr std::array kGgufFields = {
     IdField{"tokenizer.ggml.suppress_tokens", IdShape::kIds},
 };
 
-constexpr std::array<std::string_view, 7> kEndings = {"_token_id",      "_token_ids", "_tokens_ids",
-                                                      "_token_index",   "_words_ids", "_decoder_ids",
-                                                      "suppress_tokens"};
+constexpr std::array<std::string_view, 7> kEndings = {"_token_id",  "_token_ids",   "_tokens_ids",    "_token_index",
+                                                      "_words_ids", "_decoder_ids", "suppress_tokens"};
 
 const IdField* Find(std::span<const IdField> table, std::string_view name) {
   const auto it = std::find_if(table.begin(), table.end(), [&](const IdField& f) { return f.name == name; });
@@ -151,12 +150,10 @@ std::span<const IdField> GgufIdFields() { return kGgufFields; }
 
 bool LooksLikeIds(std::string_view name) {
   return Find(kHfFields, name) != nullptr ||
-         std::any_of(kEndings.begin(), kEndings.end(),
-                     [&](std::string_view end) { return name.ends_with(end); });
+         std::any_of(kEndings.begin(), kEndings.end(), [&](std::string_view end) { return name.ends_with(end); });
 }
 
-Status EncryptIdFields(const VocabCipher& cipher, IdFormat, nlohmann::ordered_json& json,
-                       std::string_view where) {
+Status EncryptIdFields(const VocabCipher& cipher, IdFormat, nlohmann::ordered_json& json, std::string_view where) {
   return EncryptJson(cipher, json, where);
 }
 

@@ -55,8 +55,7 @@ bool LooksLikeIds(std::string_view name);
 // Rewrites the plain ids of `json` to encrypted ones. `where` names the file in errors.
 Status EncryptIdFields(const VocabCipher& cipher, IdFormat format, nlohmann::ordered_json& json,
                        std::string_view where);
-Status EncryptIdFields(const VocabCipher& cipher, IdFormat format, nlohmann::json& json,
-                       std::string_view where);
+Status EncryptIdFields(const VocabCipher& cipher, IdFormat format, nlohmann::json& json, std::string_view where);
 
 // The same for the "tokenizer.ggml.*" ids of a GGUF.
 Status EncryptIdFields(const VocabCipher& cipher, GgufMetadata& metadata, std::string_view where);

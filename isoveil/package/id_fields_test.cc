@@ -63,8 +63,7 @@ INSTANTIATE_TEST_SUITE_P(
                           R"({"eos_token_id": null, "suppress_tokens": [], "pad_token_id": -1})"},
                     // Beyond the table, as some folders have it.
                     Place{R"({"pad_token_id": 50, "vocab_size": 50})", R"({"vocab_size": 50})"},
-                    Place{R"({"hidden_size": 12, "layers": [1, 2]})",
-                          R"({"hidden_size": 12, "layers": [1, 2]})"}));
+                    Place{R"({"hidden_size": 12, "layers": [1, 2]})", R"({"hidden_size": 12, "layers": [1, 2]})"}));
 
 TEST(IdFields, EveryFieldOfTheTableMoves) {
   for (const IdField& field : HfIdFields()) {
@@ -96,9 +95,9 @@ TEST(IdFields, EveryGgufFieldMoves) {
 }
 
 TEST(IdFields, UnknownPlacesAreRefusedByName) {
-  for (const char* text : {R"({"audio_token_id": 3})", R"({"vision_end_token_ids": [3]})",
-                           R"({"x_tokens_ids": 1})", R"({"video_token_index": 3})",
-                           R"({"my_suppress_tokens": [3]})", R"({"text_config": {"audio_token_id": 3}})"}) {
+  for (const char* text :
+       {R"({"audio_token_id": 3})", R"({"vision_end_token_ids": [3]})", R"({"x_tokens_ids": 1})",
+        R"({"video_token_index": 3})", R"({"my_suppress_tokens": [3]})", R"({"text_config": {"audio_token_id": 3}})"}) {
     ordered_json json = ordered_json::parse(text);
     const ordered_json before = json;
     const Status status = EncryptIdFields(Shift(), IdFormat::kHfConfig, json, "config.json");
@@ -117,9 +116,8 @@ TEST(IdFields, NothingIsWrittenWhenAnythingFails) {
        {R"({"bos_token_id": 1, "eos_token_id": 50})", R"({"bos_token_id": 1, "eos_token_id": -2})",
         R"({"bos_token_id": 1, "eos_token_id": "2"})", R"({"bos_token_id": 1, "eos_token_id": 2.5})",
         R"({"bos_token_id": 1, "eos_token_id": {"a": 1}})", R"({"bos_token_id": 1, "eos_token_id": [1, 99]})",
-        R"({"bos_token_id": 1, "eos_token_id": 18446744073709551615})",
-        R"({"bos_token_id": 1, "bad_words_ids": 7})", R"({"bos_token_id": 1, "bad_words_ids": [7]})",
-        R"({"bos_token_id": 1, "forced_decoder_ids": [[1]]})",
+        R"({"bos_token_id": 1, "eos_token_id": 18446744073709551615})", R"({"bos_token_id": 1, "bad_words_ids": 7})",
+        R"({"bos_token_id": 1, "bad_words_ids": [7]})", R"({"bos_token_id": 1, "forced_decoder_ids": [[1]]})",
         R"j({"bos_token_id": 1, "sequence_bias": {"(1, 2)": -1.0}})j"}) {
     ordered_json json = ordered_json::parse(bad);
     const ordered_json before = json;

@@ -67,34 +67,38 @@ ordered_json SpacesJson(const std::vector<SpaceRecord>& spaces) {
 
 ordered_json PortsJson(const std::vector<Port>& ports) {
   ordered_json list = ordered_json::array();
-  for (const Port& port : ports) list.push_back({{"name", port.name}, {"kind", PortKindName(port.kind)}, {"space", port.space}});
+  for (const Port& port : ports)
+    list.push_back({{"name", port.name}, {"kind", PortKindName(port.kind)}, {"space", port.space}});
   return list;
 }
 
 std::vector<FileHash> ReadFiles(const ordered_json& list) {
   std::vector<FileHash> files;
   for (const auto& file : list) {
-    files.push_back({file.at("name").get<std::string>(), Whole(file.at("bytes")),
-                     file.at("tree_hash").get<std::string>()});
+    files.push_back(
+        {file.at("name").get<std::string>(), Whole(file.at("bytes")), file.at("tree_hash").get<std::string>()});
   }
   return files;
 }
 
 // What must be one of a few, by name.
 template <typename T>
-Result<T> OneOf(const ordered_json& json, const char* field, std::initializer_list<T> known, std::string_view (*name)(T)) {
+Result<T> OneOf(const ordered_json& json, const char* field, std::initializer_list<T> known,
+                std::string_view (*name)(T)) {
   const auto text = json.at(field).get<std::string>();
   for (const T value : known) {
     if (text == name(value)) return value;
   }
-  return Fail(ErrorCode::kUnsupported, field, fmt::format("{} is unknown here", Quoted(text)), "use the version that wrote it");
+  return Fail(ErrorCode::kUnsupported, field, fmt::format("{} is unknown here", Quoted(text)),
+              "use the version that wrote it");
 }
 
 Result<SpaceRecord> ReadSpace(const ordered_json& json) {
   SpaceRecord space{.label = json.at("label").get<std::string>(), .dim = Whole(json.at("dim"))};
   const std::string where = fmt::format("space {}", Quoted(space.label));
   if (space.dim == 0 || space.dim > kLargestSpace) {
-    return Fail(ErrorCode::kFormat, where, fmt::format("expected a dimension of 1 to {}, found {}", kLargestSpace, space.dim));
+    return Fail(ErrorCode::kFormat, where,
+                fmt::format("expected a dimension of 1 to {}, found {}", kLargestSpace, space.dim));
   }
   const auto moves = json.at("moves").get<std::vector<std::string>>();
   const uint64_t granularity = Whole(json.at("granularity"));
@@ -107,9 +111,12 @@ Result<SpaceRecord> ReadSpace(const ordered_json& json) {
     }
   }
   const std::optional<Group> group = Group::FromMoveNames(moves, granularity, std::move(partitions));
-  if (!group) return Fail(ErrorCode::kUnsupported, where, "is moved in a way that is unknown here", "use the version that wrote it");
+  if (!group)
+    return Fail(ErrorCode::kUnsupported, where, "is moved in a way that is unknown here",
+                "use the version that wrote it");
   if (space.dim % granularity != 0) {
-    return Fail(ErrorCode::kFormat, where, fmt::format("{} coordinates are no whole number of runs of {}", space.dim, granularity));
+    return Fail(ErrorCode::kFormat, where,
+                fmt::format("{} coordinates are no whole number of runs of {}", space.dim, granularity));
   }
   space.group = *group;
   return space;
@@ -126,8 +133,8 @@ Result<Ports> ReadPorts(const ordered_json& json) {
   }
   for (const auto& entry : json.at("ports")) {
     Port port{.name = entry.at("name").get<std::string>(), .space = entry.at("space").get<std::string>()};
-    ISOVEIL_ASSIGN_OR_RETURN(port.kind,
-                             OneOf(entry, "kind", {PortKind::kIds, PortKind::kLogits, PortKind::kVectors}, &PortKindName));
+    ISOVEIL_ASSIGN_OR_RETURN(
+        port.kind, OneOf(entry, "kind", {PortKind::kIds, PortKind::kLogits, PortKind::kVectors}, &PortKindName));
     if (ports.FindSpace(port.space) == nullptr) {
       return Fail(ErrorCode::kFormat, fmt::format("port {}", Quoted(port.name)),
                   fmt::format("lies in a space {} that is not listed", Quoted(port.space)));
@@ -147,7 +154,8 @@ Result<std::vector<PlainId>> ReadEnds(const ordered_json& list, uint64_t n_vocab
   std::vector<PlainId> ids;
   for (const auto& value : list) {
     if (Whole(value) >= n_vocab) {
-      return Fail(ErrorCode::kFormat, "end_of_generation", fmt::format("expected ids below {}, found {}", n_vocab, Whole(value)));
+      return Fail(ErrorCode::kFormat, "end_of_generation",
+                  fmt::format("expected ids below {}, found {}", n_vocab, Whole(value)));
     }
     ids.push_back(static_cast<PlainId>(Whole(value)));
   }
@@ -158,7 +166,8 @@ Result<std::vector<PlainId>> ReadEnds(const ordered_json& list, uint64_t n_vocab
 Result<Manifest> FromJson(const ordered_json& json, uint64_t version) {
   Manifest manifest;
   manifest.key_id = json.at("key_id").get<std::string>();
-  ISOVEIL_ASSIGN_OR_RETURN(manifest.profile, OneOf(json, "profile", {Profile::kExact, Profile::kRotated}, &ProfileName));
+  ISOVEIL_ASSIGN_OR_RETURN(manifest.profile,
+                           OneOf(json, "profile", {Profile::kExact, Profile::kRotated}, &ProfileName));
   manifest.architecture = json.at("architecture").get<std::string>();
   ISOVEIL_ASSIGN_OR_RETURN(manifest.target,
                            OneOf(json, "format", {FormatKind::kGguf, FormatKind::kHuggingFace}, &FormatName));
@@ -170,8 +179,7 @@ Result<Manifest> FromJson(const ordered_json& json, uint64_t version) {
   manifest.server_files = ReadFiles(json.at("server_files"));
   for (const auto& t : json.at("tensors")) {
     manifest.tensors.push_back({t.at("name").get<std::string>(), t.at("type").get<std::string>(),
-                                ShapeOf(t.at("shape")),
-                                t.at("treatment").get<std::vector<std::string>>()});
+                                ShapeOf(t.at("shape")), t.at("treatment").get<std::vector<std::string>>()});
   }
   for (const auto& [name, why] : json.at("dropped_tensors").items()) {
     manifest.dropped_tensors.emplace_back(name, why.get<std::string>());
@@ -194,9 +202,7 @@ tl::unexpected<Error> Within(const std::string& name, Error error) {
 
 std::string_view ProfileName(Profile profile) { return profile == Profile::kExact ? "exact" : "rotated"; }
 
-std::string_view FormatName(FormatKind format) {
-  return format == FormatKind::kGguf ? "gguf" : "huggingface";
-}
+std::string_view FormatName(FormatKind format) { return format == FormatKind::kGguf ? "gguf" : "huggingface"; }
 
 std::string_view PortKindName(PortKind kind) {
   switch (kind) {
@@ -253,12 +259,10 @@ Result<Manifest> Manifest::Parse(std::string_view text, const std::string& name)
   };
   try {
     ISOVEIL_ASSIGN_OR_RETURN(const ordered_json json, ParseStrictJson(text, name));
-    if (!json.is_object() || !json.contains("isoveil_manifest"))
-      return malformed("is no manifest of Isoveil");
+    if (!json.is_object() || !json.contains("isoveil_manifest")) return malformed("is no manifest of Isoveil");
     const uint64_t version = Whole(json.at("isoveil_manifest"));
     if (version != 1 && version != kVersion) {
-      return Fail(ErrorCode::kUnsupported, name,
-                  fmt::format("expected version 1 or {}, found {}", kVersion, version),
+      return Fail(ErrorCode::kUnsupported, name, fmt::format("expected version 1 or {}, found {}", kVersion, version),
                   "use the version that wrote it");
     }
     auto manifest = FromJson(json, version);

@@ -1,12 +1,12 @@
-// manifest.json in the client's folder: what was made from what, with which key, where the client meets the network, and
-// how every tensor was treated.
+// manifest.json in the client's folder: what was made from what, with which key, where the client meets the network,
+// and how every tensor was treated.
 //
 //   ISOVEIL_ASSIGN_OR_RETURN(Manifest manifest, Manifest::Read("out/client/manifest.json"));
 //   ModelKey key(root, manifest.model_identity);
 //
 // It holds no secret: key id, profile, shapes, file hashes, and the group of each axis. The server does not
-// get it. Readers accept unknown fields and refuse other major versions by name, but for version 1: it knew ports of text
-// alone and had their space in its code.
+// get it. Readers accept unknown fields and refuse other major versions by name, but for version 1: it knew ports of
+// text alone and had their space in its code.
 #pragma once
 
 #include <string>
@@ -14,9 +14,9 @@
 
 #include "isoveil/algebra/port.h"
 #include "isoveil/base/file.h"
+#include "isoveil/base/token_id.h"
 #include "isoveil/format/checkpoint.h"
 #include "isoveil/key/model_key.h"
-#include "isoveil/base/token_id.h"
 
 namespace isoveil {
 

@@ -1,13 +1,15 @@
-#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/package/manifest.h"
 
 #include <gtest/gtest.h>
+
+#include "isoveil/base/token_ids_for_test.h"
 
 namespace isoveil {
 namespace {
 
 Manifest Whole() {
-  Manifest manifest{.key_id = "0011", .architecture = "llama", .ports = TextPorts(100), .end_of_generation = PlainIds({2, 99})};
+  Manifest manifest{
+      .key_id = "0011", .architecture = "llama", .ports = TextPorts(100), .end_of_generation = PlainIds({2, 99})};
   manifest.source_files = {{"model.gguf", 10}};
   manifest.server_files = {{"model.gguf", 11, std::string(64, 'a')}};
   manifest.tensors = {{"w", "F32", {2, 3}, {"perm"}}};
@@ -44,7 +46,8 @@ TEST(Manifest, EndsAreIdsOfTheVocabulary) {
 TEST(Manifest, WhatIsUnknownIsRefusedByName) {
   EXPECT_EQ(ProblemOf(With("\"exact\"", "\"sealed\"")), "m: profile: 'sealed' is unknown here");
   EXPECT_EQ(ProblemOf(With("\"gguf\"", "\"onnx\"")), "m: format: 'onnx' is unknown here");
-  EXPECT_EQ(ProblemOf(With("\"isoveil_manifest\": 2", "\"isoveil_manifest\": 3")), "m: expected version 1 or 2, found 3");
+  EXPECT_EQ(ProblemOf(With("\"isoveil_manifest\": 2", "\"isoveil_manifest\": 3")),
+            "m: expected version 1 or 2, found 3");
   EXPECT_EQ(ProblemOf(With("\"kind\": \"logits\"", "\"kind\": \"smells\"")), "m: kind: 'smells' is unknown here");
   EXPECT_EQ(ProblemOf(With("\"permute\"", "\"fold\"")), "m: space 'vocab': is moved in a way that is unknown here");
 }
@@ -62,18 +65,23 @@ TEST(Manifest, PortsAndSpacesAreWhatTheyWere) {
 }
 
 TEST(Manifest, SpacesOfPortsAreSound) {
-  EXPECT_EQ(ProblemOf(With("\"dim\": 100", "\"dim\": 0")), "m: space 'vocab': expected a dimension of 1 to 16777216, found 0");
+  EXPECT_EQ(ProblemOf(With("\"dim\": 100", "\"dim\": 0")),
+            "m: space 'vocab': expected a dimension of 1 to 16777216, found 0");
   EXPECT_EQ(ProblemOf(With("\"granularity\": 1", "\"granularity\": 32")),
             "m: space 'vocab': 100 coordinates are no whole number of runs of 32");
-  EXPECT_EQ(ProblemOf(With("\"granularity\": 1", "\"granularity\": 0")), "m: space 'vocab': is moved in a way that is unknown here");
+  EXPECT_EQ(ProblemOf(With("\"granularity\": 1", "\"granularity\": 0")),
+            "m: space 'vocab': is moved in a way that is unknown here");
   EXPECT_EQ(ProblemOf(With("\"label\": \"vocab\"", "\"label\": \"words\"")),
             "m: port 'input_ids': lies in a space 'vocab' that is not listed");
 }
 
 TEST(Manifest, PartitionsCoverTheirSpace) {
   for (const char* ends : {"[]", "[4, 4, 100]", "[50]", "[50, 101]"}) {
-    const std::string partition = fmt::format("\"granularity\": 1, \"partitions\": [{{\"ends\": {}, \"blocks_move\": false}}]", ends);
-    EXPECT_EQ(ProblemOf(With("\"granularity\": 1", partition)), "m: space 'vocab': has a partition whose ends do not ascend to 100") << ends;
+    const std::string partition =
+        fmt::format("\"granularity\": 1, \"partitions\": [{{\"ends\": {}, \"blocks_move\": false}}]", ends);
+    EXPECT_EQ(ProblemOf(With("\"granularity\": 1", partition)),
+              "m: space 'vocab': has a partition whose ends do not ascend to 100")
+        << ends;
   }
 }
 
@@ -87,8 +95,10 @@ TEST(Manifest, VersionOneHadThePortsOfText) {
 }
 
 TEST(Manifest, IsStrictJson) {
-  EXPECT_EQ(ProblemOf(With("\"key_id\": \"0011\"", "\"key_id\": \"0011\", \"key_id\": \"22\"")), "m: key 'key_id' occurs twice");
-  EXPECT_EQ(ProblemOf(With("\"0011\"", std::string(1000, '[') + std::string(1000, ']'))), "m: is nested deeper than 64");
+  EXPECT_EQ(ProblemOf(With("\"key_id\": \"0011\"", "\"key_id\": \"0011\", \"key_id\": \"22\"")),
+            "m: key 'key_id' occurs twice");
+  EXPECT_EQ(ProblemOf(With("\"0011\"", std::string(1000, '[') + std::string(1000, ']'))),
+            "m: is nested deeper than 64");
 }
 
 }  // namespace

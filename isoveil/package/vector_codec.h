@@ -3,8 +3,8 @@
 //   ISOVEIL_ASSIGN_OR_RETURN(const VectorCodec codec, VectorCodec::Derive(model_key, space));
 //   ISOVEIL_ASSIGN_OR_RETURN(const std::vector<double> plain, codec.Decrypt(received));
 //
-// The server's vector is g v for the plain vector v. In fp64; a permutation with signs and powers of two is exact, so that
-// what a server gives in fp32 comes back bit by bit. Immutable; safe to use from many threads.
+// The server's vector is g v for the plain vector v. In fp64; a permutation with signs and powers of two is exact, so
+// that what a server gives in fp32 comes back bit by bit. Immutable; safe to use from many threads.
 #pragma once
 
 #include <span>

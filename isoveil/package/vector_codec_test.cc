@@ -22,8 +22,9 @@ std::vector<double> Waves(uint64_t n) {
 }
 
 TEST(VectorCodec, DecryptIsTheInverseOfTheActionThatWeightsFollow) {
-  const Group groups[] = {Group::Permutation(), Group::SignedPermutation(), Group::AllowedBy(Profile::kExact),
-                          Group::Orthogonal(), Group::OrthogonalFixingOnes(), Group::Monomial(), Group::Trivial()};
+  const Group groups[] = {Group::Permutation(), Group::SignedPermutation(),    Group::AllowedBy(Profile::kExact),
+                          Group::Orthogonal(),  Group::OrthogonalFixingOnes(), Group::Monomial(),
+                          Group::Trivial()};
   for (const Group& group : groups) {
     const SpaceRecord space{"residual", 48, group};
     const VectorCodec codec = *VectorCodec::Derive(Key(std::byte{3}), space);
@@ -34,8 +35,10 @@ TEST(VectorCodec, DecryptIsTheInverseOfTheActionThatWeightsFollow) {
     const std::vector<double> back = *codec.Decrypt(moved);
     const bool exact = group.IsSubgroupOf(Group::AllowedBy(Profile::kExact));
     for (uint64_t i = 0; i < 48; ++i) {
-      if (exact) EXPECT_EQ(back[i], plain[i]) << group.Name();
-      else EXPECT_NEAR(back[i], plain[i], 1e-14) << group.Name();
+      if (exact)
+        EXPECT_EQ(back[i], plain[i]) << group.Name();
+      else
+        EXPECT_NEAR(back[i], plain[i], 1e-14) << group.Name();
     }
     EXPECT_EQ(moved == plain, group == Group::Trivial()) << group.Name();
   }

@@ -46,7 +46,8 @@ Result<VocabCipher> VocabCipher::Derive(const ModelKey& key, const SpaceRecord& 
                 fmt::format("expected 1 to {} tokens in runs of {}, found {}", kMaxVocabulary, runs_of, vocab.dim));
   }
   if (!vocab.group.IsSubgroupOf(Group::Permutation())) {
-    return Fail(ErrorCode::kInvalidArgument, "vocabulary", fmt::format("ids cannot be moved by {}", vocab.group.Name()));
+    return Fail(ErrorCode::kInvalidArgument, "vocabulary",
+                fmt::format("ids cannot be moved by {}", vocab.group.Name()));
   }
   if (!vocab.group.Has(Move::kPermute)) {
     std::vector<uint32_t> unmoved(vocab.dim);

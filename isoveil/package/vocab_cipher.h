@@ -19,8 +19,8 @@
 
 #include "isoveil/algebra/port.h"
 #include "isoveil/base/result.h"
-#include "isoveil/key/model_key.h"
 #include "isoveil/base/token_id.h"
+#include "isoveil/key/model_key.h"
 
 namespace isoveil {
 

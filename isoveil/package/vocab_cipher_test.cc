@@ -1,5 +1,3 @@
-#include "isoveil/base/token_ids_for_test.h"
-#include "isoveil/key/draw.h"
 #include "isoveil/package/vocab_cipher.h"
 
 #include <gtest/gtest.h>
@@ -7,6 +5,9 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+
+#include "isoveil/base/token_ids_for_test.h"
+#include "isoveil/key/draw.h"
 
 namespace isoveil {
 namespace {
@@ -20,7 +21,8 @@ ModelKey Key(std::byte fill, std::byte model = std::byte{1}) {
 }
 
 SpaceRecord Vocab(uint64_t n, uint64_t granularity = 1) {
-  return {"vocab", n, Group::FromMoveNames(Group::Permutation().MoveNames(), granularity).value_or(Group::Permutation())};
+  return {"vocab", n,
+          Group::FromMoveNames(Group::Permutation().MoveNames(), granularity).value_or(Group::Permutation())};
 }
 
 TEST(VocabCipher, IsABijectionAndDecryptItsInverse) {

@@ -88,7 +88,8 @@ Result<Comparison> CompareLogits(Evaluator& plain, Evaluator& other, TokenTexts 
     ISOVEIL_RETURN_IF_ERROR(ExpectFinite(expected));
     ISOVEIL_ASSIGN_OR_RETURN(const std::vector<float> found, other.Logits(ids));
     for (size_t i = 0; i < ids.size(); ++i) {
-      accumulator.Add(std::span(expected).subspan(i * n_vocab, n_vocab), std::span(found).subspan(i * n_vocab, n_vocab));
+      accumulator.Add(std::span(expected).subspan(i * n_vocab, n_vocab),
+                      std::span(found).subspan(i * n_vocab, n_vocab));
     }
   }
   return accumulator.Total();

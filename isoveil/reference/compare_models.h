@@ -3,8 +3,8 @@
 //   ISOVEIL_ASSIGN_OR_RETURN(Comparison c, CompareLogits(plain, other, texts));
 //   ISOVEIL_ASSIGN_OR_RETURN(Continuations g, CompareGreedy(plain, other, prompts, 32));
 //
-// Both speak of the same ids: an encrypted model stands behind an evaluator that translates. A model compared with itself,
-// evaluated in another way, gives the rounding to judge a difference by.
+// Both speak of the same ids: an encrypted model stands behind an evaluator that translates. A model compared with
+// itself, evaluated in another way, gives the rounding to judge a difference by.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 namespace isoveil {
 
 struct Comparison {
-  uint64_t positions = 0;  // logit vectors compared
+  uint64_t positions = 0;         // logit vectors compared
   double max_abs_logit_diff = 0;  // infinite if the other model gives a logit that is no finite number
   double rms_logit_diff = 0;
   double logit_range = 0;     // largest minus smallest plaintext logit
@@ -34,8 +34,8 @@ struct Continuations {
 
 using TokenTexts = std::span<const std::vector<int32_t>>;
 
-// At every position of every text. kMismatch if the plaintext model gives a logit that is no finite number: nothing can be
-// judged by it.
+// At every position of every text. kMismatch if the plaintext model gives a logit that is no finite number: nothing can
+// be judged by it.
 Result<Comparison> CompareLogits(Evaluator& plain, Evaluator& other, TokenTexts texts);
 
 // Each prompt continued by `n` ids.

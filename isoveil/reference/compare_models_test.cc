@@ -42,7 +42,9 @@ class TableModel : public Evaluator {
   int64_t n_vocab_;
 };
 
-float Successor(int32_t last, int32_t next) { return next == (last + 1) % kVocabulary ? 3.0F : static_cast<float>(next); }
+float Successor(int32_t last, int32_t next) {
+  return next == (last + 1) % kVocabulary ? 3.0F : static_cast<float>(next);
+}
 
 const std::vector<std::vector<int32_t>> kTexts = {{0, 1}, {2}};
 
@@ -62,7 +64,8 @@ TEST(CompareModels, AModelDoesNotDifferFromItself) {
 
 TEST(CompareModels, OneLogitThatDiffersIsMeasured) {
   TableModel a(Successor);
-  TableModel b([](int32_t last, int32_t next) { return Successor(last, next) + (last == 1 && next == 0 ? 0.5F : 0.0F); });
+  TableModel b(
+      [](int32_t last, int32_t next) { return Successor(last, next) + (last == 1 && next == 0 ? 0.5F : 0.0F); });
   const Comparison c = *CompareLogits(a, b, kTexts);
   EXPECT_EQ(c.max_abs_logit_diff, 0.5);
   EXPECT_NEAR(c.rms_logit_diff, std::sqrt(0.25 / 12), 1e-12);
@@ -84,7 +87,8 @@ TEST(CompareModels, VocabulariesOfTwoSizesAreNoPair) {
 TEST(CompareModels, APartingIsAsLargeAsThePreferenceForTheOwnToken) {
   TableModel a(Successor);
   // After 1 it prefers 3 to 2, where the first model prefers 2 by nothing: a tie that the lowest id wins.
-  TableModel b([](int32_t last, int32_t next) { return Successor(last, next) + (last == 0 && next == 2 ? 2.0F : 0.0F); });
+  TableModel b(
+      [](int32_t last, int32_t next) { return Successor(last, next) + (last == 0 && next == 2 ? 2.0F : 0.0F); });
   const Continuations g = *CompareGreedy(a, b, kTexts, 5);
   EXPECT_FALSE(g.identical);
   EXPECT_EQ(g.preference, 1);  // after 0: 3 for id 1, 2 for id 2

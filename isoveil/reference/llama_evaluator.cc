@@ -57,8 +57,7 @@ struct LlamaEvaluator::State {
                   fmt::format("expected 1 to {} ids, found {}", llama_n_ctx(context.get()), total));
     }
     for (const int32_t id : ids) {
-      if (id < 0 || id >= n_vocab)
-        return Fail(ErrorCode::kInvalidArgument, "ids", "an id lies outside the vocabulary");
+      if (id < 0 || id >= n_vocab) return Fail(ErrorCode::kInvalidArgument, "ids", "an id lies outside the vocabulary");
     }
     return Ok();
   }
@@ -70,8 +69,7 @@ struct LlamaEvaluator::State {
     for (size_t begin = 0; begin < ids.size(); begin += step) {
       const auto part = ids.subspan(begin, std::min(step, ids.size() - begin));
       if (llama_decode(context.get(), batch.Fill(part, position + static_cast<int32_t>(begin))) != 0) {
-        return Fail(ErrorCode::kIo, where,
-                    fmt::format("llama.cpp cannot evaluate it: {}", TakeLlamaErrors()));
+        return Fail(ErrorCode::kIo, where, fmt::format("llama.cpp cannot evaluate it: {}", TakeLlamaErrors()));
       }
       for (int32_t i = 0; i < static_cast<int32_t>(part.size()); ++i) {
         const float* row = llama_get_logits_ith(context.get(), i);
@@ -100,25 +98,22 @@ Result<LlamaEvaluator> LlamaEvaluator::Load(const Path& gguf, const LlamaOptions
   model_params.n_gpu_layers = 0;
   state->model.reset(llama_model_load_from_file(gguf.c_str(), model_params));
   if (state->model == nullptr) {
-    return Fail(ErrorCode::kFormat, gguf.string(),
-                fmt::format("llama.cpp cannot load it: {}", TakeLlamaErrors()));
+    return Fail(ErrorCode::kFormat, gguf.string(), fmt::format("llama.cpp cannot load it: {}", TakeLlamaErrors()));
   }
   llama_context_params params = llama_context_default_params();
-  const auto n_context = static_cast<uint32_t>(
-      options.n_context > 0 ? options.n_context : llama_model_n_ctx_train(state->model.get()));
+  const auto n_context =
+      static_cast<uint32_t>(options.n_context > 0 ? options.n_context : llama_model_n_ctx_train(state->model.get()));
   params.n_ctx = n_context;
   params.n_batch = n_context;
   params.n_ubatch = n_context;
   params.n_seq_max = 1;
   params.n_threads = params.n_threads_batch =
       static_cast<int32_t>(ThreadCount(static_cast<unsigned>(options.n_threads)));
-  params.flash_attn_type =
-      options.flash_attention ? LLAMA_FLASH_ATTN_TYPE_ENABLED : LLAMA_FLASH_ATTN_TYPE_DISABLED;
+  params.flash_attn_type = options.flash_attention ? LLAMA_FLASH_ATTN_TYPE_ENABLED : LLAMA_FLASH_ATTN_TYPE_DISABLED;
   params.type_k = params.type_v = options.f16_cache ? GGML_TYPE_F16 : GGML_TYPE_F32;
   state->context.reset(llama_init_from_model(state->model.get(), params));
   if (state->context == nullptr) {
-    return Fail(ErrorCode::kNoMemory, gguf.string(),
-                fmt::format("llama.cpp cannot run it: {}", TakeLlamaErrors()));
+    return Fail(ErrorCode::kNoMemory, gguf.string(), fmt::format("llama.cpp cannot run it: {}", TakeLlamaErrors()));
   }
   state->n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(state->model.get()));
   return LlamaEvaluator(std::move(state));

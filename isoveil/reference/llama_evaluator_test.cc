@@ -41,8 +41,7 @@ TEST_F(LlamaEvaluatorTest, GivesARowForEveryPosition) {
   // A row depends on the ids up to its position and on nothing after it.
   const std::vector<float> prefix = *model.Logits(std::span(kIds).first(3));
   EXPECT_LT(LargestDifference(prefix, {logits.begin(), logits.begin() + 900}), 1e-4F);
-  EXPECT_GT(LargestDifference({logits.begin(), logits.begin() + 300}, {logits.end() - 300, logits.end()}),
-            0.1F);
+  EXPECT_GT(LargestDifference({logits.begin(), logits.begin() + 300}, {logits.end() - 300, logits.end()}), 0.1F);
 }
 
 TEST_F(LlamaEvaluatorTest, CallsStandAlone) {

@@ -54,8 +54,6 @@ Status LoadsInLlama(const Path& gguf) {
               "the source lacks something that llama.cpp needs; see whether llama.cpp loads the source itself");
 }
 
-void RunLoadWorker() {
-  ServeFrames({.memory_bytes = size_t{1} << 34, .cpu_seconds = 240}, TryToLoad);
-}
+void RunLoadWorker() { ServeFrames({.memory_bytes = size_t{1} << 34, .cpu_seconds = 240}, TryToLoad); }
 
 }  // namespace isoveil

@@ -2,9 +2,9 @@
 //
 //   ISOVEIL_RETURN_IF_ERROR(Reround("widened", "stored.gguf", {.types = Rerounded::kFloats, .degrees = 45}));
 //
-// Consecutive weights a, b are reflected into a cos t + b sin t, a sin t - b cos t, rounded to the type in which they are
-// stored, and reflected back. That rounds a matrix of the same size and spread as a secret rotation gives, and knows nothing
-// of ours. Other angles are other samples of the same rounding.
+// Consecutive weights a, b are reflected into a cos t + b sin t, a sin t - b cos t, rounded to the type in which they
+// are stored, and reflected back. That rounds a matrix of the same size and spread as a secret rotation gives, and
+// knows nothing of ours. Other angles are other samples of the same rounding.
 #pragma once
 
 #include "isoveil/base/file.h"

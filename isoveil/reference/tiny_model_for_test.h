@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "isoveil/reference/evaluator.h"
 #include "isoveil/base/file.h"
 #include "isoveil/format/gguf.h"
+#include "isoveil/reference/evaluator.h"
 #include "isoveil/tokenizer/placeholder.h"
 
 namespace isoveil {
@@ -38,8 +38,9 @@ inline Result<GgufMetadata> TinyMetadata(const TinyModel& shape) {
   metadata.Set("llama.attention.head_count_kv", shape.kv_heads);
   metadata.Set("llama.attention.layer_norm_rms_epsilon", 1e-5F);
   metadata.Set("llama.rope.dimension_count", shape.width / shape.n_heads);
-  ISOVEIL_ASSIGN_OR_RETURN(const PlaceholderVocabulary vocabulary,
-                           PlaceholderVocabulary::Make(static_cast<uint64_t>(shape.n_vocab), FromModel<WireId>(shape.eog)));
+  ISOVEIL_ASSIGN_OR_RETURN(
+      const PlaceholderVocabulary vocabulary,
+      PlaceholderVocabulary::Make(static_cast<uint64_t>(shape.n_vocab), FromModel<WireId>(shape.eog)));
   ISOVEIL_RETURN_IF_ERROR(vocabulary.AddTo(metadata));
   return metadata;
 }

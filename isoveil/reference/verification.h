@@ -3,8 +3,8 @@
 //   Verification v{.comparison = ..., .summation = ..., ...};
 //   if (!Accepts(v, Allow(v))) Report(v);
 //
-// What may differ is measured on the plaintext model, never guessed: sums in another order, and weights that were rounded
-// to their type once more if the profile does so. Floors stand for models that show no difference of their own.
+// What may differ is measured on the plaintext model, never guessed: sums in another order, and weights that were
+// rounded to their type once more if the profile does so. Floors stand for models that show no difference of their own.
 #pragma once
 
 #include <optional>
@@ -18,9 +18,9 @@ namespace isoveil {
 // The same comparison in the format's own library; see transformers_evaluator.h.
 struct SecondReference {
   std::string engine;
-  Comparison conversion;            // there against our conversion to GGUF, both plaintext, in fp32
+  Comparison conversion;             // there against our conversion to GGUF, both plaintext, in fp32
   std::optional<Comparison> server;  // the server's folder there, where it is one that it reads
-  Comparison summation;             // plaintext against itself there, one position at a time
+  Comparison summation;              // plaintext against itself there, one position at a time
 };
 
 struct Verification {
@@ -30,9 +30,9 @@ struct Verification {
   Continuations greedy;   // the same
   Comparison summation;   // plaintext against itself in fp32, one position at a time
   Comparison served_summation;  // the same in the types that are stored
-  Comparison storage;     // plaintext against itself, in the types that are stored and in fp32
-  // The same in fp32 with weights that were rounded to their types once more, several times on their own: the largest of
-  // each figure. Only of a profile that does so.
+  Comparison storage;           // plaintext against itself, in the types that are stored and in fp32
+  // The same in fp32 with weights that were rounded to their types once more, several times on their own: the largest
+  // of each figure. Only of a profile that does so.
   std::optional<Comparison> weights;
   std::optional<SecondReference> second;
 };

@@ -10,7 +10,10 @@ namespace {
 Comparison Of(double max, double rms) { return {.max_abs_logit_diff = max, .rms_logit_diff = rms, .logit_range = 40}; }
 
 Verification Good() {
-  return {.comparison = Of(3e-5, 3e-6), .summation = Of(6e-5, 6e-6), .served_summation = Of(2e-3, 1e-4), .storage = Of(1e-2, 1e-3)};
+  return {.comparison = Of(3e-5, 3e-6),
+          .summation = Of(6e-5, 6e-6),
+          .served_summation = Of(2e-3, 1e-4),
+          .storage = Of(1e-2, 1e-3)};
 }
 
 bool Accepted(const Verification& v) { return Accepts(v, Allow(v)); }

@@ -1,5 +1,5 @@
-// Tensors whose elements are computed from stored ones when they are read: a matrix of FP8 times its scales, a matrix and
-// what an adapter adds to it.
+// Tensors whose elements are computed from stored ones when they are read: a matrix of FP8 times its scales, a matrix
+// and what an adapter adds to it.
 //
 //   const TensorView merged = Merged(base, {.a = a, .b = b, .scale = 2});
 //   for (const TensorView& part : StoredParts(merged)) Hash(part.bytes);

@@ -125,9 +125,7 @@ void Encode(DType type, std::span<const float> values, std::byte* out) {
   const auto n = static_cast<int64_t>(values.size());
   switch (type) {
     case DType::kF16: ggml_fp32_to_fp16_row(values.data(), reinterpret_cast<ggml_fp16_t*>(out), n); return;
-    case DType::kBF16:
-      ggml_fp32_to_bf16_row_ref(values.data(), reinterpret_cast<ggml_bf16_t*>(out), n);
-      return;
+    case DType::kBF16: ggml_fp32_to_bf16_row_ref(values.data(), reinterpret_cast<ggml_bf16_t*>(out), n); return;
     default: ggml_quantize_chunk(Ggml(type), values.data(), out, 0, 1, n, nullptr);
   }
 }
@@ -149,9 +147,7 @@ bool NeedsImportanceMatrix(DType type) {
   }
 }
 
-bool CanWrite(DType type) {
-  return IsPlainFloat(type) || (IsBlockFormat(type) && !NeedsImportanceMatrix(type));
-}
+bool CanWrite(DType type) { return IsPlainFloat(type) || (IsBlockFormat(type) && !NeedsImportanceMatrix(type)); }
 
 }  // namespace
 
@@ -175,8 +171,7 @@ Result<DType> DTypeFromSafetensors(std::string_view name) {
   for (const TypeRow& row : kTypes) {
     if (!row.safetensors.empty() && row.safetensors == name) return row.type;
   }
-  return Fail(ErrorCode::kUnsupported, "tensor type",
-              fmt::format("safetensors type {} is not known", Quoted(name)),
+  return Fail(ErrorCode::kUnsupported, "tensor type", fmt::format("safetensors type {} is not known", Quoted(name)),
               "convert the checkpoint to F32, F16 or BF16");
 }
 
@@ -186,9 +181,7 @@ std::optional<std::string_view> SafetensorsName(DType type) {
   return name;
 }
 
-uint64_t BlockSize(DType type) {
-  return RowOf(type).ggml < 0 ? 1 : static_cast<uint64_t>(ggml_blck_size(Ggml(type)));
-}
+uint64_t BlockSize(DType type) { return RowOf(type).ggml < 0 ? 1 : static_cast<uint64_t>(ggml_blck_size(Ggml(type))); }
 
 uint64_t BlockBytes(DType type) { return RowOf(type).ggml < 0 ? 1 : ggml_type_size(Ggml(type)); }
 
@@ -234,9 +227,8 @@ Status FromFloat(DType type, std::span<const float> values, std::span<std::byte>
                 "start from the unquantised checkpoint");
   }
   if (RowBytes(type, values.size()) != bytes.size()) {
-    return Fail(
-        ErrorCode::kInvalidArgument, "",
-        fmt::format("{} values of {} do not fill {} bytes", values.size(), DTypeName(type), bytes.size()));
+    return Fail(ErrorCode::kInvalidArgument, "",
+                fmt::format("{} values of {} do not fill {} bytes", values.size(), DTypeName(type), bytes.size()));
   }
   if (type == DType::kF32) {
     if (!values.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
@@ -254,8 +246,8 @@ Status FromFloat(DType type, std::span<const float> values, std::span<std::byte>
         std::find_if(values.begin(), values.end(), [](float v) { return !(std::abs(v) <= kLargestInBlock); });
     if (bad != values.end()) {
       return Fail(ErrorCode::kFormat, "",
-                  fmt::format("value {} is {}; expected at most {} in magnitude for {}", bad - values.begin(),
-                              *bad, kLargestInBlock, DTypeName(type)),
+                  fmt::format("value {} is {}; expected at most {} in magnitude for {}", bad - values.begin(), *bad,
+                              kLargestInBlock, DTypeName(type)),
                   "the weights are damaged; check the source");
     }
   }

@@ -136,15 +136,12 @@ TEST(DType, WhatCannotBeWrittenIsRefused) {
     EXPECT_EQ(status.error().code, ErrorCode::kUnsupported);
   }
   std::vector<std::byte> bytes(35);
-  EXPECT_EQ(FromFloat(DType::kQ8_0, std::span(values).first(32), bytes).error().code,
-            ErrorCode::kInvalidArgument);
-  EXPECT_EQ(FromFloat(DType::kQ8_0, std::span(values).first(33), bytes).error().code,
-            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(FromFloat(DType::kQ8_0, std::span(values).first(32), bytes).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(FromFloat(DType::kQ8_0, std::span(values).first(33), bytes).error().code, ErrorCode::kInvalidArgument);
 }
 
 TEST(DType, BlocksRefuseWhatTheirScalesCannotHold) {
-  for (float bad :
-       {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(), -65536.0F}) {
+  for (float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(), -65536.0F}) {
     std::vector<float> values(256, 1.0F);
     values[77] = bad;
     std::vector<std::byte> bytes(*RowBytes(DType::kQ4_K, values.size()));

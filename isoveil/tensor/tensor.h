@@ -38,8 +38,8 @@ std::optional<uint64_t> TensorBytes(DType type, std::span<const uint64_t> shape)
 
 struct Computation;
 
-// A tensor whose bytes lie in memory (usually a mapped file) that outlives the view, or one that is computed from others
-// when it is read and has no bytes: see computed.h.
+// A tensor whose bytes lie in memory (usually a mapped file) that outlives the view, or one that is computed from
+// others when it is read and has no bytes: see computed.h.
 struct TensorView {
   TensorInfo info;
   std::span<const std::byte> bytes;

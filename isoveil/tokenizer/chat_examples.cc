@@ -19,7 +19,8 @@ Result<std::vector<std::string>> ReadChatExamples(const Path& folder) {
   ISOVEIL_ASSIGN_OR_RETURN(const nlohmann::ordered_json json, ParseStrictJson(text, path.string()));
   const auto refuse = [&](const std::string& found) {
     return Fail(ErrorCode::kFormat, path.string(),
-                fmt::format("expected an array of at most {} strings of 1 to {} bytes, found {}", kMaxExamples, kMaxBytes, found),
+                fmt::format("expected an array of at most {} strings of 1 to {} bytes, found {}", kMaxExamples,
+                            kMaxBytes, found),
                 "correct the file or remove it");
   };
   if (!json.is_array()) return refuse(fmt::format("a JSON {}", json.type_name()));
@@ -27,7 +28,8 @@ Result<std::vector<std::string>> ReadChatExamples(const Path& folder) {
   for (const auto& entry : json) {
     if (!entry.is_string()) return refuse(fmt::format("a JSON {} in it", entry.type_name()));
     const std::string& example = entry.get_ref<const std::string&>();
-    if (example.empty() || example.size() > kMaxBytes) return refuse(fmt::format("a string of {} bytes", example.size()));
+    if (example.empty() || example.size() > kMaxBytes)
+      return refuse(fmt::format("a string of {} bytes", example.size()));
     examples.push_back(example);
   }
   return examples;

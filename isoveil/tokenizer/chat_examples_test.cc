@@ -32,10 +32,20 @@ TEST_F(ChatExamplesTest, AsManyAndAsLongAsAllowed) {
 }
 
 TEST_F(ChatExamplesTest, AnythingElseIsRefusedByName) {
-  const std::vector<std::string> texts = {
-      "", "{}", "null", "\"a\"", "[1]", "[null]", "[[\"a\"]]", "[\"\"]", "[\"a\"", "[\"\xff\"]",
-      json(std::vector<std::string>(9, "x")).dump(), json({std::string(501, 'x')}).dump(),
-      std::string(60000, '['), "[\"a\"]" + std::string(64 << 10, ' ')};
+  const std::vector<std::string> texts = {"",
+                                          "{}",
+                                          "null",
+                                          "\"a\"",
+                                          "[1]",
+                                          "[null]",
+                                          "[[\"a\"]]",
+                                          "[\"\"]",
+                                          "[\"a\"",
+                                          "[\"\xff\"]",
+                                          json(std::vector<std::string>(9, "x")).dump(),
+                                          json({std::string(501, 'x')}).dump(),
+                                          std::string(60000, '['),
+                                          "[\"a\"]" + std::string(64 << 10, ' ')};
   for (const std::string& text : texts) {
     const auto examples = Read(text);
     ASSERT_FALSE(examples) << text.substr(0, 40);

@@ -28,8 +28,7 @@ Status CheckParts(const ordered_json& parts, const std::string& place) {
     const std::string here = fmt::format("{}[{}]", place, i);
     if (!parts[i].is_object() || !IsText(parts[i], "type")) return Expected(here, "an object with a type");
     if (parts[i]["type"] != "text") {
-      return Fail(ErrorCode::kUnsupported, here + ".type", "only text can be sent",
-                  "remove images and files");
+      return Fail(ErrorCode::kUnsupported, here + ".type", "only text can be sent", "remove images and files");
     }
     if (!IsText(parts[i], "text")) return Expected(here + ".text", "a string");
   }
@@ -102,7 +101,8 @@ bool IsNestedTooDeep(std::string_view text) {
   if (std::count_if(text.begin(), text.end(), [](char c) { return c == '[' || c == '{'; }) <= kMaxNesting) return false;
   for (const std::string_view quotes : {"\"", "\"'"}) {
     if (NestsTooDeep(text, quotes, kOutside)) return true;
-    // Quotes only exchange the ways of reading for each other: wherever a list begins, one of them is outside of strings.
+    // Quotes only exchange the ways of reading for each other: wherever a list begins, one of them is outside of
+    // strings.
     for (const char quote : quotes) {
       if (NestsTooDeep(text, quotes, quote)) return true;
     }

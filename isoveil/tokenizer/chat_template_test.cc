@@ -51,15 +51,15 @@ INSTANTIATE_TEST_SUITE_P(
         Rendering{"google-gemma-2-2b-it",
                   "<start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\nHello.<end_of_turn>\n"
                   "<start_of_turn>user\nBye {{ 1 + 1 }}<end_of_turn>\n<start_of_turn>model\n"},
-        Rendering{"mistralai-Mistral-Nemo-Instruct-2407",
-                  "[INST]Hi[/INST]Hello.</s>[INST]Bye {{ 1 + 1 }}[/INST]"},
+        Rendering{"mistralai-Mistral-Nemo-Instruct-2407", "[INST]Hi[/INST]Hello.</s>[INST]Bye {{ 1 + 1 }}[/INST]"},
         Rendering{"microsoft-Phi-3.5-mini-instruct",
                   "<|user|>\nHi<|end|>\n<|assistant|>\nHello.<|end|>\n<|user|>\nBye {{ 1 + 1 "
                   "}}<|end|>\n<|assistant|>\n"}));
 
 // Each of these ended the process: the template's code and the parser recurse for every bracket.
 TEST(ChatTemplate, DeepArgumentsAndAnswersAreNoWayIntoTheStack) {
-  for (const char* name : {"NousResearch-Hermes-3-Llama-3.1-8B-tool_use", "Qwen-Qwen2.5-7B-Instruct", "Qwen-Qwen3-0.6B"}) {
+  for (const char* name :
+       {"NousResearch-Hermes-3-Llama-3.1-8B-tool_use", "Qwen-Qwen2.5-7B-Instruct", "Qwen-Qwen3-0.6B"}) {
     const ChatTemplate chat = Template(name);
     for (const int n : {kMaxNesting - 1, 60'000}) {
       ordered_json messages = Messages(R"([{"role": "user", "content": "x"}, {"role": "assistant", "content": "",
@@ -72,7 +72,8 @@ TEST(ChatTemplate, DeepArgumentsAndAnswersAreNoWayIntoTheStack) {
         EXPECT_EQ(prompt.error().where, "messages[1].tool_calls[0].function.arguments");
       }
     }
-    const auto parser = chat.Render({.messages = Messages(R"([{"role": "user", "content": "x"}])"), .tools = kTools})->parser;
+    const auto parser =
+        chat.Render({.messages = Messages(R"([{"role": "user", "content": "x"}])"), .tools = kTools})->parser;
     for (const bool partial : {true, false}) {
       const std::string call = "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": ";
       (void)parser.Parse(call + std::string(kMaxNesting - 3, '['), partial);
@@ -105,11 +106,9 @@ TEST(ChatTemplate, RendersWhatTheWholeAnalysisRenders) {
       Messages(R"([{"role": "system", "content": " Be brief.\n"}, {"role": "user", "content": "Zoë?\n\n"}])"),
       Messages(R"([{"role": "developer", "content": "Be kind."}, {"role": "user", "content": "a"},
                    {"role": "assistant", "content": "b"}, {"role": "user", "content": "{{ c }}"}])"),
-      Messages(
-          R"([{"role": "user", "content": [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]}])")};
+      Messages(R"([{"role": "user", "content": [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]}])")};
   int text_only = 0;
-  for (const auto& file :
-       std::filesystem::directory_iterator(Path(ISOVEIL_LLAMA_PREFIX) / "models/templates")) {
+  for (const auto& file : std::filesystem::directory_iterator(Path(ISOVEIL_LLAMA_PREFIX) / "models/templates")) {
     if (file.path().extension() != ".jinja") continue;
     const std::string source = ReadBytes(file.path());
     const auto ours = ChatTemplate::Parse(source, "<s>", "</s>");
@@ -165,8 +164,7 @@ TEST(ChatTemplate, HostileMessagesAreRefusedByField) {
       {R"([{"role": "user", "content": {"SECRET": 1}}])", "messages[0].content"},
       {R"([{"role": "user", "content": 12345678}])", "messages[0].content"},
       {R"([{"role": "user", "content": [{"text": "SECRET"}]}])", "messages[0].content[0]"},
-      {R"([{"role": "user", "content": [{"type": "text", "text": ["SECRET"]}]}])",
-       "messages[0].content[0].text"},
+      {R"([{"role": "user", "content": [{"type": "text", "text": ["SECRET"]}]}])", "messages[0].content[0].text"},
       {R"([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "SECRET"}}]}])",
        "messages[0].content[0].type"},
       {R"([{"role": "user", "content": "x"}, {"role": "assistant", "content": null, "tool_calls": "SECRET"}])",
@@ -194,10 +192,8 @@ TEST(ChatTemplate, HostileToolsAreRefusedByField) {
       {R"(["x"])", "tools[0].type"},
       {R"([{"type": "function"}])", "tools[0].function.name"},
       {R"([{"type": "function", "function": {"name": 1}}])", "tools[0].function.name"},
-      {R"([{"type": "function", "function": {"name": "f", "description": 1}}])",
-       "tools[0].function.description"},
-      {R"([{"type": "function", "function": {"name": "f", "parameters": "x"}}])",
-       "tools[0].function.parameters"},
+      {R"([{"type": "function", "function": {"name": "f", "description": 1}}])", "tools[0].function.description"},
+      {R"([{"type": "function", "function": {"name": "f", "parameters": "x"}}])", "tools[0].function.parameters"},
   };
   for (const auto& [tools, field] : cases) {
     const auto prompt = chat.Render({.messages = hi, .tools = Messages(tools)});
@@ -215,8 +211,7 @@ TEST(ChatTemplate, RefusalsOfTheTemplateHoldNoMessage) {
   ASSERT_FALSE(system);
   EXPECT_NE(system.error().problem.find("roles must alternate"), std::string::npos) << system.error().problem;
   EXPECT_EQ(system.error().Message().find("SECRET"), std::string::npos);
-  const auto quoting =
-      ChatTemplate::Parse("{{ raise_exception('no: ' + messages[0]['content']) }}", "<s>", "</s>");
+  const auto quoting = ChatTemplate::Parse("{{ raise_exception('no: ' + messages[0]['content']) }}", "<s>", "</s>");
   ASSERT_TRUE(quoting) << quoting.error().Message();
   const auto prompt = quoting->Render({.messages = Messages(R"([{"role": "user", "content": "SECRET"}])")});
   ASSERT_FALSE(prompt);
@@ -255,8 +250,7 @@ TEST_P(EveryToolForm, IsReadBack) {
   ASSERT_EQ((*message)["tool_calls"].size(), 1u) << message->dump();
   const ordered_json& function = (*message)["tool_calls"][0]["function"];
   EXPECT_EQ(function["name"], "weather");
-  EXPECT_EQ(ordered_json::parse(function["arguments"].get<std::string>()),
-            ordered_json({{"city", "K\xc3\xb6ln"}}));
+  EXPECT_EQ(ordered_json::parse(function["arguments"].get<std::string>()), ordered_json({{"city", "K\xc3\xb6ln"}}));
   // The beginning of an answer never fails.
   const std::string answer = GetParam().answer;
   for (size_t n = 0; n < answer.size(); ++n) {
@@ -268,12 +262,10 @@ TEST_P(EveryToolForm, IsReadBack) {
 INSTANTIATE_TEST_SUITE_P(
     Families, EveryToolForm,
     testing::Values(
-        Call{
-            "Qwen-Qwen2.5-7B-Instruct",
-            "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"K\xc3\xb6ln\"}}\n</tool_call>"},
-        Call{
-            "Qwen-Qwen3-0.6B",
-            "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"K\xc3\xb6ln\"}}\n</tool_call>"},
+        Call{"Qwen-Qwen2.5-7B-Instruct",
+             "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"K\xc3\xb6ln\"}}\n</tool_call>"},
+        Call{"Qwen-Qwen3-0.6B",
+             "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"K\xc3\xb6ln\"}}\n</tool_call>"},
         Call{"meta-llama-Llama-3.1-8B-Instruct",
              "{\"name\": \"weather\", \"parameters\": {\"city\": \"K\xc3\xb6ln\"}}"},
         Call{"mistralai-Mistral-Nemo-Instruct-2407",

@@ -24,8 +24,7 @@ Status RunOnStack(size_t bytes, const std::function<void()>& work) {
   }
   ::pthread_attr_destroy(&attributes);
   if (error != 0) {
-    return Fail(ErrorCode::kNoMemory, "stack", fmt::format("cannot have {} bytes", bytes),
-                "shorten the text");
+    return Fail(ErrorCode::kNoMemory, "stack", fmt::format("cannot have {} bytes", bytes), "shorten the text");
   }
   ::pthread_join(thread, nullptr);
   return Ok();

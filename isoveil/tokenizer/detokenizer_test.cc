@@ -1,12 +1,12 @@
-#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/tokenizer/detokenizer.h"
 
 #include <gtest/gtest.h>
 
 #include <random>
 
-#include "isoveil/tokenizer/test_vocabularies.h"
+#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/base/utf8.h"
+#include "isoveil/tokenizer/test_vocabularies.h"
 
 namespace isoveil {
 namespace {
@@ -87,8 +87,7 @@ TEST_P(EveryVocabulary, GivesTheIdsOfItsVectorsAndStreamsTheirText) {
   // No vectors of its own: any others' texts.
   golden = ReadGolden(GetParam().parent_path() / "ggml-vocab-llama-bpe.gguf");
   for (const std::string& text : golden.texts) {
-    ExpectStreamIsWhole(*vocabulary,
-                        *vocabulary->Tokenize(text, {.add_special = true, .parse_special = true}));
+    ExpectStreamIsWhole(*vocabulary, *vocabulary->Tokenize(text, {.add_special = true, .parse_special = true}));
   }
 }
 

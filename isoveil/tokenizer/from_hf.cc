@@ -5,9 +5,9 @@
 #include <optional>
 #include <unordered_map>
 
+#include "isoveil/base/token_id.h"
 #include "isoveil/tokenizer/own_keys.h"
 #include "isoveil/tokenizer/pre_tokenizers.h"
-#include "isoveil/base/token_id.h"
 #include "isoveil/tokenizer/vocabulary_check.h"
 
 namespace isoveil {
@@ -15,14 +15,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-enum TokenType : int32_t {
-  kNormal = 1,
-  kUnknown = 2,
-  kControl = 3,
-  kUserDefined = 4,
-  kUnused = 5,
-  kByte = 6
-};
+enum TokenType : int32_t { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };
 
 constexpr const char* kSpaceMark = "\xe2\x96\x81";  // U+2581
 
@@ -85,11 +78,9 @@ class Converter {
     model_ = &s_.tokenizer["model"];
     std::string type = TypeOf(*model_);
     if (type.empty() && model_->contains("merges")) type = "BPE";
-    if (type != "BPE")
-      return Unsupported(s_, "model.type", fmt::format("{} has no rule; BPE has", Quoted(type)));
+    if (type != "BPE") return Unsupported(s_, "model.type", fmt::format("{} has no rule; BPE has", Quoted(type)));
     for (const char* field : {"continuing_subword_prefix", "end_of_word_suffix"}) {
-      if (model_->contains(field) && (*model_)[field].is_string() &&
-          !(*model_)[field].get<std::string>().empty()) {
+      if (model_->contains(field) && (*model_)[field].is_string() && !(*model_)[field].get<std::string>().empty()) {
         return Unsupported(s_, std::string("model.") + field, "llama.cpp has no such affix");
       }
     }
@@ -101,8 +92,7 @@ class Converter {
   }
 
   Status ReadVocab() {
-    if (n_vocab_ == 0 || n_vocab_ > kMaxVocabulary)
-      return Malformed(s_, "vocabulary", "its size is out of range");
+    if (n_vocab_ == 0 || n_vocab_ > kMaxVocabulary) return Malformed(s_, "vocabulary", "its size is out of range");
     if (!model_->contains("vocab") || !(*model_)["vocab"].is_object())
       return Malformed(s_, "model.vocab", "expected an object");
     tokens_.resize(n_vocab_);
@@ -117,9 +107,9 @@ class Converter {
 
   Status SetToken(const ordered_json& id, const std::string& text, int32_t type, const char* field) {
     if (!id.is_number_unsigned() || id.get<uint64_t>() >= n_vocab_) {
-      return Malformed(s_, field,
-                       fmt::format("token {}: expected an id below {}, the rows of the embedding",
-                                   Quoted(text), n_vocab_));
+      return Malformed(
+          s_, field,
+          fmt::format("token {}: expected an id below {}, the rows of the embedding", Quoted(text), n_vocab_));
     }
     Token& token = tokens_[id.get<uint64_t>()];
     if (token.type != kUnused && token.text != text) {
@@ -134,8 +124,7 @@ class Converter {
   Status ReadAddedTokens() {
     if (!s_.tokenizer.contains("added_tokens") || !s_.tokenizer["added_tokens"].is_array()) return Ok();
     for (const ordered_json& added : s_.tokenizer["added_tokens"]) {
-      if (!added.is_object() || !added.contains("content") || !added["content"].is_string() ||
-          !added.contains("id")) {
+      if (!added.is_object() || !added.contains("content") || !added["content"].is_string() || !added.contains("id")) {
         return Malformed(s_, "added_tokens", "expected objects with id and content");
       }
       const auto text = added["content"].get<std::string>();
@@ -173,8 +162,7 @@ class Converter {
   }
 
   Status ConvertByteLevel() {
-    for (const ordered_json& step :
-         StepsOf(s_.tokenizer.value("normalizer", ordered_json()), "normalizers")) {
+    for (const ordered_json& step : StepsOf(s_.tokenizer.value("normalizer", ordered_json()), "normalizers")) {
       if (TypeOf(step) != "NFC")
         return Unsupported(s_, "normalizer", fmt::format("{} has no rule", Quoted(TypeOf(step))));
       metadata_.Set(kNormalizerKey, std::string("nfc"));
@@ -222,29 +210,26 @@ class Converter {
   Result<bool> SpacePrefix() {
     bool prefix = false;
     bool replaced = false;
-    for (const ordered_json& step :
-         StepsOf(s_.tokenizer.value("normalizer", ordered_json()), "normalizers")) {
+    for (const ordered_json& step : StepsOf(s_.tokenizer.value("normalizer", ordered_json()), "normalizers")) {
       const std::string type = TypeOf(step);
       if (type == "Prepend" && !replaced && step.value("prepend", "") == kSpaceMark) {
         prefix = true;
-      } else if (type == "Replace" && step.contains("pattern") &&
-                 step["pattern"].value("String", "") == " " && step.value("content", "") == kSpaceMark) {
+      } else if (type == "Replace" && step.contains("pattern") && step["pattern"].value("String", "") == " " &&
+                 step.value("content", "") == kSpaceMark) {
         replaced = true;
       } else {
         return Unsupported(s_, "normalizer", fmt::format("{} has no rule", Quoted(type)));
       }
     }
-    for (const ordered_json& step :
-         StepsOf(s_.tokenizer.value("pre_tokenizer", ordered_json()), "pretokenizers")) {
+    for (const ordered_json& step : StepsOf(s_.tokenizer.value("pre_tokenizer", ordered_json()), "pretokenizers")) {
       if (replaced && SplitsAtSpaces(step)) continue;
       const std::string scheme = step.value("prepend_scheme", "always");
-      if (TypeOf(step) != "Metaspace" || step.value("replacement", "") != kSpaceMark ||
-          step.value("split", true) || prefix) {
+      if (TypeOf(step) != "Metaspace" || step.value("replacement", "") != kSpaceMark || step.value("split", true) ||
+          prefix) {
         return Unsupported(s_, "pre_tokenizer", fmt::format("{} has no rule here", Quoted(step.dump())));
       }
       replaced = true;
-      if (scheme != "never")
-        metadata_.Set(kSpacePrefixKey, std::string(scheme == "first" ? "first" : "each"));
+      if (scheme != "never") metadata_.Set(kSpacePrefixKey, std::string(scheme == "first" ? "first" : "each"));
     }
     if (!replaced) return Unsupported(s_, "normalizer", "spaces are not replaced by U+2581");
     return prefix;
@@ -285,9 +270,8 @@ class Converter {
       ++n_bytes;
     }
     if (n_bytes != 256) {
-      return Unsupported(
-          s_, "model.vocab",
-          fmt::format("byte_fallback needs 256 byte tokens, <0x00> to <0xFF>, found {}", n_bytes));
+      return Unsupported(s_, "model.vocab",
+                         fmt::format("byte_fallback needs 256 byte tokens, <0x00> to <0xFF>, found {}", n_bytes));
     }
     const std::string unknown = model_->contains("unk_token") && (*model_)["unk_token"].is_string()
                                     ? (*model_)["unk_token"].get<std::string>()
@@ -368,8 +352,7 @@ class Converter {
     const bool harmony = ids_.contains("<|return|>") && ids_.contains("<|call|>");
     for (const std::string name : kNames) {
       const auto it = ids_.find(name);
-      if (it == ids_.end() || tokens_[it->second].type != kControl || (harmony && name == "<|end|>"))
-        continue;
+      if (it == ids_.end() || tokens_[it->second].type != kControl || (harmony && name == "<|end|>")) continue;
       if (std::find(ends.begin(), ends.end(), it->second) == ends.end()) ends.push_back(it->second);
     }
   }
@@ -398,8 +381,7 @@ class Converter {
 
   Result<std::vector<uint64_t>> AddedByTemplate(bool front) const {
     std::vector<uint64_t> added;
-    for (const ordered_json& step :
-         StepsOf(s_.tokenizer.value("post_processor", ordered_json()), "processors")) {
+    for (const ordered_json& step : StepsOf(s_.tokenizer.value("post_processor", ordered_json()), "processors")) {
       if (TypeOf(step) == "ByteLevel") continue;  // moves offsets only
       if (TypeOf(step) != "TemplateProcessing" || !step.contains("single") || !step["single"].is_array()) {
         return Unsupported(s_, "post_processor", fmt::format("{} has no rule", Quoted(TypeOf(step))));
@@ -457,8 +439,7 @@ Result<GgufMetadata> VocabularyFromHf(const HfTokenizerFiles& files, uint64_t n_
     return Converter(files, n_vocab).Run();
   } catch (const ordered_json::exception& error) {
     // A field of another type than expected; its text is not quoted.
-    return Malformed(files, "tokenizer",
-                     fmt::format("a field has an unexpected type (JSON error {})", error.id));
+    return Malformed(files, "tokenizer", fmt::format("a field has an unexpected type (JSON error {})", error.id));
   }
 }
 

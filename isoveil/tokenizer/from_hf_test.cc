@@ -1,4 +1,3 @@
-#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/tokenizer/from_hf.h"
 
 #include <gtest/gtest.h>
@@ -8,6 +7,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/tokenizer/own_keys.h"
 #include "isoveil/tokenizer/test_vocabularies.h"
 
@@ -54,12 +54,11 @@ ordered_json ByteLevel() {
   uint64_t id = 0;
   for (const std::string& name : ByteNames()) vocab[name] = id++;
   for (const char* token : {"he", "ll", "llo", "hello"}) vocab[token] = id++;
-  return {
-      {"added_tokens", ordered_json::array({Added(260, "<|im_end|>", true), Added(261, "<tool>", false)})},
-      {"normalizer", nullptr},
-      {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", true}}},
-      {"post_processor", nullptr},
-      {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", {"h e", "l l", "ll o", "he llo"}}}}};
+  return {{"added_tokens", ordered_json::array({Added(260, "<|im_end|>", true), Added(261, "<tool>", false)})},
+          {"normalizer", nullptr},
+          {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", true}}},
+          {"post_processor", nullptr},
+          {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", {"h e", "l l", "ll o", "he llo"}}}}};
 }
 
 ordered_json ByteFallback() {
@@ -70,17 +69,17 @@ ordered_json ByteFallback() {
                             "\u2581"
                             "a"})
     vocab[token] = id++;
-  return {{"added_tokens",
-           ordered_json::array({Added(0, "<unk>", true), Added(1, "<s>", true), Added(2, "</s>", true)})},
-          {"normalizer", nullptr},
-          {"pre_tokenizer",
-           {{"type", "Metaspace"}, {"replacement", "\u2581"}, {"prepend_scheme", "first"}, {"split", false}}},
-          {"model",
-           {{"type", "BPE"},
-            {"unk_token", "<unk>"},
-            {"byte_fallback", true},
-            {"vocab", vocab},
-            {"merges", ordered_json::parse(R"([["a", "b"], ["b", "c"], ["\u2581", "a"]])")}}}};
+  return {
+      {"added_tokens", ordered_json::array({Added(0, "<unk>", true), Added(1, "<s>", true), Added(2, "</s>", true)})},
+      {"normalizer", nullptr},
+      {"pre_tokenizer",
+       {{"type", "Metaspace"}, {"replacement", "\u2581"}, {"prepend_scheme", "first"}, {"split", false}}},
+      {"model",
+       {{"type", "BPE"},
+        {"unk_token", "<unk>"},
+        {"byte_fallback", true},
+        {"vocab", vocab},
+        {"merges", ordered_json::parse(R"([["a", "b"], ["b", "c"], ["\u2581", "a"]])")}}}};
 }
 
 TEST_F(FromHf, ReadsByteLevel) {
@@ -90,8 +89,7 @@ TEST_F(FromHf, ReadsByteLevel) {
   const auto vocabulary = Load(tokenizer);
   ASSERT_TRUE(vocabulary) << vocabulary.error().Message();
   EXPECT_EQ(vocabulary->n_tokens(), 300u);
-  EXPECT_EQ(*vocabulary->Tokenize("hello<|im_end|>", {.parse_special = true}),
-            PlainIds({259, 260}));
+  EXPECT_EQ(*vocabulary->Tokenize("hello<|im_end|>", {.parse_special = true}), PlainIds({259, 260}));
   EXPECT_EQ(*vocabulary->Tokenize("<tool>e\xcc\x81"), PlainIds({261, 0xc3, 0xa9}));
   EXPECT_EQ(vocabulary->special_ids().eos, PlainId{260});
   EXPECT_EQ(vocabulary->special_ids().end_of_generation, PlainIds({5, 6, 7, 260}));
@@ -184,18 +182,15 @@ TEST_F(FromHf, NamesWhatItDoesNotKnow) {
          t["normalizer"] = {{"type", "Lowercase"}};
        },
        "Lowercase"},
-      {ByteLevel(), [](ordered_json& t) { t["pre_tokenizer"]["add_prefix_space"] = true; },
-       "add_prefix_space"},
+      {ByteLevel(), [](ordered_json& t) { t["pre_tokenizer"]["add_prefix_space"] = true; }, "add_prefix_space"},
       {ByteLevel(), [](ordered_json& t) { t["pre_tokenizer"] = nullptr; }, "pre_tokenizer"},
       {ByteLevel(),
        [](ordered_json& t) {
-         t["pre_tokenizer"] = {{"type", "Sequence"},
-                               {"pretokenizers",
-                                {{{"type", "Split"},
-                                  {"pattern", {{"Regex", "\\w+"}}},
-                                  {"behavior", "Isolated"},
-                                  {"invert", false}},
-                                 t["pre_tokenizer"]}}};
+         t["pre_tokenizer"] = {
+             {"type", "Sequence"},
+             {"pretokenizers",
+              {{{"type", "Split"}, {"pattern", {{"Regex", "\\w+"}}}, {"behavior", "Isolated"}, {"invert", false}},
+               t["pre_tokenizer"]}}};
        },
        "known to split like"},
       {ByteLevel(), [](ordered_json& t) { t["model"]["ignore_merges"] = true; }, "ignore_merges"},
@@ -204,10 +199,8 @@ TEST_F(FromHf, NamesWhatItDoesNotKnow) {
        [](ordered_json& t) {
          const char* expression =
              R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-         t["pre_tokenizer"] = {{"type", "Split"},
-                               {"pattern", {{"Regex", expression}}},
-                               {"behavior", "Isolated"},
-                               {"invert", false}};
+         t["pre_tokenizer"] = {
+             {"type", "Split"}, {"pattern", {{"Regex", expression}}}, {"behavior", "Isolated"}, {"invert", false}};
        },
        "expected a ByteLevel step"},
       {ByteLevel(), [](ordered_json& t) { t["added_tokens"][0]["single_word"] = true; }, "single_word"},
@@ -259,8 +252,9 @@ TEST_F(FromHf, RefusesWhatIsMalformed) {
 
 // Beside tokenizer.json, too, a field may have any type.
 TEST_F(FromHf, ATemplateWithoutANameOfTextIsNone) {
-  Write("tokenizer_config.json",
-        R"({"chat_template": [{"name": 5, "template": "x"}, {"name": ["default"]}, {"name": "default", "template": "{{ messages }}"}]})");
+  Write(
+      "tokenizer_config.json",
+      R"({"chat_template": [{"name": 5, "template": "x"}, {"name": ["default"]}, {"name": "default", "template": "{{ messages }}"}]})");
   EXPECT_EQ(Load(ByteLevel())->chat_template(), "{{ messages }}");
 }
 

@@ -39,9 +39,8 @@ Result<HfTokenizerFiles> HfTokenizerFiles::Read(const Path& folder) {
   const Path path = folder / "tokenizer.json";
   Result<std::string> text = ReadTextFile(path, 256 << 20);
   if (!text && text.error().code == ErrorCode::kNotFound) {
-    return Fail(
-        ErrorCode::kNotFound, path.string(), "is missing",
-        "save the tokenizer with transformers: AutoTokenizer.from_pretrained(...).save_pretrained(...)");
+    return Fail(ErrorCode::kNotFound, path.string(), "is missing",
+                "save the tokenizer with transformers: AutoTokenizer.from_pretrained(...).save_pretrained(...)");
   }
   if (!text) return tl::unexpected(text.error());
   Texts texts;

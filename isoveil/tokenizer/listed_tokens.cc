@@ -24,19 +24,16 @@ bool IsMadeOfText(TokenKind kind) { return kind == TokenKind::kNormal || kind ==
 
 }  // namespace
 
-Result<std::optional<ListedTokens>> ListedTokens::Read(const GgufMetadata& metadata,
-                                                       const std::string& where) {
+Result<std::optional<ListedTokens>> ListedTokens::Read(const GgufMetadata& metadata, const std::string& where) {
   if (metadata.Find(kSpecialTokensKey) == nullptr) return std::nullopt;
   ISOVEIL_ASSIGN_OR_RETURN(const std::string value, metadata.GetString(kSpecialTokensKey));
   if (value != "listed") {
     return Fail(ErrorCode::kUnsupported, fmt::format("{}: {}", where, kSpecialTokensKey),
-                fmt::format("expected \"listed\", found {}", Quoted(value)),
-                "use a newer version of isoveil");
+                fmt::format("expected \"listed\", found {}", Quoted(value)), "use a newer version of isoveil");
   }
   ListedTokens listed;
   ISOVEIL_ASSIGN_OR_RETURN(listed.texts, metadata.GetStrings("tokenizer.ggml.tokens"));
-  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<int64_t> types,
-                           metadata.GetIntegers("tokenizer.ggml.token_type"));
+  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<int64_t> types, metadata.GetIntegers("tokenizer.ggml.token_type"));
   for (const int64_t type : types) listed.kinds.push_back(KindOfType(type));
   if (metadata.Find(kEndsKey) != nullptr) {
     ISOVEIL_ASSIGN_OR_RETURN(const std::vector<int64_t> ends, metadata.GetIntegers(kEndsKey));
@@ -67,8 +64,7 @@ Result<std::unordered_set<size_t>> MadeByMerges(const GgufMetadata& metadata, co
     }
   }
   if (metadata.Find("tokenizer.ggml.merges") == nullptr || ids.empty()) return made;
-  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<std::string> merges,
-                           metadata.GetStrings("tokenizer.ggml.merges"));
+  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<std::string> merges, metadata.GetStrings("tokenizer.ggml.merges"));
   std::string joined;
   for (const std::string& merge : merges) {
     joined = merge;

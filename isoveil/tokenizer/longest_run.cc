@@ -67,7 +67,8 @@ class Runs {
 
 RunKind RunKindOf(std::string_view pre_tokenizer) {
   constexpr std::string_view kWordNames[] = {"poro-chat", "bloom", "gpt3-finnish", "viking", "whitespace"};
-  if (std::find(std::begin(kWordNames), std::end(kWordNames), pre_tokenizer) != std::end(kWordNames)) return RunKind::kWords;
+  if (std::find(std::begin(kWordNames), std::end(kWordNames), pre_tokenizer) != std::end(kWordNames))
+    return RunKind::kWords;
   return pre_tokenizer == "exaone-moe" ? RunKind::kPhrases : RunKind::kClasses;
 }
 

@@ -24,7 +24,7 @@ TEST(LongestRun, CountsCharactersOfOneClass) {
   EXPECT_EQ(run(""), 0U);
   EXPECT_EQ(run("abc defg 12"), 4U);
   EXPECT_EQ(run("a1b2!?3  \n\r\t4"), 5U);
-  EXPECT_EQ(run("äöü一二 a"), 5U);  // five characters of two and three bytes
+  EXPECT_EQ(run("äöü一二 a"), 5U);    // five characters of two and three bytes
   EXPECT_EQ(run("一1二!三a四"), 3U);  // each may go with what is beside it
   EXPECT_EQ(run("a\u3000\u00a0 b"), 3U);
   EXPECT_EQ(run("!/\n/\n/\n"), 6U);
@@ -45,7 +45,8 @@ TEST(LongestRun, LongRunsAreRefused) {
     ASSERT_FALSE(ids) << part;
     EXPECT_EQ(ids.error().code, ErrorCode::kInvalidArgument);
     EXPECT_EQ(ids.error().Message(),
-              "text: expected at most 262144 letters, digits, signs or spaces side by side, found 8388608") << part;
+              "text: expected at most 262144 letters, digits, signs or spaces side by side, found 8388608")
+        << part;
   }
 }
 
@@ -57,7 +58,8 @@ TEST(LongestRun, TheLongestRunsHaveRoom) {
   const size_t most = Vocabulary::kMostOfOneKind;
   for (const char* name : {"deepseek-v3", "deepseek-llm", "tekken", "gpt-4o", "poro-chat", "exaone-moe"}) {
     const Vocabulary vocabulary = Vocabulary::FromMetadata(WithPreTokenizer(name), "test.gguf").value();
-    for (const std::string& text : {Repeated("!", most - 1) + Repeated("/\n", most / 2), Repeated("a", most), Repeated("A b", most / 3)}) {
+    for (const std::string& text :
+         {Repeated("!", most - 1) + Repeated("/\n", most / 2), Repeated("a", most), Repeated("A b", most / 3)}) {
       const auto ids = vocabulary.Tokenize(text);
       ASSERT_TRUE(ids) << name << ": " << ids.error().Message();
       EXPECT_EQ(vocabulary.Detokenize(*ids).value(), text) << name;

@@ -13,9 +13,9 @@ using nlohmann::json;
 using nlohmann::ordered_json;
 
 // llama.cpp stops on the ids of these keys.
-constexpr std::array<const char*, 6> kStopKeys = {
-    "tokenizer.ggml.eos_token_id",     "tokenizer.ggml.eot_token_id",     "tokenizer.ggml.eom_token_id",
-    "tokenizer.ggml.fim_pad_token_id", "tokenizer.ggml.fim_rep_token_id", "tokenizer.ggml.fim_sep_token_id"};
+constexpr std::array<const char*, 6> kStopKeys = {"tokenizer.ggml.eos_token_id",     "tokenizer.ggml.eot_token_id",
+                                                  "tokenizer.ggml.eom_token_id",     "tokenizer.ggml.fim_pad_token_id",
+                                                  "tokenizer.ggml.fim_rep_token_id", "tokenizer.ggml.fim_sep_token_id"};
 
 constexpr int32_t kNormal = 1;
 constexpr int32_t kControl = 3;
@@ -31,13 +31,9 @@ unsigned HexDigits(uint64_t n) {
 
 PlaceholderVocabulary::PlaceholderVocabulary(uint64_t n_vocab, unsigned width, std::vector<WireId> stops,
                                              std::vector<WireId> left_to_client)
-    : n_vocab_(n_vocab),
-      width_(width),
-      stops_(std::move(stops)),
-      left_to_client_(std::move(left_to_client)) {}
+    : n_vocab_(n_vocab), width_(width), stops_(std::move(stops)), left_to_client_(std::move(left_to_client)) {}
 
-Result<PlaceholderVocabulary> PlaceholderVocabulary::Make(uint64_t n_vocab,
-                                                          std::vector<WireId> end_of_generation) {
+Result<PlaceholderVocabulary> PlaceholderVocabulary::Make(uint64_t n_vocab, std::vector<WireId> end_of_generation) {
   if (n_vocab == 0 || n_vocab > kMaxVocabulary) {
     return Fail(ErrorCode::kInvalidArgument, "vocabulary",
                 fmt::format("expected 1 to {} tokens, found {}", kMaxVocabulary, n_vocab));
@@ -45,8 +41,7 @@ Result<PlaceholderVocabulary> PlaceholderVocabulary::Make(uint64_t n_vocab,
   std::set<WireId> seen;
   for (const WireId id : end_of_generation) {
     if (Value(id) < 0 || static_cast<uint64_t>(id) >= n_vocab || !seen.insert(id).second) {
-      return Fail(ErrorCode::kInvalidArgument, "vocabulary",
-                  "an end-of-generation id is out of range or given twice");
+      return Fail(ErrorCode::kInvalidArgument, "vocabulary", "an end-of-generation id is out of range or given twice");
     }
   }
   std::vector<WireId> left;
@@ -75,8 +70,7 @@ Result<WireId> PlaceholderVocabulary::Id(std::string_view name) const {
 Status PlaceholderVocabulary::AddTo(GgufMetadata& metadata) const {
   for (const auto& [key, value] : metadata) {
     if (key.starts_with("tokenizer.")) {
-      return Fail(ErrorCode::kExists, fmt::format("key {}", Quoted(key)),
-                  "is there already and may be a plain one");
+      return Fail(ErrorCode::kExists, fmt::format("key {}", Quoted(key)), "is there already and may be a plain one");
     }
   }
   std::vector<std::string> tokens;

@@ -19,8 +19,8 @@
 #include <vector>
 
 #include "isoveil/base/result.h"
-#include "isoveil/format/gguf.h"
 #include "isoveil/base/token_id.h"
+#include "isoveil/format/gguf.h"
 
 namespace isoveil {
 

@@ -1,4 +1,3 @@
-#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/tokenizer/placeholder.h"
 
 #include <gtest/gtest.h>
@@ -8,6 +7,7 @@
 #include <regex>
 #include <set>
 
+#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/tokenizer/test_vocabularies.h"
 
 namespace isoveil {
@@ -17,7 +17,7 @@ TEST(Placeholder, NamesAreAllAlikeAndNoneIsAPartOfAnother) {
   for (const uint64_t n : {1, 17, 65536, 65537}) {
     const auto placeholder = *PlaceholderVocabulary::Make(n, WireIds({0}));
     std::set<std::string> names;
-    for (uint64_t number = 0; number < n; number += n > 100 ? 97 : 1) {
+    for (uint64_t number = 0; number<n; number += n> 100 ? 97 : 1) {
       const auto id = static_cast<WireId>(number);
       const std::string name = placeholder.Name(id);
       EXPECT_EQ(name.size(), placeholder.Name(WireId{0}).size());
@@ -27,8 +27,7 @@ TEST(Placeholder, NamesAreAllAlikeAndNoneIsAPartOfAnother) {
   }
   const auto placeholder = *PlaceholderVocabulary::Make(100, {});
   EXPECT_EQ(placeholder.Name(WireId{18}), "t0012");
-  for (const char* no :
-       {"", "t", "t012", "t00012", "T0012", "t001G", "t+012", "t0064", "t-001", "t001A", "x0012"}) {
+  for (const char* no : {"", "t", "t012", "t00012", "T0012", "t001G", "t+012", "t0064", "t-001", "t001A", "x0012"}) {
     EXPECT_FALSE(placeholder.Id(no)) << no;
   }
 }

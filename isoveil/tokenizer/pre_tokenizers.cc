@@ -56,8 +56,7 @@ Result<std::string> DescribeStep(const ordered_json& step, const std::string& wh
   const std::string type = step.is_object() ? Text(step, "type") : "";
   if (type == "ByteLevel") {
     if (Flag(step, "add_prefix_space", true)) {
-      return Fail(ErrorCode::kUnsupported, where,
-                  "ByteLevel with add_prefix_space has no counterpart in llama.cpp");
+      return Fail(ErrorCode::kUnsupported, where, "ByteLevel with add_prefix_space has no counterpart in llama.cpp");
     }
     return std::string(Flag(step, "use_regex", true) ? kGpt2 : "");
   }
@@ -72,8 +71,7 @@ Result<std::string> DescribeStep(const ordered_json& step, const std::string& wh
 
 }  // namespace
 
-Result<PreTokenizer> FindPreTokenizer(const ordered_json& pre_tokenizer, bool ignore_merges,
-                                      const std::string& where) {
+Result<PreTokenizer> FindPreTokenizer(const ordered_json& pre_tokenizer, bool ignore_merges, const std::string& where) {
   const std::string place = where + ": pre_tokenizer";
   ordered_json steps = ordered_json::array({pre_tokenizer});
   if (pre_tokenizer.is_object() && Text(pre_tokenizer, "type") == "Sequence" &&

@@ -17,8 +17,7 @@ uint64_t PairOf(int64_t left, int64_t right) {
 
 }  // namespace
 
-Result<std::optional<RankedMerges>> RankedMerges::Read(const GgufMetadata& metadata,
-                                                       const std::string& where) {
+Result<std::optional<RankedMerges>> RankedMerges::Read(const GgufMetadata& metadata, const std::string& where) {
   if (metadata.Find(kMergesKey) == nullptr) return std::nullopt;
   RankedMerges merges;
   ISOVEIL_RETURN_IF_ERROR(merges.ReadTokens(metadata, where));
@@ -56,9 +55,8 @@ Status RankedMerges::ReadMerges(const GgufMetadata& metadata, const std::string&
   for (size_t i = 0; i < pairs.size(); i += 2) {
     const int64_t left = pairs[i], right = pairs[i + 1];
     if (left < 0 || left >= n_tokens || right < 0 || right >= n_tokens) {
-      return Fail(
-          ErrorCode::kFormat, place,
-          fmt::format("pair {}: expected ids below {}, found {} and {}", i / 2, n_tokens, left, right));
+      return Fail(ErrorCode::kFormat, place,
+                  fmt::format("pair {}: expected ids below {}, found {} and {}", i / 2, n_tokens, left, right));
     }
     const auto it = ids_.find(texts[static_cast<size_t>(left)] + texts[static_cast<size_t>(right)]);
     if (it == ids_.end()) continue;
@@ -74,8 +72,7 @@ void RankedMerges::AppendCharacter(std::string_view text, size_t at, size_t leng
     AppendSymbol(symbols, it->second, at, length);
     return;
   }
-  for (size_t i = at; i < at + length; ++i)
-    AppendSymbol(symbols, bytes_[static_cast<unsigned char>(text[i])], i, 1);
+  for (size_t i = at; i < at + length; ++i) AppendSymbol(symbols, bytes_[static_cast<unsigned char>(text[i])], i, 1);
 }
 
 void RankedMerges::Append(std::string_view text, std::vector<PlainId>& ids) const {

@@ -19,9 +19,9 @@
 #include <vector>
 
 #include "isoveil/base/result.h"
+#include "isoveil/base/token_id.h"
 #include "isoveil/format/gguf.h"
 #include "isoveil/tokenizer/pair_merging.h"
-#include "isoveil/base/token_id.h"
 
 namespace isoveil {
 

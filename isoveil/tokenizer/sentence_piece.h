@@ -32,8 +32,7 @@ class SentencePiece {
   SentencePiece(const llama_vocab* vocab, std::shared_ptr<const SpecialPartition> specials);
 
   // `text` is well-formed UTF-8. kFormat if the vocabulary lacks the token of a byte.
-  Result<std::vector<PlainId>> Tokenize(std::string_view text, TokenizeOptions options,
-                                        bool space_prefix) const;
+  Result<std::vector<PlainId>> Tokenize(std::string_view text, TokenizeOptions options, bool space_prefix) const;
 
  private:
   struct Hash : std::hash<std::string_view> {

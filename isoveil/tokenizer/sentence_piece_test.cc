@@ -32,9 +32,9 @@ std::vector<PlainId> LlamaIds(const llama_vocab* vocab, const std::string& text,
 
 // Texts of what tokenizers stumble over: spaces, special tokens, marks, characters without a token.
 std::vector<std::string> Texts(const llama_vocab* vocab) {
-  std::vector<std::string> parts = {
-      " ",      "  ",     "\n",         "\n\n", "\t",  "a", "the", " the", "ing",  "\u2581", "\u2581\u2581",
-      "\u0e01", "\u00e9", "\U0001f600", "1234", "...", "<", ">",   "</s",  "0x0A", "<0x0A>"};
+  std::vector<std::string> parts = {" ",   "  ",     "\n",           "\n\n",   "\t",     "a",          "the",  " the",
+                                    "ing", "\u2581", "\u2581\u2581", "\u0e01", "\u00e9", "\U0001f600", "1234", "...",
+                                    "<",   ">",      "</s",          "0x0A",   "<0x0A>"};
   for (llama_token id = 0; id < llama_vocab_n_tokens(vocab); ++id) {
     const auto attr = static_cast<unsigned>(llama_vocab_get_attr(vocab, id));
     if ((attr & (LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_USER_DEFINED | LLAMA_TOKEN_ATTR_UNKNOWN)) != 0 ||
@@ -64,8 +64,8 @@ TEST(SentencePiece, GivesTheIdsOfLlamaCpp) {
     const auto file = GgufFile::Open(path).value();
     const bool prefix = file.metadata().GetBool("tokenizer.ggml.add_space_prefix").value_or(true);
     for (const std::string& text : Texts(vocab)) {
-      for (const TokenizeOptions options : {TokenizeOptions{}, TokenizeOptions{.parse_special = true},
-                                            TokenizeOptions{.add_special = true}}) {
+      for (const TokenizeOptions options :
+           {TokenizeOptions{}, TokenizeOptions{.parse_special = true}, TokenizeOptions{.add_special = true}}) {
         ASSERT_EQ(tokenizer.Tokenize(text, options, prefix).value(), LlamaIds(vocab, text, options))
             << path << ": " << text;
       }

@@ -83,7 +83,8 @@ SpecialPartition::SpecialPartition(std::vector<SpecialToken> tokens) : tokens_(s
 
 // Among the nodes from `first` on, the one of a byte.
 int32_t SpecialPartition::Child(int32_t first, char byte) const {
-  while (first != kNone && nodes_[static_cast<size_t>(first)].byte != byte) first = nodes_[static_cast<size_t>(first)].sibling;
+  while (first != kNone && nodes_[static_cast<size_t>(first)].byte != byte)
+    first = nodes_[static_cast<size_t>(first)].sibling;
   return first;
 }
 

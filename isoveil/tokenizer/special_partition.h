@@ -5,8 +5,8 @@
 //   for (const TextSpan& span : partition.Cut(text, /*parse_special=*/true, barriers)) ...
 //
 // llama.cpp (tokenizer_st_partition) looks for one token after the other, the longest first, in what is still text: a
-// text of as many "<" as a vocabulary has control tokens takes quadratic time. Here one pass finds what may begin where.
-// The barriers tell contents from the template around them: see spelled_tokens.h. Immutable.
+// text of as many "<" as a vocabulary has control tokens takes quadratic time. Here one pass finds what may begin
+// where. The barriers tell contents from the template around them: see spelled_tokens.h. Immutable.
 #pragma once
 
 #include <llama.h>
@@ -61,7 +61,7 @@ class SpecialPartition {
   int32_t NextShorter(int32_t token, bool parse_special) const;
 
   std::vector<SpecialToken> tokens_;  // longest first
-  std::vector<int32_t> shorter_;  // by token: the longest other one that it begins with, or -1
+  std::vector<int32_t> shorter_;      // by token: the longest other one that it begins with, or -1
   // The tree of the texts. -1 stands for none.
   struct Node {
     char byte;

@@ -31,7 +31,8 @@ std::vector<TextSpan> CutOneByOne(std::string_view text, std::vector<SpecialToke
       const size_t end = span.begin + span.length;
       for (size_t at = begin; at + token.text.size() <= end;) {
         const size_t after = at + token.text.size();
-        const bool barred = std::any_of(barriers.begin(), barriers.end(), [&](size_t b) { return b >= at && b < after; });
+        const bool barred =
+            std::any_of(barriers.begin(), barriers.end(), [&](size_t b) { return b >= at && b < after; });
         if (barred || text.substr(at, token.text.size()) != token.text) {
           ++at;
           continue;
@@ -91,7 +92,8 @@ TEST(SpecialPartition, CutsAsOneTokenAfterTheOtherDoes) {
       const std::string text = random.Text(60);
       const auto barriers = random.Flag() ? random.Barriers(text.size()) : std::vector<size_t>();
       for (const bool parse_special : {true, false}) {
-        ASSERT_EQ(partition.Cut(text, parse_special, barriers), CutOneByOne(text, tokens, parse_special, barriers)) << text;
+        ASSERT_EQ(partition.Cut(text, parse_special, barriers), CutOneByOne(text, tokens, parse_special, barriers))
+            << text;
       }
     }
   }
@@ -100,7 +102,9 @@ TEST(SpecialPartition, CutsAsOneTokenAfterTheOtherDoes) {
 // A vocabulary such as Gemma's: runs of new lines, and thousands of control tokens.
 TEST(SpecialPartition, TakesLinearTime) {
   std::vector<SpecialToken> tokens;
-  const auto add = [&](std::string text) { tokens.push_back({static_cast<PlainId>(tokens.size()), std::move(text), true}); };
+  const auto add = [&](std::string text) {
+    tokens.push_back({static_cast<PlainId>(tokens.size()), std::move(text), true});
+  };
   for (size_t n = 1; n < 32; ++n) add(std::string(n, '\n'));
   for (int i = 0; i < 6'000; ++i) add(fmt::format("<unused{}>", i));
   const SpecialPartition partition(tokens);

@@ -134,7 +134,8 @@ std::vector<size_t> TakeMarks(std::string& text, const std::string& mark) {
 
 // A token with a name that is more than white space and that the template writes.
 bool IsWritten(std::string_view text, std::string_view source) {
-  return (text.starts_with('<') || text.starts_with('[')) && text.size() > 2 && source.find(text) != std::string_view::npos;
+  return (text.starts_with('<') || text.starts_with('[')) && text.size() > 2 &&
+         source.find(text) != std::string_view::npos;
 }
 
 }  // namespace
@@ -186,7 +187,8 @@ Result<PromptIds> RenderIds(const ChatTemplate& chat, const Vocabulary& vocabula
     }
   }
   ISOVEIL_ASSIGN_OR_RETURN(
-      out.ids, vocabulary.Tokenize(out.prompt.text, {.add_special = !out.prompt.has_bos, .parse_special = true}, barriers));
+      out.ids,
+      vocabulary.Tokenize(out.prompt.text, {.add_special = !out.prompt.has_bos, .parse_special = true}, barriers));
   return out;
 }
 

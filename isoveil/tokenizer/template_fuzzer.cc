@@ -1,7 +1,7 @@
 // Any text as a chat template, run in a process of its own as the gateway does: whatever it does there, here it is a
 // prompt or an error.
-#include "isoveil/tokenizer/chat_template.h"
 #include "isoveil/base/utf8.h"
+#include "isoveil/tokenizer/chat_template.h"
 #include "tests/fuzz/require.h"
 
 namespace isoveil {

@@ -15,9 +15,7 @@ using nlohmann::ordered_json;
 constexpr int kMostChildren = 4;
 constexpr size_t kLargestPrompt = size_t{256} << 20;
 
-std::string Dump(const ordered_json& json) {
-  return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
-}
+std::string Dump(const ordered_json& json) { return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace); }
 
 ordered_json ToJson(const ChatRequest& request) {
   return {{"messages", request.messages},
@@ -62,7 +60,8 @@ RawPrompt PromptFrom(const ordered_json& json) {
 }
 
 std::string Answer(const Error& error) {
-  return Dump({{"error", {{"code", static_cast<int>(error.code)}, {"where", error.where}, {"problem", error.problem}}}});
+  return Dump(
+      {{"error", {{"code", static_cast<int>(error.code)}, {"where", error.where}, {"problem", error.problem}}}});
 }
 
 tl::unexpected<Error> NoAnswer() {
@@ -78,7 +77,8 @@ Result<ordered_json> Read(const std::string& answer) {
     const ordered_json& error = (*json)["error"];
     const auto code = error.at("code").get<int64_t>();
     if (code < 0 || code > static_cast<int64_t>(ErrorCode::kUnfulfilled)) return NoAnswer();
-    return Fail(static_cast<ErrorCode>(code), error.at("where").get<std::string>(), error.at("problem").get<std::string>());
+    return Fail(static_cast<ErrorCode>(code), error.at("where").get<std::string>(),
+                error.at("problem").get<std::string>());
   } catch (const std::exception&) {
     return NoAnswer();
   }
@@ -105,7 +105,8 @@ class Child {
       const auto prompt = chat_->RenderRaw(RequestFrom(*json));
       return prompt ? Dump(ToJson(*prompt)) : Answer(prompt.error());
     } catch (const std::exception&) {
-      return Answer({ErrorCode::kInvalidArgument, "messages", "the chat template cannot be applied to the messages", ""});
+      return Answer(
+          {ErrorCode::kInvalidArgument, "messages", "the chat template cannot be applied to the messages", ""});
     }
   }
 

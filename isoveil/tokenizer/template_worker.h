@@ -1,11 +1,11 @@
 // Chat templates in processes of their own.
 //
-//   ISOVEIL_ASSIGN_OR_RETURN(auto worker, TemplateWorker::Start({"/proc/self/exe", kTemplateWorkerCommand}, source, 10s));
-//   ISOVEIL_ASSIGN_OR_RETURN(RawPrompt raw, worker->Render(request));
+//   ISOVEIL_ASSIGN_OR_RETURN(auto worker, TemplateWorker::Start({"/proc/self/exe", kTemplateWorkerCommand}, source,
+//   10s)); ISOVEIL_ASSIGN_OR_RETURN(RawPrompt raw, worker->Render(request));
 //
 // A template is a program of whoever made the model: it may loop, recurse, or ask for all memory, at the start or for
-// one conversation alone. In a child it can end nobody but itself: each rendering has a limit of time and a gigabyte, and
-// a child that fails is replaced. Safe to use from many threads; at most four children run.
+// one conversation alone. In a child it can end nobody but itself: each rendering has a limit of time and a gigabyte,
+// and a child that fails is replaced. Safe to use from many threads; at most four children run.
 #pragma once
 
 #include <condition_variable>

@@ -18,7 +18,9 @@ ChatRequest Asks(const std::string& text) {
   return {.messages = ordered_json::array({{{"role", "user"}, {"content", text}}})};
 }
 
-Result<ChatTemplate> Isolated(const std::string& source) { return ChatTemplate::Isolate({source, "<s>", "</s>"}, kCommand); }
+Result<ChatTemplate> Isolated(const std::string& source) {
+  return ChatTemplate::Isolate({source, "<s>", "</s>"}, kCommand);
+}
 
 // With tools and without, for each template that llama.cpp brings: the same prompt, and a parser that reads the same.
 TEST(TemplateWorker, MakesWhatTheTemplateMakesInThisProcess) {
@@ -43,7 +45,8 @@ TEST(TemplateWorker, MakesWhatTheTemplateMakesInThisProcess) {
       EXPECT_EQ(one->stops, other->stops);
       EXPECT_EQ(one->kept_tokens, other->kept_tokens);
       EXPECT_EQ(one->verbatim, other->verbatim);
-      const std::string answer = "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Bern\"}}\n</tool_call>";
+      const std::string answer =
+          "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Bern\"}}\n</tool_call>";
       EXPECT_EQ(one->parser.Parse(answer).value_or(nullptr), other->parser.Parse(answer).value_or(nullptr));
     }
   }
@@ -51,11 +54,11 @@ TEST(TemplateWorker, MakesWhatTheTemplateMakesInThisProcess) {
 }
 
 TEST(TemplateWorker, AHostileTemplateIsRefusedAtTheStart) {
-  std::string doubling = "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}{{ ns.s }}";
-  for (const std::string& source :
-       {std::string("{% for i in range(1000000000) %}{{ i }}{% endfor %}"), doubling,
-        "{{ " + std::string(100'000, '(') + "1" + std::string(100'000, ')') + " }}",
-        std::string("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}")}) {
+  std::string doubling =
+      "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}{{ ns.s }}";
+  for (const std::string& source : {std::string("{% for i in range(1000000000) %}{{ i }}{% endfor %}"), doubling,
+                                    "{{ " + std::string(100'000, '(') + "1" + std::string(100'000, ')') + " }}",
+                                    std::string("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}")}) {
     const auto chat = ChatTemplate::Isolate({source, "<s>", "</s>"}, kCommand, std::chrono::seconds(2));
     if (chat) {  // one whose trial conversation is not rendered may fail later, and alone
       EXPECT_FALSE(chat->Render(Asks("x")).has_value()) << source.substr(0, 60);
@@ -100,14 +103,17 @@ Result<RenderedPrompt> AnsweredWith(const std::string& answer) {
   };
   const Path file = testing::TempDir() + "isoveil-answer";
   std::ofstream(file, std::ios::binary) << answer;
-  const std::string script = fmt::format("printf '{}{{}}{}' >&0; cat '{}' >&0; exec cat >/dev/null", octal("{}"), octal(answer), file.string());
-  const auto chat = ChatTemplate::Isolate({"{{ messages[0].content }}", "", ""}, {"/bin/sh", "-c", script}, std::chrono::seconds(5));
+  const std::string script = fmt::format("printf '{}{{}}{}' >&0; cat '{}' >&0; exec cat >/dev/null", octal("{}"),
+                                         octal(answer), file.string());
+  const auto chat =
+      ChatTemplate::Isolate({"{{ messages[0].content }}", "", ""}, {"/bin/sh", "-c", script}, std::chrono::seconds(5));
   EXPECT_TRUE(chat.has_value());
   return chat->Render(Asks("x"));
 }
 
 TEST(TemplateWorker, WhatItAnswersIsForeign) {
-  const std::string good = R"({"text":"hello","format":0,"parser":"","generation_prompt":"","supports_thinking":false,"stops":[],"kept_tokens":[])";
+  const std::string good =
+      R"({"text":"hello","format":0,"parser":"","generation_prompt":"","supports_thinking":false,"stops":[],"kept_tokens":[])";
   ASSERT_EQ(AnsweredWith(good + "}").value().text, "hello");
   const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
   for (const std::string& answer :

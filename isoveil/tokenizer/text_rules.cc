@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <functional>
 
+#include "isoveil/base/utf8.h"
 #include "isoveil/tokenizer/nfc.h"
 #include "isoveil/tokenizer/special_partition.h"
-#include "isoveil/base/utf8.h"
 
 namespace isoveil {
 

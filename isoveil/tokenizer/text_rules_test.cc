@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "isoveil/tokenizer/nfc.h"
 #include "isoveil/base/utf8.h"
+#include "isoveil/tokenizer/nfc.h"
 
 namespace isoveil {
 namespace {

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <exception>
 
+#include "isoveil/base/utf8.h"
 #include "isoveil/tokenizer/deep_stack.h"
 #include "isoveil/tokenizer/listed_tokens.h"
 #include "isoveil/tokenizer/llama_runtime.h"
@@ -15,9 +16,8 @@
 #include "isoveil/tokenizer/own_keys.h"
 #include "isoveil/tokenizer/ranked_merges.h"
 #include "isoveil/tokenizer/sentence_piece.h"
-#include "isoveil/tokenizer/text_rules.h"
 #include "isoveil/tokenizer/special_partition.h"
-#include "isoveil/base/utf8.h"
+#include "isoveil/tokenizer/text_rules.h"
 #include "isoveil/tokenizer/vocabulary_check.h"
 
 namespace isoveil {
@@ -61,8 +61,7 @@ VocabularyKind KindOf(enum llama_vocab_type type) {
 
 std::string PieceOf(const llama_vocab* vocab, llama_token id, bool special) {
   std::string piece(32, '\0');
-  int32_t size =
-      llama_token_to_piece(vocab, id, piece.data(), static_cast<int32_t>(piece.size()), 0, special);
+  int32_t size = llama_token_to_piece(vocab, id, piece.data(), static_cast<int32_t>(piece.size()), 0, special);
   if (size < 0) {
     piece.resize(static_cast<size_t>(-size));
     size = llama_token_to_piece(vocab, id, piece.data(), -size, 0, special);
@@ -132,8 +131,8 @@ struct Vocabulary::Impl {
   bool lists_special_tokens = false;  // the rules find special tokens, not llama.cpp
   SpecialIds special;
   std::vector<TokenKind> kinds;
-  std::vector<std::string> pieces;          // control tokens empty
-  std::vector<std::string> special_pieces;  // control tokens by name
+  std::vector<std::string> pieces;                   // control tokens empty
+  std::vector<std::string> special_pieces;           // control tokens by name
   std::shared_ptr<const SpecialPartition> specials;  // of the tokens that llama.cpp finds
 
   void ReadSpecialIds(const GgufMetadata& metadata);
@@ -251,8 +250,8 @@ Status Vocabulary::Impl::CheckSpecialIds(const GgufMetadata& metadata, const std
     if (!needed || (id >= 0 && (!lists_special_tokens || metadata.Find(key) != nullptr))) return Ok();
     return Fail(ErrorCode::kFormat, fmt::format("{}: {}", where, key), "is added to texts, but missing");
   };
-  ISOVEIL_RETURN_IF_ERROR(require(word_piece || llama_vocab_get_add_bos(vocab), llama_vocab_bos(vocab),
-                                  "tokenizer.ggml.bos_token_id"));
+  ISOVEIL_RETURN_IF_ERROR(
+      require(word_piece || llama_vocab_get_add_bos(vocab), llama_vocab_bos(vocab), "tokenizer.ggml.bos_token_id"));
   ISOVEIL_RETURN_IF_ERROR(
       require(llama_vocab_get_add_eos(vocab), llama_vocab_eos(vocab), "tokenizer.ggml.eos_token_id"));
   return require(word_piece, llama_vocab_sep(vocab), "tokenizer.ggml.seperator_token_id");
@@ -279,8 +278,7 @@ Result<Vocabulary> Vocabulary::FromMetadata(const GgufMetadata& metadata, std::s
   impl->model.reset(llama_model_load_from_file_ptr(file, VocabularyOnly()));
   std::fclose(file);
   if (impl->model == nullptr) {
-    return Fail(ErrorCode::kFormat, where,
-                fmt::format("llama.cpp cannot load the vocabulary: {}", TakeLlamaErrors()));
+    return Fail(ErrorCode::kFormat, where, fmt::format("llama.cpp cannot load the vocabulary: {}", TakeLlamaErrors()));
   }
   impl->vocab = llama_model_get_vocab(impl->model.get());
   impl->kind = KindOf(llama_vocab_type(impl->vocab));
@@ -297,7 +295,8 @@ Result<Vocabulary> Vocabulary::FromMetadata(const GgufMetadata& metadata, std::s
     return Fail(ErrorCode::kFormat, fmt::format("{}: {}", where, kMergesKey),
                 "belongs to SentencePiece's tokenizer with listed special tokens, and this is another");
   }
-  if (impl->kind == VocabularyKind::kSentencePiece && !impl->merges) impl->sentence_piece.emplace(impl->vocab, impl->specials);
+  if (impl->kind == VocabularyKind::kSentencePiece && !impl->merges)
+    impl->sentence_piece.emplace(impl->vocab, impl->specials);
   ISOVEIL_RETURN_IF_ERROR(impl->ReadTextRules(metadata, where));
   return Vocabulary(std::move(impl));
 }
@@ -328,8 +327,7 @@ constexpr size_t kStackPerCharacter = 1024;
 constexpr size_t kShortText = 2048;
 
 // One call of llama.cpp; a missing byte token is an exception there.
-Result<std::vector<PlainId>> CallTokenize(const llama_vocab* vocab, std::string_view text,
-                                          TokenizeOptions options) {
+Result<std::vector<PlainId>> CallTokenize(const llama_vocab* vocab, std::string_view text, TokenizeOptions options) {
   std::vector<llama_token> ids(text.size() / 2 + 16);
   const auto tokenize = [&] {
     return llama_tokenize(vocab, text.data(), static_cast<int32_t>(text.size()), ids.data(),
@@ -357,8 +355,7 @@ Result<std::vector<PlainId>> CallTokenize(const llama_vocab* vocab, std::string_
 
 }  // namespace
 
-Result<std::vector<PlainId>> Vocabulary::Impl::TokenizeText(std::string_view text,
-                                                            TokenizeOptions options) const {
+Result<std::vector<PlainId>> Vocabulary::Impl::TokenizeText(std::string_view text, TokenizeOptions options) const {
   if (merges) {
     std::vector<PlainId> ids;
     merges->Append(WithSpaceMarks((adds_space_prefix ? " " : "") + std::string(text)), ids);
@@ -371,14 +368,15 @@ Result<std::vector<PlainId>> Vocabulary::Impl::TokenizeText(std::string_view tex
   const size_t longest = LongestRun(text, run_kind);
   if (longest > kMostOfOneKind) {
     return Fail(ErrorCode::kInvalidArgument, "text",
-                fmt::format("expected at most {} letters, digits, signs or spaces side by side, found {}", kMostOfOneKind, longest),
+                fmt::format("expected at most {} letters, digits, signs or spaces side by side, found {}",
+                            kMostOfOneKind, longest),
                 "break it with spaces or new lines");
   }
   // White space may follow in the same match.
   const size_t deepest = std::min(text.size(), 2 * longest + kShortText);
   Result<std::vector<PlainId>> ids;
-  ISOVEIL_RETURN_IF_ERROR(RunOnStack(deepest * kStackPerCharacter + (size_t{1} << 20),
-                                     [&] { ids = CallTokenize(vocab, text, options); }));
+  ISOVEIL_RETURN_IF_ERROR(
+      RunOnStack(deepest * kStackPerCharacter + (size_t{1} << 20), [&] { ids = CallTokenize(vocab, text, options); }));
   return ids;
 }
 
@@ -459,8 +457,7 @@ std::string_view Vocabulary::StripStart(std::string_view piece, TextStart start)
 
 Result<TokenKind> Vocabulary::Kind(PlainId id) const {
   if (Value(id) < 0 || static_cast<size_t>(id) >= impl_->pieces.size()) {
-    return Fail(ErrorCode::kInvalidArgument, "token id",
-                fmt::format("expected 0 to {}", impl_->pieces.size() - 1));
+    return Fail(ErrorCode::kInvalidArgument, "token id", fmt::format("expected 0 to {}", impl_->pieces.size() - 1));
   }
   return impl_->kinds[static_cast<size_t>(id)];
 }

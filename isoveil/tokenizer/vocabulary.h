@@ -27,8 +27,8 @@
 
 #include "isoveil/base/file.h"
 #include "isoveil/base/result.h"
-#include "isoveil/format/gguf.h"
 #include "isoveil/base/token_id.h"
+#include "isoveil/format/gguf.h"
 
 namespace isoveil {
 

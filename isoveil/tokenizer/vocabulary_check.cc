@@ -74,36 +74,32 @@ Status CheckTokens(const std::vector<std::string>& tokens, const std::string& wh
     const std::string& other = tokens[first->second];
     const std::string differently =
         other == tokens[id] ? "" : fmt::format(", which is {} and the same to llama.cpp", Quoted(other));
-    return Fail(ErrorCode::kFormat, where + ": tokenizer.ggml.tokens",
-                fmt::format("token {} is there already as token {}{}: {}", id, first->second, differently,
-                            Quoted(tokens[id])),
-                "give one of the two another text; a vocabulary has each text once");
+    return Fail(
+        ErrorCode::kFormat, where + ": tokenizer.ggml.tokens",
+        fmt::format("token {} is there already as token {}{}: {}", id, first->second, differently, Quoted(tokens[id])),
+        "give one of the two another text; a vocabulary has each text once");
   }
   return Ok();
 }
 
-Status CheckTypes(const GgufMetadata& metadata, const std::vector<std::string>& tokens,
-                  const std::string& where) {
+Status CheckTypes(const GgufMetadata& metadata, const std::vector<std::string>& tokens, const std::string& where) {
   if (metadata.Find("tokenizer.ggml.token_type") == nullptr) return Ok();
-  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<int64_t> types,
-                           metadata.GetIntegers("tokenizer.ggml.token_type"));
+  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<int64_t> types, metadata.GetIntegers("tokenizer.ggml.token_type"));
   const auto model = metadata.GetString("tokenizer.ggml.model");
   for (size_t id = 0; id < types.size(); ++id) {
     const std::string place = fmt::format("{}: tokenizer.ggml.token_type: token {}", where, id);
     if (types[id] < 0 || types[id] > kMaxTokenType) {
-      return Fail(ErrorCode::kFormat, place,
-                  fmt::format("expected 0 to {}, found {}", kMaxTokenType, types[id]));
+      return Fail(ErrorCode::kFormat, place, fmt::format("expected 0 to {}, found {}", kMaxTokenType, types[id]));
     }
     if (types[id] == kByteType && (*model == "bert" || !IsByteToken(tokens[id]))) {
-      return Fail(ErrorCode::kFormat, place,
-                  fmt::format("is a byte, but its text is {}", Quoted(tokens[id])));
+      return Fail(ErrorCode::kFormat, place, fmt::format("is a byte, but its text is {}", Quoted(tokens[id])));
     }
   }
   return Ok();
 }
 
-// llama.cpp ends the process at two spaces side by side with this one: it looks for what they merge to, and asserts that
-// no part of a merge holds a space.
+// llama.cpp ends the process at two spaces side by side with this one: it looks for what they merge to, and asserts
+// that no part of a merge holds a space.
 Status CheckPreTokenizer(const GgufMetadata& metadata, const std::string& where) {
   const auto name = metadata.GetString("tokenizer.ggml.pre");
   if (!name || *name != "whitespace") return Ok();
@@ -116,15 +112,13 @@ bool IsHexDigit(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'
 }  // namespace
 
 bool IsByteToken(std::string_view text) {
-  return text.size() == 6 && text.starts_with("<0x") && IsHexDigit(text[3]) && IsHexDigit(text[4]) &&
-         text[5] == '>';
+  return text.size() == 6 && text.starts_with("<0x") && IsHexDigit(text[3]) && IsHexDigit(text[4]) && text[5] == '>';
 }
 
 Status CheckVocabularyMetadata(const GgufMetadata& metadata, const std::string& where) {
   ISOVEIL_RETURN_IF_ERROR(CheckModel(metadata, where));
   ISOVEIL_RETURN_IF_ERROR(CheckPreTokenizer(metadata, where));
-  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<std::string> tokens,
-                           metadata.GetStrings("tokenizer.ggml.tokens"));
+  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<std::string> tokens, metadata.GetStrings("tokenizer.ggml.tokens"));
   if (tokens.empty() || tokens.size() > kMaxVocabulary) {
     return Fail(ErrorCode::kFormat, where + ": tokenizer.ggml.tokens",
                 fmt::format("expected 1 to {} tokens, found {}", kMaxVocabulary, tokens.size()));

@@ -11,17 +11,20 @@ namespace isoveil {
 
 inline void RequireIds(const Vocabulary& vocabulary, std::span<const PlainId> ids) {
   for (const PlainId id : ids) {
-    Require(Value(id) >= 0 && static_cast<uint64_t>(Value(id)) < vocabulary.n_tokens(), "ids are ids of the vocabulary");
+    Require(Value(id) >= 0 && static_cast<uint64_t>(Value(id)) < vocabulary.n_tokens(),
+            "ids are ids of the vocabulary");
   }
 }
 
 inline void RequireProperties(const Vocabulary& vocabulary) {
   const SpecialIds& special = vocabulary.special_ids();
   RequireIds(vocabulary, special.end_of_generation);
-  for (const auto& id : {special.bos, special.eos, special.eot, special.eom, special.unk, special.sep, special.pad, special.mask}) {
+  for (const auto& id :
+       {special.bos, special.eos, special.eot, special.eom, special.unk, special.sep, special.pad, special.mask}) {
     if (id) RequireIds(vocabulary, std::array{*id});
   }
-  for (const std::string_view text : {"", " a he  llo\n<|im_end|>hello </s> ab", "\xc3\xbc\xe2\x96\x81 \xf0\x9f\x98\x80 123 it's"}) {
+  for (const std::string_view text :
+       {"", " a he  llo\n<|im_end|>hello </s> ab", "\xc3\xbc\xe2\x96\x81 \xf0\x9f\x98\x80 123 it's"}) {
     for (const bool parse_special : {false, true}) {
       const auto ids = vocabulary.Tokenize(text, {.add_special = parse_special, .parse_special = parse_special});
       if (!ids) continue;

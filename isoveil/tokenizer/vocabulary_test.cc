@@ -1,19 +1,17 @@
-#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/tokenizer/vocabulary.h"
 
 #include <gtest/gtest.h>
 
 #include <random>
 
+#include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/tokenizer/own_keys.h"
 #include "isoveil/tokenizer/test_vocabularies.h"
 
 namespace isoveil {
 namespace {
 
-Result<Vocabulary> Load(const GgufMetadata& metadata) {
-  return Vocabulary::FromMetadata(metadata, "test.gguf");
-}
+Result<Vocabulary> Load(const GgufMetadata& metadata) { return Vocabulary::FromMetadata(metadata, "test.gguf"); }
 
 template <typename Value>
 GgufMetadata With(GgufMetadata metadata, const char* key, Value value) {
@@ -31,8 +29,7 @@ void ExpectRefused(const GgufMetadata& metadata, const char* mention) {
 TEST(VocabularyCheck, ListsOfDifferentLengthsAreRefused) {
   for (const size_t n : {0, 1, 263, 265, 5000}) {
     ExpectRefused(With(SmallSentencePiece(), "tokenizer.ggml.scores", std::vector<float>(n)), "scores");
-    ExpectRefused(With(SmallSentencePiece(), "tokenizer.ggml.token_type", std::vector<int32_t>(n, 1)),
-                  "token_type");
+    ExpectRefused(With(SmallSentencePiece(), "tokenizer.ggml.token_type", std::vector<int32_t>(n, 1)), "token_type");
   }
   ExpectRefused(With(SmallSentencePiece(), "tokenizer.ggml.scores", 1.0F), "scores");
   ExpectRefused(With(SmallSentencePiece(), "tokenizer.ggml.token_type", uint32_t{1}), "token_type");
@@ -87,8 +84,7 @@ TEST(VocabularyCheck, ValuesOfAnotherTypeAreRefused) {
   ExpectRefused(With(SmallByteLevel(), "tokenizer.ggml.model", std::string("none")), "no text");
   ExpectRefused(With(SmallByteLevel(), "tokenizer.ggml.model", std::string("klingon")), "no rule");
   ExpectRefused(With(SmallByteLevel(), "tokenizer.ggml.pre", std::string("whitespace")), "pre-tokenizer 'whitespace'");
-  ExpectRefused(With(SmallByteLevel(), "tokenizer.ggml.pre", std::string("klingon")),
-                "llama.cpp cannot load");
+  ExpectRefused(With(SmallByteLevel(), "tokenizer.ggml.pre", std::string("klingon")), "llama.cpp cannot load");
   ExpectRefused(With(SmallByteLevel(), "tokenizer.ggml.merges", std::string("h e")), "");
   const auto listed = With(SmallByteLevel(), kSpecialTokensKey, std::string("listed"));
   ExpectRefused(With(listed, "tokenizer.ggml.add_bos_token", true), "bos_token_id");
@@ -183,8 +179,7 @@ TEST(Vocabulary, ControlTokensAreTextUnlessAskedFor) {
     if (listed) metadata.Set(kSpecialTokensKey, std::string("listed"));
     const Vocabulary vocabulary = Load(metadata).value();
     EXPECT_EQ(vocabulary.Tokenize("a<|end|>b")->size(), 9u);
-    EXPECT_EQ(*vocabulary.Tokenize("a<|end|>b", {.parse_special = true}),
-              PlainIds({'a', 256, 'b'}));
+    EXPECT_EQ(*vocabulary.Tokenize("a<|end|>b", {.parse_special = true}), PlainIds({'a', 256, 'b'}));
     EXPECT_EQ(*vocabulary.Detokenize(PlainIds({'a', 256, 'b'})), "ab");
     EXPECT_EQ(*vocabulary.Detokenize(PlainIds({'a', 256, 'b'}), {.special = true}), "a<|end|>b");
   }
@@ -238,8 +233,7 @@ TEST(Vocabulary, AppliesItsOwnRules) {
   first.Set(kSpacePrefixKey, std::string("first"));
   const Vocabulary vocabulary = Load(first).value();
   const int32_t a = kFirstWord + 1, space_a = kFirstWord + 3;
-  EXPECT_EQ(*vocabulary.Tokenize("a</s>a", {.add_special = true, .parse_special = true}),
-            PlainIds({1, space_a, 2, a}));
+  EXPECT_EQ(*vocabulary.Tokenize("a</s>a", {.add_special = true, .parse_special = true}), PlainIds({1, space_a, 2, a}));
   EXPECT_EQ(*vocabulary.Tokenize(" a"), PlainIds({space_a}));
   EXPECT_TRUE(vocabulary.adds_space_prefix());
   EXPECT_EQ(*vocabulary.Detokenize(PlainIds({1, space_a, 2, a})), "aa");

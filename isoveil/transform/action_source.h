@@ -29,7 +29,8 @@ class ActionSource {
   // Of a space that occurs once along its axes.
   virtual Action Of(const SpaceRecord& space) const = 0;
   virtual HeadMoves Moves(const HeadSet& heads) const = 0;
-  // Of a space that every head has its own copy of: one element for each key/value head, in the order of the plain heads.
+  // Of a space that every head has its own copy of: one element for each key/value head, in the order of the plain
+  // heads.
   virtual std::vector<Action> OfHeads(const Space& space, const HeadSet& heads, RopeLayout::Pairing pairing) const = 0;
 };
 

@@ -4,9 +4,9 @@
 //   AxisActions actions(model.graph, drawn, Pairing::kRotateHalf, Pairing::kInterleaved);
 //   Action rows = actions.Along(weight.axes[0]);
 //
-// There is one element per space; an axis follows it directly, dually, or by its permutation part, once or once per head.
-// Where the formats pair the coordinates of RoPE in two ways, heads are laid out anew.
-// Thread-safe. The graph and the source of actions must outlive the object.
+// There is one element per space; an axis follows it directly, dually, or by its permutation part, once or once per
+// head. Where the formats pair the coordinates of RoPE in two ways, heads are laid out anew. Thread-safe. The graph and
+// the source of actions must outlive the object.
 #pragma once
 
 #include <map>

@@ -22,8 +22,7 @@ namespace isoveil {
 namespace {
 
 BindOptions BindOptionsOf(const EncryptOptions& options) {
-  return {
-      .profile = options.profile, .requantize = options.requantize, .powers_of_two = options.powers_of_two};
+  return {.profile = options.profile, .requantize = options.requantize, .powers_of_two = options.powers_of_two};
 }
 
 Status CheckOptions(const EncryptOptions& options) {
@@ -48,10 +47,9 @@ Result<Prepared> Prepare(const PlannedEncryption& planned, const RootKey& root, 
   ISOVEIL_ASSIGN_OR_RETURN(const Vocabulary vocabulary, Vocabulary::FromMetadata(planned.vocabulary, "tokenizer"));
   const Ports ports = planned.model.graph.ports();
   ISOVEIL_ASSIGN_OR_RETURN(const VocabCipher cipher, VocabCipher::Derive(key, *ports.SpaceOf(PortKind::kIds)));
-  ISOVEIL_ASSIGN_OR_RETURN(ServerFiles server, planned.plan.target->Describe(planned.model, planned.checkpoint, planned.plan,
-                                                                             base, cipher, vocabulary));
-  return Prepared{identity, std::move(key), std::move(server),
-                  vocabulary.special_ids().end_of_generation};
+  ISOVEIL_ASSIGN_OR_RETURN(ServerFiles server, planned.plan.target->Describe(planned.model, planned.checkpoint,
+                                                                             planned.plan, base, cipher, vocabulary));
+  return Prepared{identity, std::move(key), std::move(server), vocabulary.special_ids().end_of_generation};
 }
 
 // A file of the stage, written again whatever an interrupted run left there.
@@ -151,7 +149,8 @@ Result<std::unique_ptr<PlannedEncryption>> PlanWeights(const Path& source, const
   std::unique_ptr<PlannedEncryption> planned(
       new PlannedEncryption{std::move(checkpoint), std::move(model), {}, {}, {}, {}, {}});
   ISOVEIL_ASSIGN_OR_RETURN(planned->header, target.Header(planned->model, planned->checkpoint));
-  ISOVEIL_ASSIGN_OR_RETURN(planned->plan, MakePlan(planned->model, planned->checkpoint, target, planned->header.derived));
+  ISOVEIL_ASSIGN_OR_RETURN(planned->plan,
+                           MakePlan(planned->model, planned->checkpoint, target, planned->header.derived));
   planned->dropped_fields = target.DroppedFields(planned->model, planned->checkpoint);
   planned->warnings = WarnOfDrawn(planned->model);
   if (const LoraAdapter* lora = planned->checkpoint.lora()) {
@@ -167,21 +166,19 @@ Result<GgufMetadata> ReadUsableVocabulary(const Checkpoint& checkpoint, uint64_t
   ISOVEIL_ASSIGN_OR_RETURN(GgufMetadata metadata, ReadVocabulary(checkpoint, n_vocab));
   ISOVEIL_ASSIGN_OR_RETURN(const Vocabulary vocabulary, Vocabulary::FromMetadata(metadata, "tokenizer"));
   if (vocabulary.n_tokens() == n_vocab) return metadata;
-  return Fail(ErrorCode::kMismatch, "tokenizer",
-              fmt::format("expected {} tokens, one for each row of the embedding, found {}", n_vocab,
-                          vocabulary.n_tokens()));
+  return Fail(
+      ErrorCode::kMismatch, "tokenizer",
+      fmt::format("expected {} tokens, one for each row of the embedding, found {}", n_vocab, vocabulary.n_tokens()));
 }
 
-Result<std::unique_ptr<const PlannedEncryption>> PlanEncryption(const Path& source,
-                                                                const EncryptOptions& options) {
+Result<std::unique_ptr<const PlannedEncryption>> PlanEncryption(const Path& source, const EncryptOptions& options) {
   ISOVEIL_ASSIGN_OR_RETURN(std::unique_ptr<PlannedEncryption> planned, PlanWeights(source, options));
   if (HasPlaceholderVocabulary(planned->checkpoint)) {
     return Fail(ErrorCode::kInvalidArgument, source.string(),
                 "is encrypted already: its vocabulary holds placeholders instead of text",
                 "name the plaintext checkpoint that it was made from");
   }
-  ISOVEIL_ASSIGN_OR_RETURN(planned->vocabulary,
-                           ReadUsableVocabulary(planned->checkpoint, planned->model.n_vocab));
+  ISOVEIL_ASSIGN_OR_RETURN(planned->vocabulary, ReadUsableVocabulary(planned->checkpoint, planned->model.n_vocab));
   return std::unique_ptr<const PlannedEncryption>(std::move(planned));
 }
 
@@ -190,8 +187,7 @@ Result<ServerFiles> DescribeEncryption(const PlannedEncryption& planned, const R
   return std::move(prepared.server);
 }
 
-Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Path& out,
-                              const EncryptOptions& options) {
+Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Path& out, const EncryptOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   ISOVEIL_ASSIGN_OR_RETURN(const auto planned, PlanEncryption(source, options));
   ISOVEIL_ASSIGN_OR_RETURN(const SourceWatch watch, SourceWatch::Begin(planned->checkpoint));
@@ -215,17 +211,14 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
                            .progress = options.progress,
                            .cancel = options.cancel};
   const std::string fingerprint = PlanFingerprint(plan, root.key_id(), prepared.identity);
-  ISOVEIL_ASSIGN_OR_RETURN(const WriteReport written,
-                           WriteShards(plan, prepared.server.gguf, actions, server,
-                                       {stage.path() / "journal", fingerprint}, write));
+  ISOVEIL_ASSIGN_OR_RETURN(const WriteReport written, WriteShards(plan, prepared.server.gguf, actions, server,
+                                                                  {stage.path() / "journal", fingerprint}, write));
 
   for (const TextFile& file : prepared.server.texts) {
     ISOVEIL_RETURN_IF_ERROR(WriteStaged(server / file.name, file.text));
   }
-  for (const TextFile& file : client_texts)
-    ISOVEIL_RETURN_IF_ERROR(WriteStaged(client / file.name, file.text));
-  ISOVEIL_RETURN_IF_ERROR(
-      WriteVocabulary(client / kVocabularyFile, planned->vocabulary, model.family->name));
+  for (const TextFile& file : client_texts) ISOVEIL_RETURN_IF_ERROR(WriteStaged(client / file.name, file.text));
+  ISOVEIL_RETURN_IF_ERROR(WriteVocabulary(client / kVocabularyFile, planned->vocabulary, model.family->name));
 
   Manifest manifest;
   manifest.key_id = root.key_id();
@@ -238,7 +231,8 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
   manifest.ports = model.graph.ports();
   manifest.end_of_generation = prepared.stops;
   ISOVEIL_ASSIGN_OR_RETURN(manifest.source_files, ListSource(planned->checkpoint));
-  ISOVEIL_ASSIGN_OR_RETURN(manifest.server_files, SyncAndReadBack(server, plan, prepared.server.texts, options.threads));
+  ISOVEIL_ASSIGN_OR_RETURN(manifest.server_files,
+                           SyncAndReadBack(server, plan, prepared.server.texts, options.threads));
   manifest.tensors = DescribeTensors(plan);
   manifest.dropped_tensors = plan.dropped;
   manifest.dropped_fields = planned->dropped_fields;
@@ -279,12 +273,10 @@ Status ConvertToGguf(const Path& source, const Path& out, const ConvertOptions& 
   }
   GgufMetadata metadata = planned->header.metadata;
   if (options.placeholder) {
-    ISOVEIL_ASSIGN_OR_RETURN(const PlaceholderVocabulary placeholder,
-                             PlaceholderVocabulary::Make(model.n_vocab, {}));
+    ISOVEIL_ASSIGN_OR_RETURN(const PlaceholderVocabulary placeholder, PlaceholderVocabulary::Make(model.n_vocab, {}));
     ISOVEIL_RETURN_IF_ERROR(placeholder.AddTo(metadata));
   } else {
-    ISOVEIL_ASSIGN_OR_RETURN(const GgufMetadata vocabulary,
-                             ReadVocabulary(planned->checkpoint, model.n_vocab));
+    ISOVEIL_ASSIGN_OR_RETURN(const GgufMetadata vocabulary, ReadVocabulary(planned->checkpoint, model.n_vocab));
     for (const auto& [key, value] : vocabulary) metadata.Set(key, value);
   }
   const IdentityActions unmoved;

@@ -34,8 +34,8 @@ struct EncryptOptions {
   // Called now and then, from any thread, with bytes of weights written and in all.
   std::function<void(uint64_t done, uint64_t total)> progress;
   const std::atomic<bool>* cancel = nullptr;
-  // Asked of a result that llama.cpp runs before it is published, such as whether it opens there; its error ends the run.
-  // `model` is the first file.
+  // Asked of a result that llama.cpp runs before it is published, such as whether it opens there; its error ends the
+  // run. `model` is the first file.
   std::function<Status(const Path& model)> accept;
 };
 
@@ -66,8 +66,7 @@ struct PlannedEncryption {
   std::vector<std::string> warnings;        // for people
 };
 // kInvalidArgument for a checkpoint that is encrypted already.
-Result<std::unique_ptr<const PlannedEncryption>> PlanEncryption(const Path& source,
-                                                                const EncryptOptions& options);
+Result<std::unique_ptr<const PlannedEncryption>> PlanEncryption(const Path& source, const EncryptOptions& options);
 
 // What Encrypt writes beside the weights with this key: to compare a server's folder with.
 Result<ServerFiles> DescribeEncryption(const PlannedEncryption& planned, const RootKey& root);
@@ -76,8 +75,7 @@ Result<ServerFiles> DescribeEncryption(const PlannedEncryption& planned, const R
 Result<GgufMetadata> ReadUsableVocabulary(const Checkpoint& checkpoint, uint64_t n_vocab);
 
 // kExists if `out` is there; kMismatch if an interrupted run in its place had other options.
-Result<EncryptReport> Encrypt(const Path& source, const RootKey& key, const Path& out,
-                              const EncryptOptions& options);
+Result<EncryptReport> Encrypt(const Path& source, const RootKey& key, const Path& out, const EncryptOptions& options);
 
 struct ConvertOptions {
   Path lora = {};            // as above

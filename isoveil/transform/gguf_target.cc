@@ -105,7 +105,8 @@ class Gguf final : public Target {
 
   Result<ServerFiles> Describe(const BoundModel& model, const Checkpoint&, const Plan&, const GgufMetadata& header,
                                const VocabCipher& cipher, const Vocabulary& vocabulary) const override {
-    ISOVEIL_ASSIGN_OR_RETURN(const PlaceholderVocabulary placeholder, ServerVocabulary(model.n_vocab, cipher, vocabulary));
+    ISOVEIL_ASSIGN_OR_RETURN(const PlaceholderVocabulary placeholder,
+                             ServerVocabulary(model.n_vocab, cipher, vocabulary));
     ServerFiles server{.gguf = header, .texts = {}};
     ISOVEIL_RETURN_IF_ERROR(placeholder.AddTo(server.gguf));
     return server;

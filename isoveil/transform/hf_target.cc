@@ -15,8 +15,8 @@ bool IsKeptField(const BoundModel& model, const std::string& name) {
   return LooksLikeIds(name) || model.config.IsKept(name) || IsPublicField(*model.family, name);
 }
 
-Result<ordered_json> ServerConfig(const BoundModel& model, const ordered_json& config,
-                                  const VocabCipher& cipher, bool untied) {
+Result<ordered_json> ServerConfig(const BoundModel& model, const ordered_json& config, const VocabCipher& cipher,
+                                  bool untied) {
   ordered_json kept = ordered_json::object();
   for (const auto& [name, value] : config.items()) {
     if (IsKeptField(model, name)) kept[name] = value;
@@ -39,8 +39,7 @@ Result<ordered_json> ServerGeneration(const ordered_json& config, const VocabCip
   for (const auto& [name, value] : config.items()) {
     if (IsKeptDefault(name, value)) kept[name] = value;
   }
-  ISOVEIL_RETURN_IF_ERROR(
-      EncryptIdFields(cipher, IdFormat::kHfGenerationConfig, kept, "generation_config.json"));
+  ISOVEIL_RETURN_IF_ERROR(EncryptIdFields(cipher, IdFormat::kHfGenerationConfig, kept, "generation_config.json"));
   return kept;
 }
 
@@ -49,9 +48,7 @@ std::string IndexJson(const Plan& plan) {
   for (const ShardPlan& shard : plan.shards) {
     for (const TensorPlan& tensor : shard.tensors) map[tensor.info.name] = shard.file;
   }
-  return ordered_json{{"metadata", {{"total_size", plan.TotalBytes()}}}, {"weight_map", std::move(map)}}.dump(
-             2) +
-         "\n";
+  return ordered_json{{"metadata", {{"total_size", plan.TotalBytes()}}}, {"weight_map", std::move(map)}}.dump(2) + "\n";
 }
 
 class HuggingFace final : public Target {
@@ -81,7 +78,8 @@ class HuggingFace final : public Target {
 
   Result<ServerFiles> Describe(const BoundModel& model, const Checkpoint& source, const Plan& plan, const GgufMetadata&,
                                const VocabCipher& cipher, const Vocabulary& vocabulary) const override {
-    ISOVEIL_ASSIGN_OR_RETURN(const PlaceholderVocabulary placeholder, ServerVocabulary(model.n_vocab, cipher, vocabulary));
+    ISOVEIL_ASSIGN_OR_RETURN(const PlaceholderVocabulary placeholder,
+                             ServerVocabulary(model.n_vocab, cipher, vocabulary));
     ServerFiles server;
     const HfFolder& hf = *source.hf();
     const bool untied = model.tied_head && model.graph.FindWeight("output.weight") != nullptr;

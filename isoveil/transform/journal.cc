@@ -23,7 +23,8 @@ std::optional<std::pair<size_t, JobHashes>> ParseDone(const std::string& line) {
   std::string more;
   size_t job = 0;
   JobHashes hashes;
-  if (!(words >> done >> job >> hashes.source >> hashes.written) || done != "done" || words >> more) return std::nullopt;
+  if (!(words >> done >> job >> hashes.source >> hashes.written) || done != "done" || words >> more)
+    return std::nullopt;
   return std::pair(job, hashes);
 }
 

@@ -4,10 +4,10 @@
 //   if (journal.Done(7) != hashes_now) { ...; ISOVEIL_RETURN_IF_ERROR(journal.MarkDone(7, hashes)); }
 //
 // A text file: a line "isoveil-journal 2 FINGERPRINT", then one line "done N SOURCE WRITTEN" per finished job.
-// FINGERPRINT identifies the plan; a journal of another plan is kMismatch. SOURCE and WRITTEN are hashes of what the job
-// read and of what it wrote. A line is only a claim: whoever takes a run up hashes both again, so that neither a source
-// that changed meanwhile nor bytes that never reached the disk end up in the result. A last line that was cut off counts
-// as not written. MarkDone is thread-safe.
+// FINGERPRINT identifies the plan; a journal of another plan is kMismatch. SOURCE and WRITTEN are hashes of what the
+// job read and of what it wrote. A line is only a claim: whoever takes a run up hashes both again, so that neither a
+// source that changed meanwhile nor bytes that never reached the disk end up in the result. A last line that was cut
+// off counts as not written. MarkDone is thread-safe.
 #pragma once
 
 #include <map>

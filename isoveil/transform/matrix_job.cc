@@ -30,8 +30,7 @@ struct AxisWork {
 };
 
 AxisWork AxisWork::Of(const Action& action) {
-  AxisWork work{
-      .source = {}, .scale = {}, .rest = Action::Identity(action.dim()), .block = 1, .contiguous = false};
+  AxisWork work{.source = {}, .scale = {}, .rest = Action::Identity(action.dim()), .block = 1, .contiguous = false};
   if (std::optional<Monomial> monomial = action.AsMonomial()) {
     work.source = std::move(monomial->source);
     if (std::any_of(monomial->scale.begin(), monomial->scale.end(), [](double s) { return s != 1.0; })) {
@@ -149,8 +148,7 @@ Status MatrixJob::Run(size_t panel, PanelScratch& scratch, const PanelWriter& wr
   if (!status) {
     Error error = std::move(status).error();
     if (error.code == ErrorCode::kUnsupported) {
-      error.where =
-          fmt::format("weight {}{}{}", state_->spec.name, error.where.empty() ? "" : ": ", error.where);
+      error.where = fmt::format("weight {}{}{}", state_->spec.name, error.where.empty() ? "" : ": ", error.where);
     }
     return tl::unexpected(std::move(error));
   }
@@ -159,8 +157,8 @@ Status MatrixJob::Run(size_t panel, PanelScratch& scratch, const PanelWriter& wr
 
 bool MatrixJob::State::TryMove() {
   const MatrixSlice& source = spec.source;
-  if (source.type != spec.target.type || !spec.row_gain.empty() || !spec.col_gain.empty() ||
-      !spec.divisor.empty() || !spec.addend.empty()) {
+  if (source.type != spec.target.type || !spec.row_gain.empty() || !spec.col_gain.empty() || !spec.divisor.empty() ||
+      !spec.addend.empty()) {
     return false;
   }
   std::optional<SignedMove> rows = AsSignedMove(spec.rows);
@@ -184,8 +182,7 @@ Status MatrixJob::State::PrepareCompute(uint64_t scratch_bytes) {
   const std::string where = fmt::format("weight {}", spec.name);
   for (const DType type : {source.type, spec.target.type}) {
     if (IsBlockFormat(type) && !spec.requantize) {
-      return Fail(ErrorCode::kUnsupported, where,
-                  fmt::format("the action would break blocks of {}", DTypeName(type)),
+      return Fail(ErrorCode::kUnsupported, where, fmt::format("the action would break blocks of {}", DTypeName(type)),
                   "pass --requantize, or encrypt the unquantised checkpoint and quantise the result");
     }
     if (!IsBlockFormat(type) && (!IsPlainFloat(type) || type == DType::kF64)) {
@@ -214,8 +211,7 @@ Status MatrixJob::State::PrepareCompute(uint64_t scratch_bytes) {
   uint64_t panel_cols = source.cols;
   uint64_t panel_rows = row_block;
   if (row_block * source.cols <= budget) {
-    const uint64_t wanted =
-        std::clamp(kPanelFloats / std::max<uint64_t>(source.cols, 1), row_block, source.rows);
+    const uint64_t wanted = std::clamp(kPanelFloats / std::max<uint64_t>(source.cols, 1), row_block, source.rows);
     panel_rows = std::max(row_block, RoundDown(std::min(wanted, budget / source.cols), row_block));
   } else {
     panel_cols = RoundDown(budget / row_block, col_block);
@@ -233,8 +229,7 @@ Status MatrixJob::State::Move(const Panel& panel, PanelScratch& scratch, const P
     if (!block_move.empty()) {
       MoveBlockRow(spec.source_bytes, spec.source, row_move.source[panel.row + r], block_move, row);
     } else {
-      ISOVEIL_RETURN_IF_ERROR(
-          MoveRow(spec.source_bytes, spec.source, row_move, col_move, panel.row + r, row));
+      ISOVEIL_RETURN_IF_ERROR(MoveRow(spec.source_bytes, spec.source, row_move, col_move, panel.row + r, row));
     }
   }
   return WritePanel(spec.target, panel, out, write);
@@ -281,8 +276,8 @@ void MatrixJob::State::LoadRow(uint64_t row, const Panel& panel, PanelScratch& s
     for (uint64_t c = 0; c < panel.cols; ++c) out[c] = scratch.row[cols[c]];
   } else if (packed && element == sizeof(uint16_t)) {
     scratch.encoded.resize(panel.cols * element);
-    Gather16(reinterpret_cast<const uint16_t*>(bytes), cols.data(),
-             reinterpret_cast<uint16_t*>(scratch.encoded.data()), panel.cols);
+    Gather16(reinterpret_cast<const uint16_t*>(bytes), cols.data(), reinterpret_cast<uint16_t*>(scratch.encoded.data()),
+             panel.cols);
     Widen(scratch.encoded.data(), out, panel.cols);
   } else {
     scratch.encoded.resize(panel.cols * element);
@@ -336,9 +331,7 @@ void MatrixJob::State::ActOnRows(const Panel& panel, PanelScratch& scratch) cons
 
 Status MatrixJob::State::Narrow(std::span<const float> values, std::span<std::byte> out) const {
   switch (spec.target.type) {
-    case DType::kBF16:
-      NarrowBf16(values.data(), reinterpret_cast<uint16_t*>(out.data()), values.size());
-      return Ok();
+    case DType::kBF16: NarrowBf16(values.data(), reinterpret_cast<uint16_t*>(out.data()), values.size()); return Ok();
     case DType::kF16: {
       constexpr float kLargest = 65504.0F;
       for (const float value : values) {

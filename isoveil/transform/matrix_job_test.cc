@@ -42,8 +42,7 @@ class MatrixJobTest : public testing::TestWithParam<Case> {};
 
 MatrixSlice SliceOf(DType type, uint64_t rows, uint64_t cols, bool transposed) {
   const uint64_t element = BlockBytes(type);
-  MatrixSlice slice{
-      .type = type, .rows = rows, .cols = cols, .row_stride = cols * element, .col_stride = element};
+  MatrixSlice slice{.type = type, .rows = rows, .cols = cols, .row_stride = cols * element, .col_stride = element};
   if (transposed) {
     slice.row_stride = element;
     slice.col_stride = rows * element;
@@ -53,8 +52,7 @@ MatrixSlice SliceOf(DType type, uint64_t rows, uint64_t cols, bool transposed) {
 
 float ReadAt(std::span<const std::byte> bytes, const MatrixSlice& slice, uint64_t r, uint64_t c) {
   float value = 0;
-  ToFloat(slice.type, bytes.subspan(r * slice.row_stride + c * slice.col_stride, BlockBytes(slice.type)),
-          {&value, 1});
+  ToFloat(slice.type, bytes.subspan(r * slice.row_stride + c * slice.col_stride, BlockBytes(slice.type)), {&value, 1});
   return value;
 }
 
@@ -70,8 +68,8 @@ TEST_P(MatrixJobTest, AgreesWithTheMatrixProduct) {
   std::vector<std::byte> bytes(kRows * kCols * BlockBytes(c.source));
   for (size_t i = 0; i < kRows * kCols; ++i) {
     const float value = normal(rng);
-    ASSERT_TRUE(FromFloat(c.source, {&value, 1},
-                          std::span(bytes).subspan(i * BlockBytes(c.source), BlockBytes(c.source))));
+    ASSERT_TRUE(
+        FromFloat(c.source, {&value, 1}, std::span(bytes).subspan(i * BlockBytes(c.source), BlockBytes(c.source))));
   }
   KeyStream row_stream = StreamOf(1);
   KeyStream col_stream = StreamOf(2);
@@ -127,14 +125,14 @@ const Group kExact = Meet(Group::Monomial(), Group::AllowedBy(Profile::kExact));
 
 INSTANTIATE_TEST_SUITE_P(
     Ways, MatrixJobTest,
-    testing::Values(
-        Case{kExact, kExact, DType::kBF16, DType::kBF16, false, false, false},
-        Case{kExact, kExact, DType::kF32, DType::kF32, true, true, false},
-        Case{kExact, kExact, DType::kF32, DType::kF32, true, false, true},
-        Case{Group::Permutation(), Group::Orthogonal(), DType::kBF16, DType::kF32, false, false, true},
-        Case{Group::Orthogonal(), Group::Monomial(), DType::kF32, DType::kF32, false, false, true},
-        Case{Group::Orthogonal(), Group::OrthogonalFixingOnes(), DType::kF32, DType::kF32, false, true, true},
-        Case{Group::General(), Group::General(), DType::kF16, DType::kBF16, false, false, false}));
+    testing::Values(Case{kExact, kExact, DType::kBF16, DType::kBF16, false, false, false},
+                    Case{kExact, kExact, DType::kF32, DType::kF32, true, true, false},
+                    Case{kExact, kExact, DType::kF32, DType::kF32, true, false, true},
+                    Case{Group::Permutation(), Group::Orthogonal(), DType::kBF16, DType::kF32, false, false, true},
+                    Case{Group::Orthogonal(), Group::Monomial(), DType::kF32, DType::kF32, false, false, true},
+                    Case{Group::Orthogonal(), Group::OrthogonalFixingOnes(), DType::kF32, DType::kF32, false, true,
+                         true},
+                    Case{Group::General(), Group::General(), DType::kF16, DType::kBF16, false, false, false}));
 
 TEST(MatrixJobErrorTest, APowerOfTwoThatWouldLoseBitsIsRefused) {
   const float tiny[2] = {1e-38F, 1.0F};
@@ -156,8 +154,7 @@ TEST(MatrixJobErrorTest, APowerOfTwoThatWouldLoseBitsIsRefused) {
 
 TEST(MatrixJobErrorTest, BlocksAreNotBrokenUnlessAsked) {
   std::vector<std::byte> bytes(*RowBytes(DType::kQ8_0, 64));
-  const MatrixSlice slice{
-      .type = DType::kQ8_0, .rows = 1, .cols = 64, .row_stride = bytes.size(), .col_stride = 0};
+  const MatrixSlice slice{.type = DType::kQ8_0, .rows = 1, .cols = 64, .row_stride = bytes.size(), .col_stride = 0};
   std::vector<uint32_t> swapped(64);
   std::iota(swapped.begin(), swapped.end(), 0U);
   std::swap(swapped[0], swapped[1]);

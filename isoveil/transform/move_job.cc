@@ -45,11 +45,10 @@ Status MoveRowOf(std::span<const std::byte> source_bytes, const MatrixSlice& sou
   const auto* col_exponent = cols.exponent.empty() ? nullptr : cols.exponent.data();
   if (row_exponent == 0 && col_exponent == nullptr) return Ok();
   if (ShiftExponents(values, col_exponent, row_exponent, bits, cols.source.size())) return Ok();
-  return Fail(
-      ErrorCode::kUnsupported, fmt::format("row {}", source_row),
-      fmt::format("a {} value lies too close to the limits of its exponent to be scaled by a power of two",
-                  DTypeName(source.type)),
-      "encrypt with --no-scale, which draws no powers of two");
+  return Fail(ErrorCode::kUnsupported, fmt::format("row {}", source_row),
+              fmt::format("a {} value lies too close to the limits of its exponent to be scaled by a power of two",
+                          DTypeName(source.type)),
+              "encrypt with --no-scale, which draws no powers of two");
 }
 
 }  // namespace
@@ -76,8 +75,7 @@ std::optional<SignedMove> AsSignedMove(const Action& action) {
 }
 
 std::optional<std::vector<uint32_t>> AsBlockMove(const SignedMove& move, uint64_t block) {
-  if (!move.negative.empty() || !move.exponent.empty() || move.source.size() % block != 0)
-    return std::nullopt;
+  if (!move.negative.empty() || !move.exponent.empty() || move.source.size() % block != 0) return std::nullopt;
   std::vector<uint32_t> blocks;
   for (size_t i = 0; i < move.source.size(); ++i) {
     if (i % block == 0) {

@@ -101,6 +101,9 @@ Status PlanConverted(const BoundModel& model, std::vector<DerivedTensor> derived
   return Ok();
 }
 
+template <typename T>
+concept PlainValue = std::is_arithmetic_v<T> || std::is_enum_v<T>;
+
 // A hash of values, each with its length or width, so that no two lists of them give the same bytes.
 class PlanHasher {
  public:
@@ -128,9 +131,8 @@ class PlanHasher {
     hasher_.Update(text);
   }
   void AddOne(const std::string& text) { AddOne(std::string_view(text)); }
-  template <typename Number>
-    requires(std::is_arithmetic_v<Number> || std::is_enum_v<Number>)
-  void AddOne(const Number& number) {
+  template <PlainValue Value>
+  void AddOne(const Value& number) {
     hasher_.Update(std::as_bytes(std::span(&number, 1)));
   }
 
@@ -182,8 +184,7 @@ std::string DescribeAxis(const Graph& graph, const Axis& axis) {
   // Of a rotary head only the moves of pairs are drawn.
   const bool rotary = space.rotary_dim > 0 && space.rotary_dim == space.dim;
   const Group drawn = rotary ? Meet(space.group, Group::RopeScalars()) : space.group;
-  const std::string name =
-      axis.view == View::kPermutation ? "permutation part of " + drawn.Name() : drawn.Name();
+  const std::string name = axis.view == View::kPermutation ? "permutation part of " + drawn.Name() : drawn.Name();
   if (!space.heads) return fmt::format("{}: {}", space.label, name);
   const HeadSet& heads = graph.heads_of(space);
   std::string moves = heads.groups_move && heads.kv_heads > 1 ? "groups move" : "groups stay";
@@ -205,7 +206,8 @@ std::string DescribeTreatment(const Graph& graph, const Weight& weight) {
 std::string DescribePart(const BoundModel& model, const Weight& weight) {
   std::string text = DescribeTreatment(model.graph, weight);
   const Computation* how = weight.constant ? nullptr : model.slices.at(weight.source).tensor->computed.get();
-  if (how != nullptr && how->scales) text += fmt::format("; read from {} times its scales", DTypeName(how->base.info.type));
+  if (how != nullptr && how->scales)
+    text += fmt::format("; read from {} times its scales", DTypeName(how->base.info.type));
   if (how != nullptr && how->update) text += "; LoRA adapter merged in";
   return text;
 }
@@ -214,8 +216,7 @@ std::vector<TensorTreatment> DescribeTensors(const Plan& plan) {
   std::vector<TensorTreatment> all;
   for (const ShardPlan& shard : plan.shards) {
     for (const TensorPlan& tensor : shard.tensors) {
-      TensorTreatment treatment{
-          tensor.info.name, std::string(DTypeName(tensor.info.type)), tensor.info.shape, {}};
+      TensorTreatment treatment{tensor.info.name, std::string(DTypeName(tensor.info.type)), tensor.info.shape, {}};
       for (const PartPlan& part : tensor.parts) {
         treatment.treatment.push_back(DescribePart(*plan.model, *part.weight));
       }

@@ -12,7 +12,8 @@ const Target& TargetOf(FormatKind kind) {
   return HfTarget();
 }
 
-Result<PlaceholderVocabulary> ServerVocabulary(uint64_t n_vocab, const VocabCipher& cipher, const Vocabulary& vocabulary) {
+Result<PlaceholderVocabulary> ServerVocabulary(uint64_t n_vocab, const VocabCipher& cipher,
+                                               const Vocabulary& vocabulary) {
   std::vector<PlainId> plain;
   const SpecialIds& special = vocabulary.special_ids();
   if (special.eos) plain.push_back(*special.eos);

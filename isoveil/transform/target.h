@@ -3,8 +3,8 @@
 //   const Target& target = TargetOf(FormatKind::kGguf);
 //   ISOVEIL_ASSIGN_OR_RETURN(ServerFiles server, target.Describe(model, checkpoint, plan, header, cipher, vocabulary));
 //
-// A new format is a new file beside gguf_target.cc and a line in TargetOf; plan, writing and encryption know none by name.
-// The server gets dimensions, encrypted special ids and a placeholder vocabulary. Everything else of the source's
+// A new format is a new file beside gguf_target.cc and a line in TargetOf; plan, writing and encryption know none by
+// name. The server gets dimensions, encrypted special ids and a placeholder vocabulary. Everything else of the source's
 // configuration is dropped by default: only fields that the family reads or lists are kept, so that no name, text or
 // tokenizer slips through. DroppedFields lists them. Targets are stateless and live for ever.
 #pragma once
@@ -35,8 +35,8 @@ class Target {
   // Whether a file of it is a whole model that llama.cpp runs.
   virtual bool RunsOnLlamaCpp() const = 0;
 
-  // What the header of its files says of the model; empty where files beside them say it. From a source in the same format
-  // it is taken over. kUnsupported names a field of the source whose meaning the format cannot carry.
+  // What the header of its files says of the model; empty where files beside them say it. From a source in the same
+  // format it is taken over. kUnsupported names a field of the source whose meaning the format cannot carry.
   virtual Result<GgufDescription> Header(const BoundModel& model, const Checkpoint& source) const = 0;
   // In which type a conversion from another format stores the tensor of these weights. kUnsupported if there is none.
   virtual Result<DType> TypeOf(const BoundModel& model, const StoredTensor& stored) const = 0;
@@ -55,7 +55,9 @@ class Target {
 
 const Target& TargetOf(FormatKind kind);
 
-// What servers get instead of a vocabulary: names without meaning, and the encrypted ids that end a generation, EOS first.
-Result<PlaceholderVocabulary> ServerVocabulary(uint64_t n_vocab, const VocabCipher& cipher, const Vocabulary& vocabulary);
+// What servers get instead of a vocabulary: names without meaning, and the encrypted ids that end a generation, EOS
+// first.
+Result<PlaceholderVocabulary> ServerVocabulary(uint64_t n_vocab, const VocabCipher& cipher,
+                                               const Vocabulary& vocabulary);
 
 }  // namespace isoveil

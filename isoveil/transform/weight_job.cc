@@ -63,7 +63,8 @@ std::vector<float> ReadVector(const BoundSlice& slice) { return ReadRow(slice, 0
 std::vector<const TensorView*> SourcesOf(const BoundModel& model, const PartPlan& part) {
   std::vector<const TensorView*> sources;
   const Weight& weight = *part.weight;
-  for (const std::string* role : {&weight.source, &weight.gain, &weight.divisor, &weight.plus_matrix, &weight.plus_vector}) {
+  for (const std::string* role :
+       {&weight.source, &weight.gain, &weight.divisor, &weight.plus_matrix, &weight.plus_vector}) {
     if (!role->empty()) sources.push_back(model.slices.at(*role).tensor);
   }
   return sources;
@@ -76,7 +77,8 @@ Result<TensorSources> TensorSources::Open(const BoundModel& model, std::span<con
     if (part.weight->constant) continue;
     for (const TensorView* tensor : SourcesOf(model, part)) {
       if (!tensor->computed || sources.held_.contains(tensor)) continue;
-      ISOVEIL_ASSIGN_OR_RETURN(ScratchFile file, ScratchFile::Create(scratch, *TensorBytes(tensor->info.type, tensor->info.shape)));
+      ISOVEIL_ASSIGN_OR_RETURN(ScratchFile file,
+                               ScratchFile::Create(scratch, *TensorBytes(tensor->info.type, tensor->info.shape)));
       ISOVEIL_RETURN_IF_ERROR(Compute(*tensor, file.bytes(), cancel));
       const TensorView view{tensor->info, file.bytes()};
       sources.held_.emplace(tensor, Held{std::move(file), view});
@@ -113,8 +115,7 @@ Result<MatrixJobSpec> SpecifyWeight(const TensorSources& sources, const AxisActi
     ISOVEIL_RETURN_IF_ERROR(CheckDivision(weight, ReadVector(source), spec.divisor));
   }
   if (!weight.plus_vector.empty()) {
-    spec.addend =
-        Multiply(sources.at(weight.plus_matrix), ReadVector(sources.at(weight.plus_vector)));
+    spec.addend = Multiply(sources.at(weight.plus_matrix), ReadVector(sources.at(weight.plus_vector)));
   }
   return spec;
 }

@@ -63,8 +63,7 @@ std::vector<TensorJob> ListJobs(const Plan& plan, const std::vector<OpenedShard>
 std::vector<size_t> LargestFirst(const std::vector<TensorJob>& jobs) {
   std::vector<size_t> order(jobs.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return jobs[a].bytes > jobs[b].bytes; });
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return jobs[a].bytes > jobs[b].bytes; });
   return order;
 }
 
@@ -146,20 +145,19 @@ class ShardWriter {
   }
 
  private:
-  static Status WriteValues(DType type, std::span<const float> values, uint64_t offset,
-                            const PanelWriter& write) {
+  static Status WriteValues(DType type, std::span<const float> values, uint64_t offset, const PanelWriter& write) {
     std::vector<std::byte> bytes(*RowBytes(type, values.size()));
     ISOVEIL_RETURN_IF_ERROR(FromFloat(type, values, bytes));
     return write(offset, bytes);
   }
 
-  Status WritePart(const TensorSources& sources, const PartPlan& part, PanelScratch& scratch, const PanelWriter& write) {
+  Status WritePart(const TensorSources& sources, const PartPlan& part, PanelScratch& scratch,
+                   const PanelWriter& write) {
     if (part.weight->constant) {
       return WriteValues(part.target.type, std::vector<float>(part.target.cols, *part.weight->constant),
                          part.target.offset, write);
     }
-    ISOVEIL_ASSIGN_OR_RETURN(MatrixJobSpec spec,
-                             SpecifyWeight(sources, actions_, part, plan_.recode));
+    ISOVEIL_ASSIGN_OR_RETURN(MatrixJobSpec spec, SpecifyWeight(sources, actions_, part, plan_.recode));
     ISOVEIL_ASSIGN_OR_RETURN(const MatrixJob job, MatrixJob::Prepare(std::move(spec), scratch_bytes_));
     for (size_t panel = 0; panel < job.n_panels(); ++panel) {
       if (options_.cancel != nullptr && *options_.cancel) {
@@ -227,10 +225,9 @@ Status CheckShard(const Path& path, const Target& target, std::vector<TensorInfo
   std::sort(expected.begin(), expected.end(), by_name);
   std::sort(found.begin(), found.end(), by_name);
   if (found == expected) return Ok();
-  return Fail(
-      ErrorCode::kMismatch, path.string(),
-      fmt::format("expected {} planned tensors, read back {} that differ", expected.size(), found.size()),
-      "the disk or this program is at fault; nothing was published");
+  return Fail(ErrorCode::kMismatch, path.string(),
+              fmt::format("expected {} planned tensors, read back {} that differ", expected.size(), found.size()),
+              "the disk or this program is at fault; nothing was published");
 }
 
 }  // namespace isoveil

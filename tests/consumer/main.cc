@@ -13,7 +13,8 @@ isoveil::Status Show(const char* folder, const char* key_file, const char* text)
   ISOVEIL_ASSIGN_OR_RETURN(const auto wire, client.cipher.Encrypt(plain));
   for (const WireId id : wire) std::printf("%d ", Value(id));
   ISOVEIL_ASSIGN_OR_RETURN(const auto back, client.cipher.Decrypt(wire));
-  ISOVEIL_ASSIGN_OR_RETURN(const std::string said, client.vocabulary.Detokenize(back, {.start = TextStart::kWholeText}));
+  ISOVEIL_ASSIGN_OR_RETURN(const std::string said,
+                           client.vocabulary.Detokenize(back, {.start = TextStart::kWholeText}));
   std::printf("\n%s\n", said.c_str());
   return Ok();
 }

@@ -29,8 +29,7 @@ std::vector<float> Pattern(bool any_bits, int exponent, std::span<const std::byt
     pattern.resize(bytes.size() / sizeof(float));
     if (!pattern.empty()) std::memcpy(pattern.data(), bytes.data(), pattern.size() * sizeof(float));
   } else {
-    for (std::byte byte : bytes)
-      pattern.push_back(std::ldexp(static_cast<float>(static_cast<int8_t>(byte)), exponent));
+    for (std::byte byte : bytes) pattern.push_back(std::ldexp(static_cast<float>(static_cast<int8_t>(byte)), exponent));
   }
   return pattern;
 }

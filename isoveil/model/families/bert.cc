@@ -9,9 +9,11 @@ constexpr Field kSegments{"n_segments", "", {"type_vocab_size"}};
 
 Status Declare(Builder& b) {
   ConfigReader& config = b.config();
-  ISOVEIL_RETURN_IF_ERROR(config.Accept("hidden_act", {"gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", nullptr},
+  ISOVEIL_RETURN_IF_ERROR(config.Accept("hidden_act",
+                                        {"gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", nullptr},
                                         "the feed-forward layer is declared with an elementwise function"));
-  ISOVEIL_RETURN_IF_ERROR(config.Accept("position_embedding_type", {"absolute", nullptr}, "relative positions have no rule yet"));
+  ISOVEIL_RETURN_IF_ERROR(
+      config.Accept("position_embedding_type", {"absolute", nullptr}, "relative positions have no rule yet"));
   ISOVEIL_RETURN_IF_ERROR(config.Accept("is_decoder", {false, nullptr}, "the family is declared as an encoder"));
   ISOVEIL_RETURN_IF_ERROR(config.Accept("add_cross_attention", {false, nullptr}, "cross attention has no rule yet"));
   ISOVEIL_RETURN_IF_ERROR(config.Keep(field::kLayerNormEpsilon));

@@ -43,27 +43,28 @@ Status ToGguf(ConfigReader& config, uint64_t, GgufDescription& gguf) {
 
 Family Gpt2Family() {
   const std::vector<std::string> qkv = {"blk.{}.attn_q", "blk.{}.attn_k", "blk.{}.attn_v"};
-  return {.name = "gpt2",
-          .hf_classes = {{"GPT2LMHeadModel", "gpt2", {"GPT2Model"}}},
-          // transformers' Conv1D stores {in, out}.
-          .hf = {.modules = {{"wte", {"token_embd"}},
-                             {"wpe", {"position_embd"}},
-                             {"ln_f", {"output_norm"}},
-                             {"lm_head", {"output"}, false, true},
-                             {"h.{}.ln_1", {"blk.{}.attn_norm"}},
-                             {"h.{}.attn.c_attn", qkv, true},
-                             {"h.{}.attn.c_proj", {"blk.{}.attn_output"}, true},
-                             {"h.{}.ln_2", {"blk.{}.ffn_norm"}},
-                             {"h.{}.mlp.c_fc", {"blk.{}.ffn_up"}, true},
-                             {"h.{}.mlp.c_proj", {"blk.{}.ffn_down"}, true}},
-                 .prefixes = {"transformer."},
-                 .buffers = {"h.{}.attn.bias", "h.{}.attn.masked_bias"}},
-          .gguf = {.modules = {{"blk.{}.attn_qkv", qkv}}},
-          .tied_by_default = true,
-          .public_fields = {"n_ctx", "scale_attn_weights", "scale_attn_by_inverse_layer_idx", "reorder_and_upcast_attn"},
-          .declare = &Declare,
-          .to_gguf = &ToGguf,
-          .gguf_f32_roles = {"position_embd.weight"}};
+  return {
+      .name = "gpt2",
+      .hf_classes = {{"GPT2LMHeadModel", "gpt2", {"GPT2Model"}}},
+      // transformers' Conv1D stores {in, out}.
+      .hf = {.modules = {{"wte", {"token_embd"}},
+                         {"wpe", {"position_embd"}},
+                         {"ln_f", {"output_norm"}},
+                         {"lm_head", {"output"}, false, true},
+                         {"h.{}.ln_1", {"blk.{}.attn_norm"}},
+                         {"h.{}.attn.c_attn", qkv, true},
+                         {"h.{}.attn.c_proj", {"blk.{}.attn_output"}, true},
+                         {"h.{}.ln_2", {"blk.{}.ffn_norm"}},
+                         {"h.{}.mlp.c_fc", {"blk.{}.ffn_up"}, true},
+                         {"h.{}.mlp.c_proj", {"blk.{}.ffn_down"}, true}},
+             .prefixes = {"transformer."},
+             .buffers = {"h.{}.attn.bias", "h.{}.attn.masked_bias"}},
+      .gguf = {.modules = {{"blk.{}.attn_qkv", qkv}}},
+      .tied_by_default = true,
+      .public_fields = {"n_ctx", "scale_attn_weights", "scale_attn_by_inverse_layer_idx", "reorder_and_upcast_attn"},
+      .declare = &Declare,
+      .to_gguf = &ToGguf,
+      .gguf_f32_roles = {"position_embd.weight"}};
 }
 
 }  // namespace isoveil

@@ -10,11 +10,13 @@ Family LlamaFamily() {
                          {"MistralForCausalLM", "mistral", {"MistralModel"}}},
           .hf = LlamaDialect(),
           .gguf = {.modules = {}, .pairing = RopeLayout::Pairing::kInterleaved},
-          .public_fields = {"rope_scaling", "rope_parameters", "attention_bias", "mlp_bias", "pretraining_tp", "sliding_window"},
+          .public_fields = {"rope_scaling", "rope_parameters", "attention_bias", "mlp_bias", "pretraining_tp",
+                            "sliding_window"},
           .declare = [](Builder& b) { return DeclareDecoder(b); },
-          .to_gguf = [](ConfigReader& config, uint64_t n_vocab, GgufDescription& gguf) {
-            return DecoderToGguf(config, n_vocab, {.reads_rope_factors = true}, gguf);
-          }};
+          .to_gguf =
+              [](ConfigReader& config, uint64_t n_vocab, GgufDescription& gguf) {
+                return DecoderToGguf(config, n_vocab, {.reads_rope_factors = true}, gguf);
+              }};
 }
 
 }  // namespace isoveil

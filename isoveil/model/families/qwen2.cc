@@ -9,12 +9,11 @@ Family Qwen2Family() {
           .hf_classes = {{"Qwen2ForCausalLM", "qwen2", {"Qwen2Model"}}},
           .hf = LlamaDialect(),
           .gguf = {},
-          .public_fields = {"rope_scaling", "rope_parameters", "use_sliding_window", "sliding_window", "max_window_layers",
-                            "layer_types"},
+          .public_fields = {"rope_scaling", "rope_parameters", "use_sliding_window", "sliding_window",
+                            "max_window_layers", "layer_types"},
           .declare = [](Builder& b) { return DeclareDecoder(b); },
-          .to_gguf = [](ConfigReader& config, uint64_t n_vocab, GgufDescription& gguf) {
-            return DecoderToGguf(config, n_vocab, {}, gguf);
-          }};
+          .to_gguf = [](ConfigReader& config, uint64_t n_vocab,
+                        GgufDescription& gguf) { return DecoderToGguf(config, n_vocab, {}, gguf); }};
 }
 
 }  // namespace isoveil
