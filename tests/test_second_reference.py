@@ -23,7 +23,10 @@ def test_both_libraries_say_match(runner, changed, tmp_path, case, args):  # noq
     assert 0 < reference["conversion"]["max_abs_logit_diff"] < found["logit_range"] * (4e-4 if case == "gpt2" else 2e-6)
     assert ("server" in reference) == ("gguf" not in args)
     if "server" in reference:
-        assert 0 < reference["server"]["max_abs_logit_diff"] < reference["server_allowed"]["max_abs_logit_diff"] < 1e-4 * found["logit_range"]
+        allowed = reference["server_allowed"]["max_abs_logit_diff"]
+        assert 0 < reference["server"]["max_abs_logit_diff"] < min(allowed, 1e-4 * found["logit_range"])
+        # One more rounding of weights is measured in llama.cpp, whose GELU is a table of fp16 values.
+        assert allowed < (4e-4 if case == "gpt2" else 1e-4) * found["logit_range"]
 
 
 @pytest.fixture
