@@ -72,11 +72,11 @@ def weights(change):
     return damage
 
 
-def number(key, value):
+def number(key, *values):
+    """Puts the first of `values` that the field does not hold already: which id a key gives to EOS is chance."""
     def damage(out):
         field = gguf.GGUFReader(out / "server/model.gguf", "r+").fields[key]
-        assert field.parts[field.data[0]][0] != value
-        field.parts[field.data[0]][0] = value
+        field.parts[field.data[0]][0] = next(v for v in values if field.parts[field.data[0]][0] != v)
     return damage
 
 
@@ -127,9 +127,9 @@ DAMAGES = {
     "epsilon": ("gguf", number("llama.attention.layer_norm_rms_epsilon", 1.1e-5), "llama.attention.layer_norm_rms_epsilon"),
     "base of RoPE": ("gguf", number("llama.rope.freq_base", 10001), "llama.rope.freq_base"),
     "context length": ("gguf", number("llama.context_length", 128), "llama.context_length"),
-    "id of EOS": ("gguf", number("tokenizer.ggml.eos_token_id", 7), "tokenizer.ggml.eos_token_id"),
-    "id of EOT": ("gguf", number("tokenizer.ggml.eot_token_id", 7), "tokenizer.ggml.eot_token_id"),
-    "a token's type": ("gguf", number("tokenizer.ggml.token_type", 3), "tokenizer.ggml.token_type"),
+    "id of EOS": ("gguf", number("tokenizer.ggml.eos_token_id", 7, 8), "tokenizer.ggml.eos_token_id"),
+    "id of EOT": ("gguf", number("tokenizer.ggml.eot_token_id", 7, 8), "tokenizer.ggml.eot_token_id"),
+    "a token's type": ("gguf", number("tokenizer.ggml.token_type", 3, 1), "tokenizer.ggml.token_type"),
     "config.json: rope_theta": ("hf", text("config.json", lambda c: c.update(rope_theta=10001.0)), "rope_theta"),
     "config.json: EOS": ("hf", text("config.json", lambda c: c.update(eos_token_id=[1, 2])), "eos_token_id"),
     "config.json: a window": ("hf", text("config.json", lambda c: c.update(sliding_window=8)), "sliding_window"),
