@@ -11,11 +11,12 @@ SOURCES = sorted(path for path in (ROOT / "isoveil").rglob("*") if path.suffix i
 LAYERS = re.search(r"foreach\(layer ([a-z ]+)\)", (ROOT / "CMakeLists.txt").read_text()).group(1).split()
 # What a layer must not know, though it stands above it: the reason is what its readers rely on.
 NEVER = {
-    "gateway": {"transform", "model", "reference", "hub"},  # what listens for days holds keys and reads no checkpoint
-    "engine": {"key", "crypto", "tokenizer", "model", "transform"},  # what talks to servers knows neither text nor keys
-    "reference": {"key", "model", "transform"},  # what judges is given no key
-    "model": {"key", "crypto"},  # symmetries are public
-    "tokenizer": {"key", "algebra", "model"},  # text and plain ids
+    "gateway": {"transform", "graph", "arch", "reference", "hub"},  # what listens for days holds keys and reads no checkpoint
+    "engine": {"key", "crypto", "tokenizer", "graph", "arch", "transform"},  # what talks to servers knows neither text nor keys
+    "reference": {"key", "graph", "arch", "transform"},  # what judges is given no key
+    "graph": {"key", "crypto", "format"},  # symmetries are public, and no format's matter
+    "arch": {"key", "crypto"},
+    "tokenizer": {"key", "algebra", "graph", "arch"},  # text and plain ids
     "format": {"key", "crypto", "algebra"},
     "tensor": {"key", "crypto", "algebra"},
     "algebra": {"key", "crypto"},

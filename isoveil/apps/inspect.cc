@@ -1,6 +1,6 @@
 // isoveil inspect: what a file or folder is.
 #include "isoveil/apps/cli.h"
-#include "isoveil/model/bind.h"
+#include "isoveil/arch/bind.h"
 #include "isoveil/package/manifest.h"
 #include "isoveil/transform/encrypt.h"
 #include "isoveil/transform/source_texts.h"

@@ -11,8 +11,8 @@
 
 #include "isoveil/algebra/action.h"
 #include "isoveil/algebra/rope.h"
+#include "isoveil/graph/graph.h"
 #include "isoveil/key/model_key.h"
-#include "isoveil/model/graph.h"
 
 namespace isoveil {
 

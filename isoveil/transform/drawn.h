@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "isoveil/model/bind.h"
+#include "isoveil/arch/bind.h"
 #include "isoveil/package/manifest.h"
 
 namespace isoveil {

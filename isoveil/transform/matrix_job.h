@@ -25,7 +25,7 @@
 #include <vector>
 
 #include "isoveil/algebra/action.h"
-#include "isoveil/model/bind.h"
+#include "isoveil/arch/bind.h"
 
 namespace isoveil {
 

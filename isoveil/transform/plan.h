@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "isoveil/arch/bind.h"
 #include "isoveil/key/model_key.h"
-#include "isoveil/model/bind.h"
 #include "isoveil/package/manifest.h"
 
 namespace isoveil {

@@ -1,6 +1,6 @@
 // Qwen 2 and 2.5: Llama with biases on queries, keys and values, and RoPE pairs half a head apart in GGUF too.
-#include "isoveil/model/decoder.h"
-#include "isoveil/model/families/table.h"
+#include "isoveil/arch/decoder.h"
+#include "isoveil/arch/families/table.h"
 
 namespace isoveil {
 

@@ -1,4 +1,4 @@
-#include "isoveil/model/config_reader.h"
+#include "isoveil/arch/config_reader.h"
 
 #include <algorithm>
 

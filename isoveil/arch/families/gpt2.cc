@@ -1,7 +1,7 @@
 // GPT-2: LayerNorm with biases, learned positions, fused and (in Hugging Face format) transposed
 // projections, GELU, a tied head.
-#include "isoveil/model/blocks.h"
-#include "isoveil/model/families/table.h"
+#include "isoveil/arch/blocks.h"
+#include "isoveil/arch/families/table.h"
 
 namespace isoveil {
 namespace {

@@ -1,6 +1,6 @@
 // BERT: an encoder whose norms stand behind the residual sums, with learned positions and segments; it gives vectors.
-#include "isoveil/model/blocks.h"
-#include "isoveil/model/families/table.h"
+#include "isoveil/arch/blocks.h"
+#include "isoveil/arch/families/table.h"
 
 namespace isoveil {
 namespace {

@@ -21,8 +21,8 @@
 #include <string>
 #include <string_view>
 
-#include "isoveil/model/config_reader.h"
-#include "isoveil/model/graph.h"
+#include "isoveil/arch/config_reader.h"
+#include "isoveil/graph/graph.h"
 
 namespace isoveil {
 

@@ -1,8 +1,9 @@
-#include "isoveil/model/bind.h"
+#include "isoveil/arch/bind.h"
 
 #include <algorithm>
 #include <set>
 
+#include "isoveil/graph/storage.h"
 #include "isoveil/tensor/computed.h"
 
 namespace isoveil {

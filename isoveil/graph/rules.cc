@@ -5,7 +5,7 @@
 // nothing. A residual add is equivariant because both operands are written in the same space.
 #include <utility>
 
-#include "isoveil/model/graph.h"
+#include "isoveil/graph/graph.h"
 
 namespace isoveil {
 

@@ -13,8 +13,8 @@
 #include <string_view>
 #include <vector>
 
-#include "isoveil/model/builder.h"
-#include "isoveil/model/dialect.h"
+#include "isoveil/arch/builder.h"
+#include "isoveil/arch/dialect.h"
 
 namespace isoveil {
 

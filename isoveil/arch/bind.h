@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "isoveil/model/family.h"
+#include "isoveil/arch/family.h"
 
 namespace isoveil {
 
@@ -72,12 +72,5 @@ struct BoundModel {
 
 // The checkpoint must outlive the model. Errors name the tensor, what was expected and found.
 Result<BoundModel> Bind(const Checkpoint& checkpoint, const BindOptions& options);
-
-// Takes away the powers of two from every space.
-void NarrowToUnscaled(Graph& graph);
-
-// Takes away the moves that would change bits of `weight` stored as `type` beyond sign and exponent, or
-// break its blocks.
-void NarrowToStorage(const Weight& weight, DType type, Graph& graph);
 
 }  // namespace isoveil

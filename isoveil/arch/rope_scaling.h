@@ -6,7 +6,7 @@
 // rope_scaling stood apart.
 #pragma once
 
-#include "isoveil/model/family.h"
+#include "isoveil/arch/family.h"
 
 namespace isoveil {
 

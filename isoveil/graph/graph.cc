@@ -1,4 +1,4 @@
-#include "isoveil/model/graph.h"
+#include "isoveil/graph/graph.h"
 
 #include <utility>
 

@@ -1,6 +1,6 @@
 // The Llama family: Llama 1 to 3.x, Mistral, TinyLlama, SmolLM and all that share the shape.
-#include "isoveil/model/decoder.h"
-#include "isoveil/model/families/table.h"
+#include "isoveil/arch/decoder.h"
+#include "isoveil/arch/families/table.h"
 
 namespace isoveil {
 

@@ -1,4 +1,4 @@
-#include "isoveil/model/blocks.h"
+#include "isoveil/arch/blocks.h"
 
 namespace isoveil {
 namespace {

@@ -1,7 +1,7 @@
 // One function a family; family.cc lists them all.
 #pragma once
 
-#include "isoveil/model/family.h"
+#include "isoveil/arch/family.h"
 
 namespace isoveil {
 

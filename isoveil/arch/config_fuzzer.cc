@@ -5,8 +5,8 @@
 #include <cmath>
 #include <fstream>
 
+#include "isoveil/arch/bind.h"
 #include "isoveil/format/safetensors.h"
-#include "isoveil/model/bind.h"
 #include "tests/fuzz/require.h"
 
 namespace isoveil {

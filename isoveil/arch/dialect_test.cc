@@ -1,10 +1,10 @@
-#include "isoveil/model/dialect.h"
+#include "isoveil/arch/dialect.h"
 
 #include <gtest/gtest.h>
 
 #include <set>
 
-#include "isoveil/model/family.h"
+#include "isoveil/arch/family.h"
 
 namespace isoveil {
 namespace {

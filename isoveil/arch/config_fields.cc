@@ -1,4 +1,4 @@
-#include "isoveil/model/config_fields.h"
+#include "isoveil/arch/config_fields.h"
 
 #include <limits>
 

@@ -1,11 +1,11 @@
-#include "isoveil/model/rope_scaling.h"
+#include "isoveil/arch/rope_scaling.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <numbers>
 
-#include "isoveil/model/config_fields.h"
+#include "isoveil/arch/config_fields.h"
 
 namespace isoveil {
 namespace {

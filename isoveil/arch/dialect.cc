@@ -1,4 +1,4 @@
-#include "isoveil/model/dialect.h"
+#include "isoveil/arch/dialect.h"
 
 #include <algorithm>
 

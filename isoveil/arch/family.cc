@@ -1,10 +1,10 @@
-#include "isoveil/model/family.h"
+#include "isoveil/arch/family.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 
-#include "isoveil/model/families/table.h"
+#include "isoveil/arch/families/table.h"
 
 namespace isoveil {
 namespace {
@@ -28,7 +28,7 @@ std::string SupportedGguf() {
 }
 
 constexpr std::string_view kHowToAdd =
-    "a family is a declaration in isoveil/model/families: its operations and the names of its weights";
+    "a family is a declaration in isoveil/arch/families: its operations and the names of its weights";
 
 struct FoundClass {
   const Family* family;

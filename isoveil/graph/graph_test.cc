@@ -1,9 +1,9 @@
 // Which group every rule leaves to its spaces: the symmetry table, row by row.
-#include "isoveil/model/graph.h"
+#include "isoveil/graph/graph.h"
 
 #include <gtest/gtest.h>
 
-#include "isoveil/model/bind.h"
+#include "isoveil/graph/storage.h"
 
 namespace isoveil {
 namespace {

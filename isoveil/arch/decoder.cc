@@ -1,9 +1,9 @@
-#include "isoveil/model/decoder.h"
+#include "isoveil/arch/decoder.h"
 
 #include <algorithm>
 
-#include "isoveil/model/config_fields.h"
-#include "isoveil/model/rope_scaling.h"
+#include "isoveil/arch/config_fields.h"
+#include "isoveil/arch/rope_scaling.h"
 
 namespace isoveil {
 namespace {

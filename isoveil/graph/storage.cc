@@ -1,5 +1,5 @@
 // What a storage format allows on the axes of a weight.
-#include "isoveil/model/bind.h"
+#include "isoveil/graph/storage.h"
 
 namespace isoveil {
 namespace {

@@ -4,7 +4,7 @@
 //   SelfAttention(layer, x, residual, sizes.attention);
 #pragma once
 
-#include "isoveil/model/builder.h"
+#include "isoveil/arch/builder.h"
 
 namespace isoveil {
 

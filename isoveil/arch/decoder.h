@@ -4,8 +4,8 @@
 //   Status Declare(Builder& b) { return DeclareDecoder(b); }
 #pragma once
 
-#include "isoveil/model/blocks.h"
-#include "isoveil/model/family.h"
+#include "isoveil/arch/blocks.h"
+#include "isoveil/arch/family.h"
 
 namespace isoveil {
 

@@ -1,4 +1,4 @@
-#include "isoveil/model/builder.h"
+#include "isoveil/arch/builder.h"
 
 namespace isoveil {
 namespace {
