@@ -53,7 +53,7 @@ export class App {
   private readonly aborts = new Map<string, AbortController>();
   private frame = 0;
   private watching = 0;
-  private afterKey: (() => void) | null = null;
+  private readonly afterKey = new Map<string, () => void>();  // what was refused: by chat, or the connection's
 
   constructor(private readonly store: Store, chats: readonly Conversation[]) {
     const settings = loadSettings(localStorage);
@@ -90,7 +90,7 @@ export class App {
       this.set({ models, status, statusError: null });
     } catch (error) {
       this.set({ statusError: error instanceof ApiError ? error.message : String(error) });
-      if (error instanceof ApiError && error.status === 401) this.askKey(() => void this.connect());
+      if (error instanceof ApiError && error.status === 401) this.askKey('connection', () => void this.connect());
     }
     this.watch();
   }
@@ -156,16 +156,19 @@ export class App {
 
   // The message with this id and all after it give way to `text`, with the same files, and its answer.
   resend(messageId: string, text: string): void {
-    const before = this.settledCurrent();
+    const { current } = this.state;
+    const before = this.settled(current.id) ?? current;
     const old = before.messages.find((message) => message.id === messageId);
     if (!old || (!text.trim() && !old.files)) return;
     this.set({ editing: null });
     this.replaceFrom(before, { ...old, content: text });
   }
 
-  // Answers anew what the reply with this id answered.
+  // Answers anew what the reply with this id answered, in whichever chat it stands.
   regenerate(replyId: string): void {
-    const before = this.settledCurrent();
+    const chat = this.state.chats.find(({ messages }) => messages.some((message) => message.id === replyId));
+    if (!chat) return;
+    const before = this.settled(chat.id) ?? chat;
     const index = before.messages.findIndex((message) => message.id === replyId);
     const user = before.messages[index - 1];
     if (user?.role === 'user') this.replaceFrom(before, user);
@@ -268,10 +271,10 @@ export class App {
 
   submitKey(key: string): void {
     setApiKey(key.trim());
-    const retry = this.afterKey;
-    this.afterKey = null;
+    const refused = [...this.afterKey.values()];
+    this.afterKey.clear();
     this.set({ dialog: null });
-    retry?.();
+    for (const retry of refused) retry();
   }
 
   toast(text: string, undo?: () => void, tone: Toast['tone'] = 'plain'): void {
@@ -296,6 +299,7 @@ export class App {
 
   private start(chat: Conversation, text: string, files: readonly TextFile[] = []): void {
     this.stop(chat.id);
+    this.afterKey.delete(chat.id);  // what was refused there is not asked any more
     const now = Date.now();
     const attached = files.length > 0 ? { files } : {};
     const user: Message = { id: newId(), role: 'user', content: text, ...attached, created: now, status: 'done' };
@@ -331,7 +335,7 @@ export class App {
       if (abort.signal.aborted) return;
       const { message, code } = error instanceof ApiError ? error : new ApiError(String(error), 0);
       end = builder.message({ status: 'error', error: { message, code } });
-      if (error instanceof ApiError && error.status === 401) this.askKey(() => this.regenerate(reply.id));
+      if (error instanceof ApiError && error.status === 401) this.askKey(chat.id, () => this.regenerate(reply.id));
       else void this.connect();  // the failure may be the server's: say so, and notice its return
     } finally {
       if (abort.signal.aborted) this.finishStopped(chat.id, builder);
@@ -369,9 +373,9 @@ export class App {
     return this.state.chats.find((chat) => chat.id === id);
   }
 
-  private settledCurrent(): Conversation {
-    this.stop();
-    return this.state.current;
+  private settled(chatId: string): Conversation | undefined {
+    this.stop(chatId);
+    return this.chat(chatId);
   }
 
   private show(chat: Conversation): void {
@@ -397,8 +401,8 @@ export class App {
     });
   }
 
-  private askKey(retry: () => void): void {
-    this.afterKey = retry;
+  private askKey(refused: string, retry: () => void): void {
+    this.afterKey.set(refused, retry);
     this.set({ dialog: { kind: 'key', refused: hasApiKey() } });
   }
 

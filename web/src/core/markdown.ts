@@ -56,10 +56,13 @@ export function isSafeLink(url: string): boolean {
   return /^(https?:\/\/|mailto:)/i.test(url.trim());
 }
 
-// HTML of each top-level block. An unfinished code fence is a code block up to the end of the text.
-export function renderBlocks(source: string): string[] {
+// HTML of each top-level block. An unfinished code fence is a code block up to the end of the text. While the text
+// grows, a dollar at its end waits for what follows: "$x$" is a formula, "$x$5" is none.
+export function renderBlocks(source: string, growing = false): string[] {
   const env = {};
-  const tokens = markdown.parse(source, env);
+  let end = source.length;
+  while (growing && source[end - 1] === '$') end -= 1;
+  const tokens = markdown.parse(source.slice(0, end), env);
   const blocks: string[] = [];
   let start = 0;
   tokens.forEach((token, index) => {

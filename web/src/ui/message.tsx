@@ -73,13 +73,14 @@ function FailureView({ app, message, error }: { app: App; message: Message; erro
 
 function Answer({ message }: { message: Message }): JSX.Element {
   const streaming = message.status === 'streaming';
-  const waiting = streaming && !message.content && !message.reasoning;
+  const thinking = streaming && !message.content;
+  const waiting = thinking && !message.reasoning;
   return (
     <div class="answer">
       {message.reasoning && (
-        <details class="reasoning" open={streaming && !message.content}>
-          <summary><Icon name="chevron" />{streaming && !message.content ? 'Thinking' : 'Thoughts'}</summary>
-          <Markdown text={message.reasoning} />
+        <details class="reasoning" open={thinking}>
+          <summary><Icon name="chevron" />{thinking ? 'Thinking' : 'Thoughts'}</summary>
+          <Markdown text={message.reasoning} streaming={thinking} />
         </details>
       )}
       {waiting && <div class="waiting" role="status"><span class="visually-hidden">Waiting for the first word</span><i /><i /><i /></div>}
@@ -91,13 +92,13 @@ function Answer({ message }: { message: Message }): JSX.Element {
 // Blocks whose HTML is unchanged keep their elements: selection and focus survive while the answer grows.
 function Markdown({ text, streaming = false }: { text: string; streaming?: boolean }): JSX.Element {
   const cache = useRef(new Map<string, string>());
-  const blocks = useMemo(() => renderBlocks(text).map((html) => {
+  const blocks = useMemo(() => renderBlocks(text, streaming).map((html) => {
     const clean = cache.current.get(html) ?? sanitize(html);
     // Every state of a growing block passes through here once; only finished answers need to be kept whole.
     if (cache.current.size > 200) cache.current.clear();
     cache.current.set(html, clean);
     return clean;
-  }), [text]);
+  }), [text, streaming]);
   return (
     <div class={`markdown ${streaming && text ? 'growing' : ''}`}>
       {blocks.map((html, index) => <div class="block" key={index} dangerouslySetInnerHTML={{ __html: html }} />)}

@@ -335,6 +335,28 @@ describe('failures', () => {
     assert.doesNotMatch(stored.split('},[')[0]!, /secret-key/);
   });
 
+  test('what was refused for want of a key is asked again in its own chat, whichever is open', mockOnly, async () => {
+    let refuse = (): void => undefined;
+    mock.options = { apiKey: 'secret-key', refuseAfter: new Promise((resolve) => { refuse = resolve; }) };
+    for (const text of ['asked first', 'asked second']) {
+      await page.locator('#compose').fill(text);
+      await page.keyboard.press('Enter');
+      await page.locator('.said', { hasText: text }).waitFor();
+      await newChat(page);
+    }
+    refuse();
+    await page.waitForFunction(() => document.querySelectorAll('.chat-item .busy').length === 0);
+    await page.getByLabel('API key', { exact: true }).fill('secret-key');
+    await page.keyboard.press('Enter');
+    for (const text of ['asked first', 'asked second']) {
+      await page.locator('.chat-open', { hasText: text }).click();
+      await page.locator('.said', { hasText: text }).waitFor();
+      await page.locator('.message.assistant .figures').waitFor();
+      assert.match(await lastAnswer(page), /permutation/);
+    }
+    assert.deepEqual(mock.chats.map(({ body }) => body.messages.map(({ content }) => content)).sort(), [['asked first'], ['asked second']]);
+  });
+
   test('a model that does not match the key is told at once', mockOnly, async () => {
     mock.options = { server: 'wrong' };
     await page.reload();

@@ -19,6 +19,7 @@ const FILES: Record<string, [name: string, type: string]> = {
 
 export interface MockOptions {
   apiKey?: string;
+  refuseAfter?: Promise<void>;  // what requests with a wrong key wait for
   server?: 'ready' | 'away' | 'wrong';
   nContext?: number | null;
   examples?: string[];
@@ -69,6 +70,7 @@ export class MockGateway {
     }
     const { apiKey } = this.options;
     if (apiKey !== undefined && request.headers.authorization !== `Bearer ${apiKey}`) {
+      await this.options.refuseAfter;
       sendError(response, 401, 'The API key is missing or wrong.', 'invalid_api_key');
     } else if (path === '/v1/models') {
       const models = this.options.models ?? ['qwen3-0.6b'];
