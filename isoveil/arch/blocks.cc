@@ -3,9 +3,6 @@
 namespace isoveil {
 namespace {
 
-// No published model comes near it; more are damage or malice.
-constexpr uint64_t kMostLayers = 4096;
-
 Status Require(bool holds, std::string problem) {
   if (holds) return Ok();
   return Fail(ErrorCode::kFormat, "dimensions", std::move(problem));
@@ -16,9 +13,7 @@ Status Require(bool holds, std::string problem) {
 Result<Sizes> ReadSizes(ConfigReader& config, std::optional<uint64_t> ffn_per_width) {
   Sizes sizes;
   AttentionShape& attention = sizes.attention;
-  ISOVEIL_ASSIGN_OR_RETURN(sizes.n_layers, config.Count(field::kLayers));
-  ISOVEIL_RETURN_IF_ERROR(Require(sizes.n_layers <= kMostLayers,
-                                  fmt::format("expected at most {} layers, found {}", kMostLayers, sizes.n_layers)));
+  ISOVEIL_ASSIGN_OR_RETURN(sizes.n_layers, config.Layers());
   ISOVEIL_ASSIGN_OR_RETURN(sizes.n_positions, config.Count(field::kPositions));
   ISOVEIL_ASSIGN_OR_RETURN(sizes.width, config.Count(field::kWidth));
   const auto ffn_default = ffn_per_width ? std::optional(*ffn_per_width * sizes.width) : std::nullopt;

@@ -16,13 +16,13 @@ std::string Shown(const Json& value) {
   return Quoted(value.dump(-1, ' ', true, json::error_handler_t::replace));
 }
 
-// "config.json: hidden_size or n_embd"
+// "hidden_size or n_embd"
 std::string NamesInConfig(const Field& field) {
   std::string names;
   for (const std::string_view name : field.hf) {
     if (!name.empty()) names += (names.empty() ? "" : " or ") + std::string(name);
   }
-  return "config.json: " + names;
+  return names;
 }
 
 Result<uint64_t> CheckCount(std::string where, uint64_t value) {
@@ -45,12 +45,17 @@ std::optional<ConfigReader::Member> ConfigReader::FindMember(const Field& field)
   return found;
 }
 
+std::string ConfigReader::Where(const Field& field) {
+  if (hf() == nullptr) return fmt::format("{}.{}", architecture_, field.gguf);
+  const std::optional<Member> member = FindMember(field);
+  return fmt::format("config.json: {}", member ? std::string(member->name) : NamesInConfig(field));
+}
+
 Result<uint64_t> ConfigReader::Count(const Field& field, std::optional<uint64_t> otherwise) {
   std::optional<uint64_t> value;
-  std::string where = hf() != nullptr ? NamesInConfig(field) : fmt::format("{}.{}", architecture_, field.gguf);
+  const std::string where = Where(field);
   if (hf() != nullptr) {
     if (const std::optional<Member> member = FindMember(field)) {
-      where = fmt::format("config.json: {}", member->name);
       if (!member->value->is_number_unsigned()) {
         return Fail(ErrorCode::kFormat, where,
                     fmt::format("expected a positive integer, found {}", Shown(*member->value)));
@@ -66,6 +71,14 @@ Result<uint64_t> ConfigReader::Count(const Field& field, std::optional<uint64_t>
   const auto named = [&](const auto& entry) { return entry.first == field.name; };
   if (std::none_of(counts_.begin(), counts_.end(), named)) counts_.emplace_back(field.name, count);
   return count;
+}
+
+Result<uint64_t> ConfigReader::Layers() {
+  ISOVEIL_ASSIGN_OR_RETURN(const uint64_t n_layers, Count(field::kLayers));
+  if (n_layers <= n_tensors_) return n_layers;
+  return Fail(ErrorCode::kFormat, Where(field::kLayers),
+              fmt::format("{} layers, but the checkpoint holds {} tensors", n_layers, n_tensors_),
+              "the file and its configuration belong to different models, or tensors are missing");
 }
 
 Status ConfigReader::Keep(const Field& field) {

@@ -48,7 +48,10 @@ inline constexpr Field kLayerNormEpsilon{
 class ConfigReader {
  public:
   ConfigReader(const Checkpoint& checkpoint, std::string_view architecture)
-      : hf_(checkpoint.hf()), gguf_(checkpoint.gguf()), architecture_(architecture) {}
+      : hf_(checkpoint.hf()),
+        gguf_(checkpoint.gguf()),
+        n_tensors_(checkpoint.tensors().size()),
+        architecture_(architecture) {}
 
   // Null for GGUF.
   const nlohmann::ordered_json* hf() const;
@@ -56,6 +59,8 @@ class ConfigReader {
   // A dimension: 1 to 2^24. kNotFound names the field if it is missing and has no default, kFormat what is wrong with
   // it.
   Result<uint64_t> Count(const Field& field, std::optional<uint64_t> otherwise = std::nullopt);
+  // The layers, each of which has tensors of its own: kFormat names the field if the checkpoint holds fewer tensors.
+  Result<uint64_t> Layers();
   // An engine's number that no declaration needs, such as an epsilon: kept where it is found.
   Status Keep(const Field& field);
   // Of config.json: one of these values, of which null accepts a missing field. kUnsupported says why not.
@@ -81,9 +86,11 @@ class ConfigReader {
   };
   // The member of config.json that holds the field, if any.
   std::optional<Member> FindMember(const Field& field);
+  std::string Where(const Field& field);
 
   const HfFolder* hf_;
   const GgufModel* gguf_;
+  size_t n_tensors_;
   std::string architecture_;
   std::set<std::string, std::less<>> kept_;
   std::vector<Found> found_;
