@@ -71,14 +71,15 @@ Result<AnswerCheck> AnswerCheck::FromFormat(const Json& format, const std::strin
 std::string AnswerCheck::Extract(const std::string& content) const {
   const std::string whole(WithoutFence(content));
   if (!is_json_) return content;
-  if (ContentProblem(whole).empty()) return whole;
+  JsonSchema::Steps steps;
+  if (ContentProblem(whole, steps).empty()) return whole;
   size_t begin = 0;
-  for (int i = 0; i < kMaxCandidates; ++i) {
+  for (int i = 0; i < kMaxCandidates && steps.enough(); ++i) {
     begin = whole.find_first_of("{[", begin);
     if (begin == std::string::npos) break;
     const size_t length = BracketedLength(std::string_view(whole).substr(begin));
     const std::string candidate = whole.substr(begin, length);
-    if (length > 0 && ContentProblem(candidate).empty()) return candidate;
+    if (length > 0 && ContentProblem(candidate, steps).empty()) return candidate;
     ++begin;
   }
   return whole;
@@ -86,14 +87,15 @@ std::string AnswerCheck::Extract(const std::string& content) const {
 
 std::string AnswerCheck::Problem(const std::string& content, bool has_calls) const {
   if (needs_call_ && !has_calls) return "no tool was called";
-  return !is_json_ || has_calls ? "" : ContentProblem(content);
+  JsonSchema::Steps steps;
+  return !is_json_ || has_calls ? "" : ContentProblem(content, steps);
 }
 
-std::string AnswerCheck::ContentProblem(const std::string& content) const {
+std::string AnswerCheck::ContentProblem(const std::string& content, JsonSchema::Steps& steps) const {
   const auto json = ParseStrictJson(WithoutFence(content), "answer");
   if (!json) return "the answer is not JSON";
   if (!schema_) return json->is_object() ? "" : "the answer is not a JSON object";
-  switch (schema_->Check(Sorted(*json))) {
+  switch (schema_->Check(Sorted(*json), steps)) {
     case JsonSchema::Verdict::kFollows: return "";
     case JsonSchema::Verdict::kBreaks: return "the answer does not follow the schema";
     default: return "the schema has too many alternatives for the answer to be checked";

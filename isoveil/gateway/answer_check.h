@@ -34,7 +34,7 @@ class AnswerCheck {
   std::string Problem(const std::string& content, bool has_calls) const;
 
  private:
-  std::string ContentProblem(const std::string& content) const;
+  std::string ContentProblem(const std::string& content, JsonSchema::Steps& steps) const;
 
   bool is_json_ = false;
   bool needs_call_ = false;

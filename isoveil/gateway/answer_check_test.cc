@@ -93,6 +93,16 @@ TEST(AnswerCheckTest, APatternThatCannotBeCheckedIsRefusedBeforeAnAnswerIsMade) 
   EXPECT_EQ(check.error().where, "response_format.schema.pattern");
 }
 
+// Every bracket could be the beginning of the JSON: they share what a check may take.
+TEST(AnswerCheckTest, NothingIsLookedForOnceACheckTookTooLong) {
+  const auto check = Check(
+      R"({"type": "json_schema", "name": "p", "schema": {"type": "array", "items": {"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}}})");
+  ASSERT_TRUE(check);
+  EXPECT_EQ(check->Extract("so: [[1]] []"), "[]");
+  const std::string nested = std::string(50, '[') + "1" + std::string(50, ']');
+  EXPECT_EQ(check->Extract(nested + " []"), nested + " []");
+}
+
 TEST(AnswerCheckTest, ARequiredCallIsMissed) {
   AnswerCheck check;
   check.RequireCall();

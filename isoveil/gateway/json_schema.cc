@@ -3,6 +3,7 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <map>
 #include <set>
@@ -13,7 +14,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr uint64_t kMaxSteps = 1'000'000;
 constexpr int kMaxDepth = 1'000;  // of references and alternatives, each a few hundred bytes of stack
 constexpr size_t kMaxPatterns = 250;
 constexpr int64_t kPatternBytes = 512 << 10;  // of RE2's memory, each
@@ -135,6 +135,23 @@ bool IsNames(const json& value) {
   return value.is_array() && std::all_of(value.begin(), value.end(), [](const json& name) { return name.is_string(); });
 }
 
+// Bytes that are looked at in the time of a step.
+constexpr size_t kBytesOfAStep = 256;
+
+uint64_t StepsOfText(const std::string& text) { return text.size() / kBytesOfAStep; }
+
+// What it takes to compare a value with another.
+uint64_t StepsToCompare(const json& value) {
+  if (const auto* text = value.get_ptr<const std::string*>()) return 1 + StepsOfText(*text);
+  uint64_t steps = 1;
+  if (const auto* object = value.get_ptr<const json::object_t*>()) {
+    for (const auto& [name, inner] : *object) steps += StepsOfText(name) + StepsToCompare(inner);
+  } else if (const auto* list = value.get_ptr<const json::array_t*>()) {
+    for (const json& inner : *list) steps += StepsToCompare(inner);
+  }
+  return steps;
+}
+
 size_t CodePoints(const std::string& text) {
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
@@ -168,7 +185,8 @@ class Reader {
     ISOVEIL_RETURN_IF_ERROR(Read(root_, place));
     // What is referred to may stand where no keyword leads.
     for (size_t i = 0; i < referred_.size(); ++i) {
-      ISOVEIL_RETURN_IF_ERROR(Read(*referred_[i].first, referred_[i].second));
+      const auto [target, reference] = referred_[i];
+      ISOVEIL_RETURN_IF_ERROR(Read(*target, Within(place, *reference)));
     }
     for (const json* schema : schemas_) {
       if (Loops(*schema)) return Expected(place, "references that do not lead back to themselves");
@@ -227,7 +245,7 @@ class Reader {
       const json& target = root_.at(pointer);
       if (!target.is_object() && !target.is_boolean()) return Expected(place, "a reference to a schema");
       targets_[&schema] = &target;
-      referred_.emplace_back(&target, place);
+      referred_.emplace_back(&target, text);
       return Ok();
     } catch (const json::exception&) {
       return Expected(place, "a JSON pointer");
@@ -303,19 +321,21 @@ class Reader {
   Patterns& patterns_;
   Targets& targets_;
   std::set<const json*> schemas_;
-  std::vector<std::pair<const json*, std::string>> referred_;
+  std::vector<std::pair<const json*, const std::string*>> referred_;  // with what refers to them
   std::set<const json*> open_, done_;
 };
 
 // One value against one schema.
 class Checker {
  public:
-  Checker(const Patterns& patterns, const Targets& targets) : patterns_(patterns), targets_(targets) {}
+  Checker(const Patterns& patterns, const Targets& targets, JsonSchema::Steps& steps)
+      : patterns_(patterns), targets_(targets), steps_(steps) {}
 
   // True if the value follows the schema; false, too, when it takes too long.
   bool Follows(const json& schema, const json& value) {
+    if (!steps_.Take(1)) return false;
     if (schema.is_boolean()) return schema.get<bool>();
-    if (too_long_ || ++steps_ > kMaxSteps || depth_ >= kMaxDepth) return too_long_ = true, false;
+    if (depth_ >= kMaxDepth) return too_deep_ = true, false;
     ++depth_;
     const bool follows = FollowsReference(schema, value) && HasType(schema, value) && IsListed(schema, value) &&
                          (!value.is_number() || FollowsNumber(schema, value)) &&
@@ -326,7 +346,7 @@ class Checker {
     return follows;
   }
 
-  bool too_long() const { return too_long_; }
+  bool too_long() const { return too_deep_ || !steps_.enough(); }
 
  private:
   static const json* Find(const json& schema, const char* name) {
@@ -342,9 +362,8 @@ class Checker {
   // RE2 may look at every instruction of a pattern for every byte.
   bool Matches(const std::string& pattern, const std::string& text) {
     const RE2& compiled = *patterns_.at(pattern);
-    steps_ += 1 + text.size() * static_cast<size_t>(compiled.ProgramSize()) / 4096;
-    if (too_long_ || steps_ > kMaxSteps) return too_long_ = true, false;
-    return RE2::PartialMatch(text, compiled);
+    const uint64_t steps = text.size() * static_cast<size_t>(compiled.ProgramSize()) / 4096;
+    return steps_.Take(1 + steps + StepsOfText(pattern)) && RE2::PartialMatch(text, compiled);
   }
 
   bool FollowsReference(const json& schema, const json& value) {
@@ -359,19 +378,22 @@ class Checker {
     return name == value.type_name();
   }
 
-  static bool HasType(const json& schema, const json& value) {
+  bool HasType(const json& schema, const json& value) {
     const json* type = Find(schema, "type");
     if (!type) return true;
     if (type->is_string()) return IsOfType(value, type->get_ref<const std::string&>());
-    return std::any_of(type->begin(), type->end(),
-                       [&](const json& name) { return IsOfType(value, name.get_ref<const std::string&>()); });
+    return steps_.Take(type->size() / 4) && std::any_of(type->begin(), type->end(), [&](const json& name) {
+             return IsOfType(value, name.get_ref<const std::string&>());
+           });
   }
 
   bool IsListed(const json& schema, const json& value) {
     const json* only = Find(schema, "const");
     const json* list = Find(schema, "enum");
-    if (list) steps_ += list->size() / 4;
-    return (!only || *only == value) && (!list || std::find(list->begin(), list->end(), value) != list->end());
+    if (!only && !list) return true;
+    const uint64_t n = (only ? 1 : 0) + (list ? list->size() : 0);
+    return steps_.Take(n * StepsToCompare(value) / 4) && (!only || *only == value) &&
+           (!list || std::find(list->begin(), list->end(), value) != list->end());
   }
 
   static bool IsMultiple(double value, double of) {
@@ -396,16 +418,18 @@ class Checker {
   }
 
   bool FollowsString(const json& schema, const std::string& text) {
+    if (!steps_.Take(StepsOfText(text))) return false;
     if (!HasSize(schema, "minLength", "maxLength", CodePoints(text))) return false;
     const json* pattern = Find(schema, "pattern");
     if (pattern && !Matches(pattern->get_ref<const std::string&>(), text)) return false;
     const json* format = Find(schema, "format");
     const RE2* form = format && format->is_string() ? FormatOf(format->get_ref<const std::string&>()) : nullptr;
-    return !form || RE2::FullMatch(text, *form);
+    return !form || (steps_.Take(4 * StepsOfText(text)) && RE2::FullMatch(text, *form));
   }
 
   bool AreUnique(const json& list) {
-    steps_ += list.size();
+    const auto rounds = static_cast<uint64_t>(std::bit_width(list.size()));
+    if (!steps_.Take(StepsToCompare(list) * rounds / 8)) return false;
     std::vector<const json*> order;
     for (const json& item : list) order.push_back(&item);
     const auto less = [](const json* a, const json* b) { return *a < *b; };
@@ -415,6 +439,7 @@ class Checker {
   }
 
   bool FollowsArray(const json& schema, const json& list) {
+    if (!steps_.Take(list.size() / 16)) return false;
     if (!HasSize(schema, "minItems", "maxItems", list.size())) return false;
     const json* unique = Find(schema, "uniqueItems");
     if (unique && unique->get<bool>() && !AreUnique(list)) return false;
@@ -446,6 +471,7 @@ class Checker {
     if (const json* required = Find(schema, "required"); required && !HasAll(object, *required)) return false;
     const json* names = Find(schema, "propertyNames");
     for (const auto& [name, value] : object.items()) {
+      if (!steps_.Take(1 + StepsOfText(name))) return false;
       if (names && !Follows(*names, json(name))) return false;
       if (!FollowsProperty(schema, name, value)) return false;
     }
@@ -453,9 +479,10 @@ class Checker {
   }
 
   bool HasAll(const json& object, const json& names) {
-    steps_ += names.size() / 4;
-    return std::all_of(names.begin(), names.end(),
-                       [&](const json& name) { return object.contains(name.get_ref<const std::string&>()); });
+    return steps_.Take(names.size() / 4) && std::all_of(names.begin(), names.end(), [&](const json& name) {
+             const std::string& text = name.get_ref<const std::string&>();
+             return steps_.Take(StepsOfText(text)) && object.contains(text);
+           });
   }
 
   bool FollowsProperty(const json& schema, const std::string& name, const json& value) {
@@ -481,7 +508,7 @@ class Checker {
       const json* dependencies = Find(schema, keyword);
       if (!dependencies) continue;
       for (const auto& [name, needed] : dependencies->items()) {
-        ++steps_;
+        if (!steps_.Take(1 + StepsOfText(name))) return false;
         if (!object.contains(name)) continue;
         if (needed.is_array() ? !HasAll(object, needed) : !Follows(needed, object)) return false;
       }
@@ -504,9 +531,9 @@ class Checker {
 
   const Patterns& patterns_;
   const Targets& targets_;
-  uint64_t steps_ = 0;
+  JsonSchema::Steps& steps_;
   int depth_ = 0;
-  bool too_long_ = false;
+  bool too_deep_ = false;
 };
 
 }  // namespace
@@ -519,8 +546,8 @@ Result<JsonSchema> JsonSchema::Parse(json schema, const std::string& place) {
   return JsonSchema(std::move(compiled));
 }
 
-JsonSchema::Verdict JsonSchema::Check(const json& value) const {
-  Checker checker(compiled_->patterns, compiled_->targets);
+JsonSchema::Verdict JsonSchema::Check(const json& value, Steps& steps) const {
+  Checker checker(compiled_->patterns, compiled_->targets, steps);
   const bool follows = checker.Follows(compiled_->root, value);
   if (checker.too_long()) return Verdict::kTooLong;
   return follows ? Verdict::kFollows : Verdict::kBreaks;

@@ -1,7 +1,8 @@
 // JSON Schema, for schemas and values that come from strangers: linear-time patterns, bounded steps and depth.
 //
 //   ISOVEIL_ASSIGN_OR_RETURN(const JsonSchema schema, JsonSchema::Parse(json, "response_format.json_schema.schema"));
-//   if (schema.Check(value) != JsonSchema::Verdict::kFollows) ...
+//   JsonSchema::Steps steps;
+//   if (schema.Check(value, steps) != JsonSchema::Verdict::kFollows) ...
 //
 // The keywords of draft 7 and of 2020-12 that say what a value may be; annotations are ignored, as are unknown
 // keywords. References stay within the schema. What would be silently accepted otherwise is refused by name:
@@ -24,13 +25,31 @@ class JsonSchema {
   enum class Verdict {
     kFollows,
     kBreaks,
-    kTooLong,  // alternatives within alternatives: more than a million steps
+    kTooLong,  // alternatives within alternatives: no steps are left
+  };
+
+  // What checks may take, together: a step for each schema that a value meets, and more for long texts and lists. A
+  // million take about a tenth of a second.
+  class Steps {
+   public:
+    explicit Steps(uint64_t n = 1'000'000) : left_(n) {}
+    // False, from then on, if there are not as many.
+    [[nodiscard]] bool Take(uint64_t n) {
+      enough_ = enough_ && n <= left_;
+      if (enough_) left_ -= n;
+      return enough_;
+    }
+    bool enough() const { return enough_; }
+
+   private:
+    uint64_t left_;
+    bool enough_ = true;
   };
 
   // kInvalidArgument or kUnsupported name the place in the schema, such as "schema.properties.a.pattern".
   static Result<JsonSchema> Parse(nlohmann::json schema, const std::string& place);
 
-  Verdict Check(const nlohmann::json& value) const;
+  Verdict Check(const nlohmann::json& value, Steps& steps) const;
 
  private:
   struct Compiled;

@@ -13,7 +13,8 @@ using Verdict = JsonSchema::Verdict;
 Verdict Check(const json& schema, const json& value) {
   const auto parsed = JsonSchema::Parse(schema, "schema");
   EXPECT_TRUE(parsed.has_value()) << parsed.error().Message();
-  return parsed ? parsed->Check(value) : Verdict::kTooLong;
+  JsonSchema::Steps steps;
+  return parsed ? parsed->Check(value, steps) : Verdict::kTooLong;
 }
 
 // Made by another implementation: tests/vectors/gateway/schemas/make_vectors.py.
@@ -76,7 +77,7 @@ TEST(JsonSchemaTest, WhatCannotBeCheckedIsRefusedByName) {
            {json::parse(R"({"$ref": "#/nowhere"})"), "schema.$ref"},
            {json::parse(R"({"$ref": "#"})"), "schema"},
            {json::parse(R"({"anyOf": [{"$ref": "#/x"}], "x": {"not": {"$ref": "#/x"}}})"), "schema"},
-           {json::parse(R"({"$ref": "#/x", "x": {"pattern": "("}})"), "schema.$ref.pattern"},
+           {json::parse(R"({"$ref": "#/x", "x": {"pattern": "("}})"), "schema.#/x.pattern"},
            {json::parse(chain), "schema"},
            {json{{"properties", many}}, "schema.properties"}}) {
     const auto parsed = JsonSchema::Parse(schema, "schema");
@@ -100,6 +101,44 @@ TEST(JsonSchemaTest, AlternativesWithinAlternativesEnd) {
   }
   twice["$ref"] = "#/$defs/a0";
   EXPECT_EQ(Check(twice, 1), Verdict::kTooLong);
+}
+
+// Whatever is long in a schema or a value, and could be met again and again, takes steps.
+TEST(JsonSchemaTest, WhatIsLongTakesSteps) {
+  const std::string text(1 << 16, 'a');
+  const json list(1000, json(1));
+  json names, object, needs;
+  for (int i = 0; i < 1000; ++i) {
+    names.push_back(fmt::format("a{}", i));
+    object[names.back()] = 1;
+    needs[names.back()] = json::array();
+  }
+  for (const auto& [schema, value] :
+       std::vector<std::pair<json, json>>{{{{"minLength", 1}}, text},
+                                          {{{"format", "date"}}, text},
+                                          {{{"pattern", "a"}}, text},
+                                          {{{"pattern", "[" + text + "]"}}, "a"},
+                                          {{{"type", json(1000, json("null"))}}, 1},
+                                          {{{"const", list}}, list},
+                                          {{{"const", object}}, object},
+                                          {{{"const", text}}, text},
+                                          {{{"enum", list}}, 2},
+                                          {{{"uniqueItems", true}}, list},
+                                          {{{"minItems", 1}}, list},
+                                          {{{"minProperties", 1}}, object},
+                                          {{{"required", names}}, {{"a0", 1}}},
+                                          {{{"required", {text}}}, {{"a0", 1}}},
+                                          {{{"properties", {{"a", true}}}}, {{text, 1}}},
+                                          {{{"dependentRequired", needs}}, {{"a0", 1}}},
+                                          {{{"dependentRequired", {{text, {"a"}}}}}, {{"a0", 1}}},
+                                          {{{"allOf", json(1000, json(true))}}, 1}}) {
+    const auto parsed = JsonSchema::Parse(schema, "schema");
+    ASSERT_TRUE(parsed) << parsed.error().Message();
+    JsonSchema::Steps steps(50);
+    EXPECT_EQ(parsed->Check(value, steps), Verdict::kTooLong) << schema.dump().substr(0, 100);
+    JsonSchema::Steps enough;
+    EXPECT_NE(parsed->Check(value, enough), Verdict::kTooLong) << schema.dump().substr(0, 100);
+  }
 }
 
 }  // namespace
