@@ -45,10 +45,6 @@ nlohmann::ordered_json AnthropicForm(const ApiError& error) {
 
 }  // namespace
 
-ErrorForm ErrorFormOf(std::string_view path) {
-  return path.starts_with("/v1/messages") || path.starts_with("/messages") ? ErrorForm::kAnthropic : ErrorForm::kOpenAi;
-}
-
 nlohmann::ordered_json ApiError::ToJson(ErrorForm form) const {
   if (form == ErrorForm::kAnthropic) return AnthropicForm(*this);
   const auto or_null = [](const auto& text) -> nlohmann::ordered_json {

@@ -22,9 +22,6 @@ namespace isoveil {
 // Whose clients read it.
 enum class ErrorForm { kOpenAi, kAnthropic };
 
-// The form that belongs to a path: everything is OpenAI's but /v1/messages.
-ErrorForm ErrorFormOf(std::string_view path);
-
 struct ApiError {
   int status = 500;
   std::string type = "server_error";

@@ -1,4 +1,5 @@
-// The endpoints. Each reads its request, and writes one answer or a stream of events.
+// The endpoints' functions; endpoint.h has the table. Each reads its request, and writes one answer or a stream of
+// events.
 //
 // Source: OpenAI's API description and Anthropic's; the forms of the chunks are those that the official clients read.
 #pragma once
@@ -23,5 +24,9 @@ void Detokenize(const ModelService& service, const ApiRequest& request, ReplyWri
 void ListModels(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
 // kNotFound unless `request.target` is the name of the model.
 void GetModel(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
+// Of a service with a pool and metrics.
+void Health(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
+void ShowStatus(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
+void ShowMetrics(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
 
 }  // namespace isoveil

@@ -24,8 +24,6 @@ constexpr milliseconds kTick{250};         // how soon a client that left is not
 constexpr milliseconds kPingAfter{5'000};  // silence that proxies take for a broken connection
 constexpr time_t kKeepAliveSeconds = 5;
 
-using Endpoint = void (*)(const ModelService&, const ApiRequest&, ReplyWriter&);
-
 // Anthropic's clients send the key alone.
 std::string AuthorizationOf(const httplib::Request& request) {
   const bool alone = !request.has_header("Authorization") && request.has_header("x-api-key");
@@ -39,14 +37,6 @@ Caller CallerOf(const httplib::Request& request) {
           .authorization = AuthorizationOf(request)};
 }
 
-void Write(const ApiError& error, const httplib::Request& request, httplib::Response& response) {
-  response.status = error.status;
-  if (error.retry_after_seconds) response.set_header("Retry-After", std::to_string(*error.retry_after_seconds));
-  if (error.status == 401) response.set_header("WWW-Authenticate", "Bearer");
-  response.set_content(error.ToJson(ErrorFormOf(request.path)).dump(-1, ' ', false, Json::error_handler_t::replace),
-                       "application/json");
-}
-
 // A request from its head to the end of its answer.
 struct Running {
   explicit Running(std::function<void(const Running&)> its_end) : on_end(std::move(its_end)) {}
@@ -58,7 +48,8 @@ struct Running {
   const std::function<void(const Running&)> on_end;
   const std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
   std::string method;
-  std::string endpoint;
+  std::string_view endpoint;
+  size_t who = 0;  // number of the API key
   int status = 500;
   std::shared_ptr<const RequestMeter> meter = {};  // of what generates
 };
@@ -68,6 +59,39 @@ constexpr const char* kRunning = "running";  // of a response's data
 Running* RunningOf(httplib::Response& response) {
   const auto* found = response.user_data.get<std::shared_ptr<Running>>(kRunning);
   return found ? found->get() : nullptr;
+}
+
+void WriteError(const ApiError& error, ErrorForm form, httplib::Response& response) {
+  response.status = error.status;
+  if (error.retry_after_seconds) response.set_header("Retry-After", std::to_string(*error.retry_after_seconds));
+  if (error.status == 401) response.set_header("WWW-Authenticate", "Bearer");
+  response.set_content(error.ToJson(form).dump(-1, ' ', false, Json::error_handler_t::replace), "application/json");
+}
+
+// A whole answer, written by the connection's own thread.
+class ResponseReply final : public ReplyWriter {
+ public:
+  ResponseReply(httplib::Response& response, ErrorForm form) : response_(response), form_(form) {}
+
+  void Send(int status, std::string body, std::string content_type) override {
+    response_.status = status;
+    response_.set_content(std::move(body), content_type);
+  }
+  bool Event(std::string_view, std::string_view) override { return false; }
+  bool has_events() const override { return false; }
+  void Fail(const ApiError& error) override { WriteError(error, form_, response_); }
+
+ private:
+  httplib::Response& response_;
+  const ErrorForm form_;
+};
+
+RouteTable RoutesFor(const GatewayOptions& options) {
+  std::vector<const Endpoint*> endpoints;
+  for (const Endpoint& endpoint : Endpoints()) {
+    if (options.metrics || !endpoint.is_for_metrics) endpoints.push_back(&endpoint);
+  }
+  return RouteTable(std::move(endpoints));
 }
 
 // A connection takes a descriptor, and perhaps one to a server; many systems give a process no more than 1,024.
@@ -95,7 +119,10 @@ class Gateway::Impl {
                  .name = options_.model_name,
                  .created = std::time(nullptr),
                  .limits = options_.limits,
-                 .parse_special = options_.parse_special},
+                 .parse_special = options_.parse_special,
+                 .pool = pool_.get(),
+                 .metrics = &metrics_,
+                 .upstream_url = options_.upstream_urls.front()},
         server_(static_cast<size_t>(std::max(8, options_.max_connections))) {}
 
   ~Impl() { Stop(); }
@@ -111,27 +138,27 @@ class Gateway::Impl {
  private:
   void SetLimits();
   void Route();
-  httplib::Server::Handler HandlerOf(Endpoint endpoint);
-  void AddPost(const char* path, Endpoint endpoint);
-  void AddGet(const char* path, Endpoint endpoint);
   bool RefuseMethod(const httplib::Request& request, httplib::Response& response) const;
   void AllowOrigin(const httplib::Request& request, httplib::Response& response) const;
   httplib::Server::HandlerResponse CheckCaller(const httplib::Request& request, httplib::Response& response);
-  void Answer(Endpoint endpoint, const httplib::Request& request, httplib::Response& response);
+  void AnswerLook(const Endpoint& endpoint, const httplib::Request& request, httplib::Response& response) const;
+  void Answer(const Endpoint& endpoint, const httplib::Request& request, httplib::Response& response);
   void Stream(std::shared_ptr<Exchange> exchange, Guard::Slot held, const httplib::Request& request,
               httplib::Response& response);
-  Json StatusJson() const;
-  static bool NeedsKey(const std::string& path) { return path != "/health" && !FindPageFile(path); }
-  void BeginRecord(const httplib::Request& request, httplib::Response& response);
+  void Write(const ApiError& error, const httplib::Request& request, httplib::Response& response) const {
+    WriteError(error, routes_.ErrorsAt(request.path), response);
+  }
+  bool NeedsKey(const std::string& path) const;
+  void BeginRecord(const httplib::Request& request, httplib::Response& response, size_t who);
   void EndRecord(const Running& running);
 
   std::unique_ptr<const ClientFolder> client_;
   std::unique_ptr<UpstreamPool> pool_;
   GatewayOptions options_;
   Guard guard_;
-  ModelService service_;
-  RouteTable routes_;
   Metrics metrics_{options_.upstream_urls.size()};
+  ModelService service_;
+  const RouteTable routes_{RoutesFor(options_)};
   std::stop_source stopping_;
   HttpServer server_;
   std::thread listener_;
@@ -218,15 +245,16 @@ void Gateway::Impl::SetLimits() {
     const auto* running = response.user_data.get<std::shared_ptr<Running>>(kRunning);
     if (running) (*running)->status = response.status;
   });
-  server_.set_exception_handler([](const httplib::Request& request, httplib::Response& response, std::exception_ptr) {
-    Write({.status = 500, .message = "the gateway failed on this request", .code = ApiCode::kInternalError}, request,
-          response);
-  });
+  server_.set_exception_handler(
+      [this](const httplib::Request& request, httplib::Response& response, std::exception_ptr) {
+        Write({.status = 500, .message = "the gateway failed on this request", .code = ApiCode::kInternalError},
+              request, response);
+      });
 }
 
 // The path is there, the method is not.
 bool Gateway::Impl::RefuseMethod(const httplib::Request& request, httplib::Response& response) const {
-  const std::set<std::string> methods = routes_.Methods(request.path);
+  const std::set<std::string_view> methods = routes_.Methods(request.path);
   if (methods.empty()) return false;
   const std::string list = fmt::format("{}", fmt::join(methods, ", "));
   response.set_header("Allow", list);
@@ -243,7 +271,7 @@ void Gateway::Impl::AllowOrigin(const httplib::Request& request, httplib::Respon
   response.set_header("Access-Control-Allow-Origin", request.get_header_value("Origin"));
   response.set_header("Access-Control-Expose-Headers", "X-Request-Id, Request-Id, Retry-After, X-Should-Retry");
   if (request.method != "OPTIONS") return;
-  response.set_header("Access-Control-Allow-Methods", "GET, POST, DELETE");
+  response.set_header("Access-Control-Allow-Methods", fmt::format("{}", fmt::join(routes_.Methods(), ", ")));
   // Clients send headers of their own kind (x-stainless-...); none of them is a credential that a browser adds.
   const std::string asked = request.get_header_value("Access-Control-Request-Headers");
   response.set_header("Access-Control-Allow-Headers", asked.empty() ? "Authorization, Content-Type" : asked);
@@ -259,8 +287,10 @@ httplib::Server::HandlerResponse Gateway::Impl::CheckCaller(const httplib::Reque
   const std::string id = RandomId("req_");
   response.set_header("X-Request-Id", id);
   response.set_header("request-id", id);  // where Anthropic's clients look
-  BeginRecord(request, response);
   const Caller caller = CallerOf(request);
+  size_t who = 0;
+  const std::optional<ApiError> wrong_key = guard_.CheckKey(caller, &who);
+  BeginRecord(request, response, who);
   std::optional<ApiError> refusal = guard_.CheckPlace(caller);
   if (!options_.guard.allowed_origins.empty()) response.set_header("Vary", "Origin");
   if (guard_.IsListedOrigin(caller)) {
@@ -271,20 +301,24 @@ httplib::Server::HandlerResponse Gateway::Impl::CheckCaller(const httplib::Reque
       return httplib::Server::HandlerResponse::Handled;
     }
   }
-  size_t who = 0;
-  if (!refusal && NeedsKey(request.path)) refusal = guard_.CheckKey(caller, &who);
+  if (!refusal && NeedsKey(request.path)) refusal = wrong_key;
   if (!refusal) return httplib::Server::HandlerResponse::Unhandled;
   Write(*refusal, request, response);
   return httplib::Server::HandlerResponse::Handled;
 }
 
-void Gateway::Impl::BeginRecord(const httplib::Request& request, httplib::Response& response) {
-  std::string endpoint = routes_.Name(request.path);
-  if (endpoint == "/health" || endpoint == "/metrics" || endpoint == "/isoveil/status" || FindPageFile(request.path))
-    return;
+bool Gateway::Impl::NeedsKey(const std::string& path) const {
+  const Endpoint* endpoint = routes_.Find(path);
+  return endpoint != nullptr ? !endpoint->is_open : FindPageFile(path) == nullptr;
+}
+
+void Gateway::Impl::BeginRecord(const httplib::Request& request, httplib::Response& response, size_t who) {
+  const Endpoint* endpoint = routes_.Find(request.path);
+  if (endpoint != nullptr ? endpoint->is_look : FindPageFile(request.path) != nullptr) return;
   auto running = std::make_shared<Running>([this](const Running& ended) { EndRecord(ended); });
   running->method = request.method;
-  running->endpoint = std::move(endpoint);
+  running->endpoint = endpoint != nullptr ? endpoint->path : "";
+  running->who = who;
   metrics_.Begin();
   response.user_data.set(kRunning, std::move(running));
 }
@@ -309,32 +343,15 @@ void Gateway::Impl::EndRecord(const Running& running) {
 }
 
 void Gateway::Impl::Route() {
-  AddPost("/v1/chat/completions", &ChatCompletions);
-  AddPost("/v1/completions", &Completions);
-  AddPost("/v1/responses", &Responses);
-  AddPost("/v1/messages", &Messages);
-  AddPost("/v1/messages/count_tokens", &CountMessageTokens);
-  AddPost("/v1/embeddings", &Embeddings);
-  AddPost("/tokenize", &Tokenize);
-  AddPost("/detokenize", &Detokenize);
-  const auto json = [](const Json& body, httplib::Response& response) {
-    response.set_content(body.dump(), "application/json");
-  };
-  AddGet("/v1/models", &ListModels);
-  AddGet("/v1/models/{id}", &GetModel);
-  AddGet("/v1/responses/{id}", &GetResponse);
-  server_.Delete(routes_.Add("DELETE", "/v1/responses/{id}"), HandlerOf(&DeleteResponse));
-  server_.Get(routes_.Add("GET", "/health"), [this, json](const httplib::Request&, httplib::Response& response) {
-    const bool ready = pool_->n_ready() > 0;
-    response.status = ready ? 200 : 503;
-    json({{"status", ready ? "ok" : "unavailable"}}, response);
-  });
-  server_.Get(routes_.Add("GET", "/isoveil/status"),
-              [this, json](const httplib::Request&, httplib::Response& response) { json(StatusJson(), response); });
-  if (options_.metrics) {
-    server_.Get(routes_.Add("GET", "/metrics"), [this](const httplib::Request&, httplib::Response& response) {
-      response.set_content(metrics_.Text(pool_->n_ready()), "text/plain; version=0.0.4");
-    });
+  for (const Endpoint* endpoint : routes_.endpoints()) {
+    const std::string pattern = RouteTable::Pattern(endpoint->path);
+    const auto handler = [this, endpoint](const httplib::Request& request, httplib::Response& response) {
+      if (endpoint->is_look) return AnswerLook(*endpoint, request, response);
+      Answer(*endpoint, request, response);
+    };
+    if (endpoint->method == "POST") server_.Post(pattern, handler);
+    if (endpoint->method == "GET") server_.Get(pattern, handler);
+    if (endpoint->method == "DELETE") server_.Delete(pattern, handler);
   }
   if (options_.page) {
     server_.Get(R"(/[a-z.]*)", [](const httplib::Request& request, httplib::Response& response) {
@@ -351,39 +368,31 @@ void Gateway::Impl::Route() {
   }
 }
 
-httplib::Server::Handler Gateway::Impl::HandlerOf(Endpoint endpoint) {
-  return [this, endpoint](const httplib::Request& request, httplib::Response& response) {
-    Answer(endpoint, request, response);
-  };
-}
-
-void Gateway::Impl::AddPost(const char* path, Endpoint endpoint) {
-  server_.Post(routes_.Add("POST", path), HandlerOf(endpoint));
-}
-
-void Gateway::Impl::AddGet(const char* path, Endpoint endpoint) {
-  server_.Get(routes_.Add("GET", path), HandlerOf(endpoint));
+void Gateway::Impl::AnswerLook(const Endpoint& endpoint, const httplib::Request& request,
+                               httplib::Response& response) const {
+  ResponseReply reply(response, routes_.ErrorsAt(request.path));
+  endpoint.answer(service_, {}, reply);
 }
 
 // Waits for the first thing that the work has to say: it decides between a document and a stream.
-void Gateway::Impl::Answer(Endpoint endpoint, const httplib::Request& request, httplib::Response& response) {
-  size_t who = 0;
-  if (guard_.CheckKey(CallerOf(request), &who)) return;
-  const auto slot = guard_.Enter(who);
+void Gateway::Impl::Answer(const Endpoint& endpoint, const httplib::Request& request, httplib::Response& response) {
+  Running* running = RunningOf(response);
+  const auto slot = guard_.Enter(running->who);
   if (!slot) return Write(slot.error(), request, response);
   auto meter = std::make_shared<RequestMeter>(*pool_);
-  if (Running* running = RunningOf(response)) running->meter = meter;
-  auto exchange = std::make_shared<Exchange>(ErrorFormOf(request.path));
+  running->meter = meter;
+  auto exchange = std::make_shared<Exchange>(endpoint.errors);
   ApiRequest api{.body = request.body,
                  .id = response.get_header_value("X-Request-Id"),
                  .wants_wire = request.get_header_value("X-Isoveil-Wire") == "1",
-                 .who = who,
+                 .who = running->who,
                  .target = request.matches.size() > 1 ? request.matches[1].str() : ""};
-  exchange->Start([this, endpoint, meter, api = std::move(api)](ReplyWriter& reply, std::stop_token cancel) mutable {
+  exchange->Start([this, answer = endpoint.answer, meter, api = std::move(api)](ReplyWriter& reply,
+                                                                                std::stop_token cancel) mutable {
     api.cancel = cancel;
     ModelService service = service_;
     service.upstream = meter.get();
-    endpoint(service, api, reply);
+    answer(service, api, reply);
   });
   for (;;) {
     ReplyItem item = exchange->First(kTick);
@@ -431,25 +440,6 @@ void Gateway::Impl::Stream(std::shared_ptr<Exchange> exchange, Guard::Slot held,
     return response.set_content_provider("text/event-stream", std::move(provide), release);
   }
   response.set_chunked_content_provider("text/event-stream", std::move(provide), release);
-}
-
-Json Gateway::Impl::StatusJson() const {
-  const Manifest& manifest = client_->manifest;
-  const ServerState state = pool_->state();
-  const auto kind = pool_->kind();
-  const auto n_context = pool_->n_context();
-  return {{"key_id", manifest.key_id},
-          {"profile", ProfileName(manifest.profile)},
-          {"model", service_.name},
-          {"server", ServerStateName(state)},
-          {"model_match", state != ServerState::kWrong},
-          {"upstream",
-           {{"kind", kind ? Json(UpstreamKindName(*kind)) : Json(nullptr)}, {"url", options_.upstream_urls.front()}}},
-          {"n_vocab", manifest.n_vocab()},
-          {"n_context", n_context ? Json(*n_context) : Json(nullptr)},
-          {"chat", service_.chat.has_value()},
-          {"examples", client_->examples},
-          {"version", ISOVEIL_VERSION}};
 }
 
 Gateway::Gateway(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

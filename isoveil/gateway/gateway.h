@@ -4,9 +4,8 @@
 //   Use(gateway->url());                        // it listens
 //   gateway->Stop();                            // ends running answers, waits for them
 //
-// Endpoints: /v1/chat/completions, /v1/completions, /v1/responses, /v1/messages (Anthropic's), /v1/embeddings,
-// /v1/models, /health, /metrics (if asked for), /tokenize, /detokenize, /isoveil/status and the page. Nothing of a
-// request or an answer is logged or written anywhere; `on_request` gets numbers.
+// The endpoints stand in endpoint.cc; the page is the files of page.cc. Nothing of a request or an answer is logged or
+// written anywhere; `on_request` gets numbers.
 #pragma once
 
 #include <functional>
@@ -33,7 +32,7 @@ struct GatewayOptions {
   int max_connections = 1024;
   // Starts a process that runs the model's chat template: see TemplateWorker.
   std::vector<std::string> template_worker = {};
-  // A request has ended; from any thread. Not for /health, /metrics, /isoveil/status and the page.
+  // A request has ended; from any thread. Not for the page and for looks at the gateway itself.
   std::function<void(const LogEntry&)> on_request = {};
 };
 

@@ -13,6 +13,9 @@
 
 namespace isoveil {
 
+class Metrics;
+class UpstreamPool;
+
 struct ModelService {
   const ClientFolder& client;
   Upstream* upstream = nullptr;                  // outlives the service
@@ -26,6 +29,10 @@ struct ModelService {
   RequestLimits limits;
   bool parse_special = false;  // prompts of completions may spell control tokens
   std::shared_ptr<ResponseStore> responses = std::make_shared<ResponseStore>();
+  // What looks at the gateway itself: null where there is none, else they outlive the service.
+  const UpstreamPool* pool = nullptr;
+  const Metrics* metrics = nullptr;
+  std::string upstream_url = "";  // the first server's
 };
 
 // Sets max_tokens to what is left of the context, where the request gives none. kTooLong, naming `field`, if the prompt

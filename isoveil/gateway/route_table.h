@@ -1,38 +1,43 @@
-// The paths of the API as clients write them: with or without "/v1", with or without a slash at the end; and which
-// methods each path has, so that a wrong one is told from a wrong path.
+// Finds the endpoint that a path means, as clients write them: with or without "/v1", with or without a slash at the
+// end. A wrong method is told from a wrong path.
 //
-//   RouteTable routes;
-//   server.Post(routes.Add("POST", "/v1/chat/completions"), ...);   // a pattern for httplib
-//   server.Get(routes.Add("GET", "/v1/models/{id}"), ...);          // the id is the pattern's group 1
-//   routes.Methods("/chat/completions/");                          // {"POST"}
-//   routes.Name("/models/mine");                                   // "/v1/models/{id}"
+//   RouteTable routes(Endpoints());
+//   server.Post(routes.Pattern("/v1/models/{id}"), ...);            // for httplib; the id is its group 1
+//   routes.Methods("/chat/completions/");                           // {"POST"}
+//   routes.Find("/models/mine")->path;                              // "/v1/models/{id}"
 //
-// Not thread-safe while paths are added.
+// Immutable; safe to use from many threads. The endpoints must outlive the table.
 #pragma once
 
-#include <map>
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "isoveil/gateway/endpoint.h"
 
 namespace isoveil {
 
 class RouteTable {
  public:
-  // `path` may end in "/{id}", which stands for anything that is not empty.
-  std::string Add(std::string_view method, std::string_view path);
-  // Empty if there is nothing at this path.
-  std::set<std::string> Methods(std::string_view path) const;
-  // The path as it was added; empty likewise.
-  std::string Name(std::string_view path) const;
+  explicit RouteTable(std::vector<const Endpoint*> endpoints) : endpoints_(std::move(endpoints)) {}
+
+  // A regular expression for every spelling of `path`. Where that ends in "/{id}", the id is anything that is not
+  // empty.
+  static std::string Pattern(std::string_view path);
+
+  const std::vector<const Endpoint*>& endpoints() const { return endpoints_; }
+  // The first endpoint at this path, whatever its method; null if there is none.
+  const Endpoint* Find(std::string_view path) const;
+  // Of all endpoints at this path; empty if there is none.
+  std::set<std::string_view> Methods(std::string_view path) const;
+  // Of all endpoints.
+  std::set<std::string_view> Methods() const;
+  // The form of errors at this path, also where nothing is there: that of the endpoint above.
+  ErrorForm ErrorsAt(std::string_view path) const;
 
  private:
-  struct Route {
-    std::string name;
-    std::set<std::string> methods;
-  };
-  const Route* Find(std::string_view path) const;
-  std::map<std::string, Route, std::less<>> routes_;
+  std::vector<const Endpoint*> endpoints_;
 };
 
 }  // namespace isoveil
