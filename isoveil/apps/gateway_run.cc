@@ -45,7 +45,7 @@ Result<std::unique_ptr<Upstream>> OpenOne(const std::string& url, const Upstream
                                           const std::string& bearer_key, uint64_t n_vocab) {
   UpstreamOptions options;
   options.url = url;
-  ISOVEIL_ASSIGN_OR_RETURN(options.kind, ParseUpstreamKind(flags.kind));
+  ISOVEIL_ASSIGN_OR_RETURN(options.kind, FindServerKind(flags.kind));
   options.http.bearer_key = bearer_key;
   options.http.ca_file = flags.ca_file;
   options.n_vocab = static_cast<int64_t>(n_vocab);
@@ -88,14 +88,12 @@ void AddGatewayFlags(CLI::App& app, GatewayFlags& flags) {
 void AddUpstreamFlags(CLI::App& app, UpstreamFlags& flags) {
   app.add_option("--upstream", flags.urls, "URL of a server with the encrypted checkpoint; may be given often")
       ->capture_default_str();
-  AddChoice<std::string>(app, "--upstream-kind", flags.kind,
-                         {{"auto", "auto"},
-                          {"llama-server", "llama-server"},
-                          {"llamacpp", "llama-server"},
-                          {"vllm", "vllm"},
-                          {"sglang", "sglang"}},
-                         "What runs there")
-      ->default_str(flags.kind);
+  std::vector<std::pair<std::string, std::string>> kinds = {{"auto", "auto"}};
+  for (const ServerKind* kind : ServerKinds()) {
+    kinds.emplace_back(kind->name, kind->name);
+    if (kind->owner != kind->name) kinds.emplace_back(kind->owner, kind->name);
+  }
+  AddChoice<std::string>(app, "--upstream-kind", flags.kind, kinds, "What runs there")->default_str(flags.kind);
   app.add_option("--upstream-key-file", flags.key_file, "File with the server's API key");
   app.add_option("--upstream-ca", flags.ca_file, "PEM file of the certificates to trust for https");
 }

@@ -3,7 +3,7 @@
 //
 //   const PlainId plain{7};
 //   ISOVEIL_ASSIGN_OR_RETURN(const WireId sent, cipher.Encrypt(plain));     // VocabCipher; there is no other way
-//   server.Score(std::vector{plain}, 0);                                    // does not compile
+//   Score(server, std::vector{plain}, 0);                                   // does not compile
 //
 // Both are numbers to JSON and to libraries, by Value; a valid one is in [0, n_vocab).
 #pragma once

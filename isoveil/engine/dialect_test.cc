@@ -1,6 +1,4 @@
 // The shapes of every server's requests and answers, as in tests/vectors/engine.
-#include "isoveil/engine/dialect.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -9,10 +7,8 @@
 #include "isoveil/base/file.h"
 #include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/engine/fake_server_for_test.h"
-#include "isoveil/engine/llama_server.h"
-#include "isoveil/engine/sglang.h"
+#include "isoveil/engine/server_kind.h"
 #include "isoveil/engine/upstream_factory.h"
-#include "isoveil/engine/vllm.h"
 
 namespace isoveil {
 namespace {
@@ -55,14 +51,14 @@ TEST_P(VectorTest, SendsTheRequestAndReadsTheAnswer) {
   });
   UpstreamOptions options;
   options.url = server.url();
-  options.kind = *ParseUpstreamKind(vector_.at("kind").get<std::string>());
+  options.kind = *FindServerKind(vector_.at("kind").get<std::string>());
   options.n_vocab = vector_.at("n_vocab");
   options.cache_salt = vector_.value("cache_salt", "");
   const auto upstream = OpenUpstream(options);
   ASSERT_TRUE(upstream) << upstream.error().Message();
   std::vector<WireId> ids;
   std::vector<GeneratedToken> tokens;
-  const auto result = (*upstream)->Generate(ReadRequest(vector_.at("request")), [&](const GeneratedToken& token) {
+  const auto result = Generate(**upstream, ReadRequest(vector_.at("request")), [&](const GeneratedToken& token) {
     ids.push_back(token.id);
     tokens.push_back(token);
     return true;
@@ -122,16 +118,16 @@ TEST(DialectTest, NothingButIdsAndNumbersIsSent) {
   const std::vector<std::string> fields = {"tokens",           "stop",   "stop_type", "tokens_evaluated",
                                            "tokens_predicted", "timings"};
   std::vector<std::string> strings;
-  collect(json::parse(LlamaServerDialect()->Generate(request).body), strings);
+  collect(json::parse(LlamaServer().generate->write(request, "").body), strings);
   EXPECT_EQ(strings, fields);
   strings.clear();
-  collect(json::parse(VllmDialect("salt")->Generate(request).body), strings);
+  collect(json::parse(Vllm().generate->write(request, "salt").body), strings);
   EXPECT_EQ(strings, (std::vector<std::string>{"salt"}));
   strings.clear();
-  collect(json::parse(VllmDialect("salt")->Score(request.prompt, 3)->body), strings);
+  collect(json::parse(Vllm().score->write(request.prompt, 3, "salt").body), strings);
   EXPECT_EQ(strings, (std::vector<std::string>{"salt"}));
   strings.clear();
-  collect(json::parse(SglangDialect()->Generate(request).body), strings);
+  collect(json::parse(Sglang().generate->write(request, "").body), strings);
   EXPECT_TRUE(strings.empty());
 }
 
@@ -146,9 +142,9 @@ class ScoreTest : public testing::Test {
       peer.Send(fmt::format("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
                             body.size(), body));
     });
-    const auto upstream = OpenUpstream(
-        {.url = server.url(), .kind = UpstreamKind::kVllm, .n_vocab = 4096, .cache_salt = vector_["cache_salt"]});
-    const auto read = (*upstream)->Score(vector_["prompt"].get<std::vector<WireId>>(), vector_["n_top"]);
+    const auto upstream =
+        OpenUpstream({.url = server.url(), .kind = &Vllm(), .n_vocab = 4096, .cache_salt = vector_["cache_salt"]});
+    const auto read = Score(**upstream, vector_["prompt"].get<std::vector<WireId>>(), vector_["n_top"]);
     if (!read) return read.error().Message();
     if (tokens != nullptr) *tokens = *read;
     return "";
@@ -196,9 +192,12 @@ TEST_F(ScoreTest, BadAnswersAreNamed) {
 }
 
 TEST(DialectTest, OthersDoNotTellAPromptsProbabilities) {
-  const std::vector<WireId> ids = WireIds({1, 2});
-  EXPECT_FALSE(LlamaServerDialect()->Score(ids, 1));
-  EXPECT_FALSE(SglangDialect()->Score(ids, 1));
+  const FakeServer server([](FakeServer::Peer& peer) { peer.SendJson("{}"); });
+  for (const ServerKind* kind : {&LlamaServer(), &Sglang()}) {
+    const auto upstream = *OpenUpstream({.url = server.url(), .kind = kind});
+    EXPECT_EQ(Score(*upstream, WireIds({1, 2}), 1).error().code, ErrorCode::kUnsupported) << kind->name;
+  }
+  EXPECT_EQ(server.connections(), 0) << "nothing is sent";
 }
 
 struct BadEvent {
@@ -206,9 +205,9 @@ struct BadEvent {
   const char* field;  // that the error names
 };
 
-void ExpectRefused(const Dialect& dialect, const std::vector<BadEvent>& events) {
+void ExpectRefused(const ServerKind& server, const std::vector<BadEvent>& events) {
   for (const auto& [text, field] : events) {
-    const auto delta = dialect.NewDecoder()->Decode(json::parse(text));
+    const auto delta = server.generate->new_decoder()->Decode(json::parse(text));
     ASSERT_FALSE(delta) << text;
     EXPECT_EQ(delta.error().code, ErrorCode::kFormat) << text;
     EXPECT_NE(delta.error().where.find(field), std::string::npos) << text << ": " << delta.error().where;
@@ -217,7 +216,7 @@ void ExpectRefused(const Dialect& dialect, const std::vector<BadEvent>& events) 
 
 TEST(DialectTest, LlamaServersBadEventsAreNamed) {
   ExpectRefused(
-      *LlamaServerDialect(),
+      LlamaServer(),
       {{"[]", "tokens"},
        {"7", "tokens"},
        {R"({"stop":false})", "tokens"},
@@ -239,7 +238,7 @@ TEST(DialectTest, LlamaServersBadEventsAreNamed) {
 
 TEST(DialectTest, VllmsBadEventsAreNamed) {
   ExpectRefused(
-      *VllmDialect(),
+      Vllm(),
       {{"{}", "choices"},
        {R"({"choices":[{"text":"x"}]})", "token_ids"},
        {R"({"choices":[{"token_ids":null}]})", "token_ids"},
@@ -252,7 +251,7 @@ TEST(DialectTest, VllmsBadEventsAreNamed) {
 
 TEST(DialectTest, SglangsBadEventsAreNamed) {
   ExpectRefused(
-      *SglangDialect(),
+      Sglang(),
       {{R"({"text":"x","meta_info":{"completion_tokens":1}})", "output_ids"},
        {R"({"output_ids":[1]})", "meta_info"},
        {R"({"output_ids":[1],"meta_info":{}})", "completion_tokens"},
@@ -268,7 +267,7 @@ TEST(DialectTest, SglangsLostOrChangedIdsAreFound) {
     return json{{"output_ids", ids}, {"meta_info", {{"completion_tokens", total}}}};
   };
   const auto after = [&](const json& second) {
-    const auto decoder = SglangDialect()->NewDecoder();
+    const auto decoder = Sglang().generate->new_decoder();
     const auto first = decoder->Decode(event(WireIds({1, 2}), 2));
     EXPECT_TRUE(first) << first.error().Message();
     return decoder->Decode(second);
@@ -277,29 +276,6 @@ TEST(DialectTest, SglangsLostOrChangedIdsAreFound) {
   EXPECT_EQ(after(event(WireIds({3}), 3))->tokens.at(0).id, WireId{3});        // the new one
   EXPECT_FALSE(after(event(WireIds({4}), 4)));                                 // the third is missing
   EXPECT_FALSE(after(event(WireIds({1, 9, 3}), 3)));                           // the second has changed
-}
-
-TEST(DialectTest, EmbeddingsAreReadFromEveryKind) {
-  const std::vector<WireId> ids = WireIds({1, 2});
-  const auto llama = LlamaServerDialect();
-  EXPECT_EQ(llama->Embed(ids).path, "/embedding");
-  EXPECT_EQ(json::parse(llama->Embed(ids).body), (json{{"content", ids}, {"embd_normalize", -1}}));
-  EXPECT_EQ(*llama->DecodeEmbedding(json::parse(R"([{"index":0,"embedding":[[0.5,-1]]}])")),
-            (std::vector<float>{0.5F, -1}));
-  // Without pooling there is a vector for every token, which is not what was asked for.
-  EXPECT_FALSE(llama->DecodeEmbedding(json::parse(R"([{"index":0,"embedding":[[1],[2]]}])")));
-  const auto vllm = VllmDialect();
-  EXPECT_EQ(vllm->Embed(ids).path, "/v1/embeddings");
-  EXPECT_EQ(*vllm->DecodeEmbedding(json::parse(R"({"data":[{"index":0,"embedding":[0.5,-1]}]})")),
-            (std::vector<float>{0.5F, -1}));
-  const auto sglang = SglangDialect();
-  EXPECT_EQ(sglang->Embed(ids).path, "/encode");
-  EXPECT_EQ(*sglang->DecodeEmbedding(json::parse(R"({"embedding":[0.5,-1]})")), (std::vector<float>{0.5F, -1}));
-  for (const char* text : {"[]", "{}", "7", R"([{"embedding":[[1e99]]}])", R"({"embedding":["1"]})"}) {
-    EXPECT_FALSE(llama->DecodeEmbedding(json::parse(text))) << text;
-    EXPECT_FALSE(vllm->DecodeEmbedding(json::parse(text))) << text;
-    EXPECT_FALSE(sglang->DecodeEmbedding(json::parse(text))) << text;
-  }
 }
 
 }  // namespace

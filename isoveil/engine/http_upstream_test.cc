@@ -31,7 +31,7 @@ std::string End(int n, std::string_view type = "limit") {
 }
 
 std::unique_ptr<Upstream> Open(const FakeServer& server, HttpOptions http = {}) {
-  return *OpenUpstream({.url = server.url(), .kind = UpstreamKind::kLlamaServer, .http = http, .n_vocab = 300});
+  return *OpenUpstream({.url = server.url(), .kind = &LlamaServer(), .http = http, .n_vocab = 300});
 }
 
 struct Answer {
@@ -46,7 +46,7 @@ Answer Receive(std::string_view text, const GenerateRequest& request = kRequest)
     peer.Send(text);
   });
   Answer answer;
-  answer.result = Open(server)->Generate(request, [&](const GeneratedToken& token) {
+  answer.result = Generate(*Open(server), request, [&](const GeneratedToken& token) {
     answer.ids.push_back(token.id);
     return true;
   });
@@ -166,7 +166,7 @@ TEST(HttpUpstreamTest, AStopIdEndsTheAnswerAndTheServersWork) {
   GenerateRequest request = kRequest;
   request.stop_ids = WireIds({6, 9});
   std::vector<WireId> ids;
-  const auto result = Open(server)->Generate(request, [&](const GeneratedToken& token) {
+  const auto result = Generate(*Open(server), request, [&](const GeneratedToken& token) {
     ids.push_back(token.id);
     return true;
   });
@@ -208,8 +208,8 @@ TEST(HttpUpstreamTest, ACancelReachesTheServerAtOnce) {
   std::stop_source stop;
   std::promise<void> first;
   auto result = std::async(std::launch::async, [&] {
-    return Open(server)->Generate(
-        kRequest,
+    return Generate(
+        *Open(server), kRequest,
         [&](const GeneratedToken&) {
           first.set_value();
           return true;
@@ -231,8 +231,8 @@ TEST(HttpUpstreamTest, ACancelBeforehandSendsNothing) {
   const FakeServer server([](FakeServer::Peer&) {});
   std::stop_source stop;
   stop.request_stop();
-  const auto result = Open(server)->Generate(
-      kRequest, [](const GeneratedToken&) { return true; }, stop.get_token());
+  const auto result = Generate(
+      *Open(server), kRequest, [](const GeneratedToken&) { return true; }, stop.get_token());
   ASSERT_TRUE(result);
   EXPECT_EQ(result->finish, FinishReason::kCancelled);
   EXPECT_EQ(server.connections(), 0);
@@ -245,7 +245,7 @@ TEST(HttpUpstreamTest, ASilentServerIsGivenUp) {
     peer.WaitForClose();
   });
   const auto result =
-      Open(server, {.read_timeout = 100ms})->Generate(kRequest, [](const GeneratedToken&) { return true; });
+      Generate(*Open(server, {.read_timeout = 100ms}), kRequest, [](const GeneratedToken&) { return true; });
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, ErrorCode::kUnavailable);
 }
@@ -254,7 +254,7 @@ TEST(HttpUpstreamTest, BadRequestsAreNotSent) {
   const FakeServer server([](FakeServer::Peer&) {});
   const auto upstream = Open(server);
   const auto refused = [&](GenerateRequest request) {
-    const auto result = upstream->Generate(request, [](const GeneratedToken&) { return true; });
+    const auto result = Generate(*upstream, request, [](const GeneratedToken&) { return true; });
     return !result && result.error().code == ErrorCode::kInvalidArgument;
   };
   EXPECT_TRUE(refused({.prompt = {}, .sampling = {}}));
@@ -275,7 +275,7 @@ TEST(HttpUpstreamTest, BadRequestsAreNotSent) {
   EXPECT_TRUE(refused({.prompt = WireIds({1}), .sampling = {}, .logit_bias = {{WireId{3}, NAN}}}));
   EXPECT_TRUE(refused({.prompt = WireIds({1}), .sampling = {}, .stop_ids = {WireId{300}}}));
   EXPECT_TRUE(refused({.prompt = WireIds({1}), .sampling = {.n_probs = -1}}));
-  EXPECT_EQ(upstream->Embed({}).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(Embed(*upstream, {}).error().code, ErrorCode::kInvalidArgument);
   EXPECT_EQ(server.connections(), 0);
 }
 
@@ -298,8 +298,7 @@ TEST(ProbeTest, TellsWhatIsMissing) {
   const FakeServer server(Serving("llamacpp", Token(5) + End(1)));
   const auto info = Open(server)->Probe();
   ASSERT_TRUE(info) << info.error().Message();
-  EXPECT_TRUE(info->can_generate);
-  EXPECT_FALSE(info->can_embed);
+  EXPECT_EQ(info->tasks, std::vector{TaskKind::kGenerate});
   EXPECT_EQ(info->missing, (std::vector<std::string>{"logprob", "top_logprobs", "timings"}));
 }
 
@@ -319,12 +318,11 @@ TEST(ProbeTest, AnotherVocabularyIsRefused) {
 
 TEST(OpenUpstreamTest, AsksForTheKind) {
   for (const auto& [owner, kind] :
-       {std::pair{"llamacpp", UpstreamKind::kLlamaServer}, std::pair{"vllm", UpstreamKind::kVllm},
-        std::pair{"sglang", UpstreamKind::kSglang}}) {
+       {std::pair{"llamacpp", &LlamaServer()}, std::pair{"vllm", &Vllm()}, std::pair{"sglang", &Sglang()}}) {
     std::atomic<bool> right_path = false;
-    const char* path = kind == UpstreamKind::kLlamaServer ? "POST /completion "
-                       : kind == UpstreamKind::kVllm      ? "POST /v1/completions "
-                                                          : "POST /generate ";
+    const char* path = kind == &LlamaServer() ? "POST /completion "
+                       : kind == &Vllm()      ? "POST /v1/completions "
+                                              : "POST /generate ";
     // Clang 14 cannot capture a structured binding by reference.
     const FakeServer server([&, owner = owner](FakeServer::Peer& peer) {
       right_path = right_path || peer.Is(path);
@@ -332,7 +330,7 @@ TEST(OpenUpstreamTest, AsksForTheKind) {
     });
     const auto upstream = OpenUpstream({.url = server.url()});
     ASSERT_TRUE(upstream) << upstream.error().Message();
-    EXPECT_FALSE((*upstream)->Generate(kRequest, [](const GeneratedToken&) { return true; }));
+    EXPECT_FALSE(Generate(**upstream, kRequest, [](const GeneratedToken&) { return true; }));
     EXPECT_TRUE(right_path) << owner;
   }
 }
@@ -353,12 +351,12 @@ TEST(OpenUpstreamTest, RefusesAnUnknownServer) {
 }
 
 TEST(OpenUpstreamTest, ReadsKindsByName) {
-  EXPECT_EQ(*ParseUpstreamKind("auto"), std::nullopt);
-  EXPECT_EQ(*ParseUpstreamKind("llamacpp"), UpstreamKind::kLlamaServer);
-  for (const UpstreamKind kind : {UpstreamKind::kLlamaServer, UpstreamKind::kVllm, UpstreamKind::kSglang}) {
-    EXPECT_EQ(*ParseUpstreamKind(UpstreamKindName(kind)), kind);
-  }
-  EXPECT_EQ(ParseUpstreamKind("tgi").error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(*FindServerKind("auto"), nullptr);
+  EXPECT_EQ(*FindServerKind("llamacpp"), &LlamaServer());
+  for (const ServerKind* kind : ServerKinds()) EXPECT_EQ(*FindServerKind(kind->name), kind);
+  const auto unknown = FindServerKind("tgi");
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().problem, "expected one of auto, llama-server, vllm, sglang, found 'tgi'");
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include "isoveil/base/strict_json.h"
+
 namespace isoveil {
 
 using json = nlohmann::ordered_json;
@@ -12,6 +14,14 @@ namespace {
 constexpr int32_t kMaxId = std::numeric_limits<int32_t>::max();
 
 }  // namespace
+
+Result<json> ParseAnswer(std::string_view text, const std::string& what) {
+  Result<json> parsed = ParseStrictJson(text, what);
+  if (parsed) return parsed;
+  return Fail(ErrorCode::kFormat, parsed.error().where,
+              fmt::format("the server's answer is refused: {}", parsed.error().problem),
+              "is the URL that of an inference server?");
+}
 
 tl::unexpected<Error> BadField(std::string_view field, std::string_view expected) {
   return Fail(ErrorCode::kFormat, fmt::format("the server's answer, field '{}'", field),
@@ -93,6 +103,23 @@ Result<std::vector<float>> Floats(const json& array, std::string_view field) {
     values.push_back(number);
   }
   return values;
+}
+
+Result<std::vector<std::vector<float>>> InOrderOfIndex(const json& list,
+                                                       Result<std::vector<float>> (*read)(const json& entry)) {
+  if (!list.is_array()) return BadField("embedding", fmt::format("a list, found {}", list.type_name()));
+  std::vector<std::optional<std::vector<float>>> places(list.size());
+  for (const json& entry : list) {
+    const auto index = CountOrNull(entry, "index");
+    if (!index || *index >= places.size() || places[*index]) {
+      return BadField("index", fmt::format("each number below {} once", places.size()));
+    }
+    ISOVEIL_ASSIGN_OR_RETURN(places[*index], read(entry));
+  }
+  std::vector<std::vector<float>> vectors;
+  vectors.reserve(places.size());
+  for (auto& place : places) vectors.push_back(*std::move(place));
+  return vectors;
 }
 
 }  // namespace isoveil

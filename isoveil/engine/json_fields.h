@@ -32,9 +32,16 @@ Result<const nlohmann::ordered_json*> ArrayField(const nlohmann::ordered_json& o
 // kFormat unless `value` is an integer in [0, 2^31).
 Result<WireId> ReadWireId(const nlohmann::ordered_json& value, std::string_view field);
 Result<std::vector<WireId>> ReadWireIds(const nlohmann::ordered_json& array, std::string_view field);
+// The vectors that `read` makes of a list's entries, each of which tells its place by "index". kFormat unless every
+// place is taken once.
+Result<std::vector<std::vector<float>>> InOrderOfIndex(
+    const nlohmann::ordered_json& list, Result<std::vector<float>> (*read)(const nlohmann::ordered_json& entry));
 // kFormat unless it is a number, or all are, that a float can hold.
 Result<float> ReadFloat(const nlohmann::ordered_json& value, std::string_view field);
 Result<std::vector<float>> Floats(const nlohmann::ordered_json& array, std::string_view field);
+
+// The text of a server's answer, strictly; kFormat. `what` names it.
+Result<nlohmann::ordered_json> ParseAnswer(std::string_view text, const std::string& what);
 
 // kFormat: "expected `expected`".
 tl::unexpected<Error> BadField(std::string_view field, std::string_view expected);

@@ -69,7 +69,7 @@ class LlamaServerTest : public testing::Test {
       answer.tokens.push_back(token);
       return true;
     };
-    ISOVEIL_ASSIGN_OR_RETURN(answer.result, upstream_->Generate(request, on_token));
+    ISOVEIL_ASSIGN_OR_RETURN(answer.result, isoveil::Generate(*upstream_, request, on_token));
     return answer;
   }
 
@@ -87,8 +87,7 @@ TEST_F(LlamaServerTest, ProbeFindsEverything) {
   EXPECT_EQ(info->n_context, 256);
   EXPECT_EQ(info->n_embd, 64);
   EXPECT_EQ(info->n_slots, 2);
-  EXPECT_TRUE(info->can_generate);
-  EXPECT_FALSE(info->can_embed);
+  EXPECT_EQ(info->tasks, std::vector{TaskKind::kGenerate});
   EXPECT_TRUE(info->missing.empty());
   EXPECT_FALSE(info->version.empty());
 }
@@ -172,8 +171,9 @@ TEST_F(LlamaServerTest, ASeedDrawsTheSameAgain) {
 
 TEST_F(LlamaServerTest, TheCallbackEndsTheAnswer) {
   int n = 0;
-  const auto result = upstream_->Generate({.prompt = kSent, .sampling = {.max_tokens = 200, .ignore_eos = true}},
-                                          [&](const GeneratedToken&) { return ++n < 5; });
+  const auto result =
+      isoveil::Generate(*upstream_, {.prompt = kSent, .sampling = {.max_tokens = 200, .ignore_eos = true}},
+                        [&](const GeneratedToken&) { return ++n < 5; });
   ASSERT_TRUE(result) << result.error().Message();
   EXPECT_EQ(n, 5);
   EXPECT_EQ(result->finish, FinishReason::kCancelled);
@@ -228,14 +228,22 @@ TEST_F(ServerProcessTest, EmbedsRawVectors) {
   const auto upstream = *OpenUpstream({.url = server->url(), .n_vocab = 300});
   const auto info = upstream->Probe();
   ASSERT_TRUE(info) << info.error().Message();
-  EXPECT_TRUE(info->can_embed);
-  const auto vector = upstream->Embed(kSent);
-  ASSERT_TRUE(vector) << vector.error().Message();
-  ASSERT_EQ(vector->size(), 64U);
+  EXPECT_TRUE(info->Has(TaskKind::kEmbed));
+  const auto vectors = Embed(*upstream, {.inputs = {kSent, WireIds({5}), kSent}, .dim = 64});
+  ASSERT_TRUE(vectors) << vectors.error().Message();
+  const std::vector<float>& vector = vectors->front();
+  // Batched with others, up to the rounding of another order of sums.
+  const auto alone = Embed(*upstream, {.inputs = {WireIds({5})}});
+  ASSERT_TRUE(alone) << alone.error().Message();
+  for (size_t i = 0; i < 64; ++i) {
+    EXPECT_NEAR(vectors->at(2)[i], vector[i], 1e-4);
+    EXPECT_NEAR(vectors->at(1)[i], alone->front()[i], 1e-4);
+  }
+  EXPECT_NE(vectors->at(1), vector);
   // Not normalised: the final norm leaves a length of about sqrt(width), averaging makes it smaller.
-  const float norm = std::sqrt(std::inner_product(vector->begin(), vector->end(), vector->begin(), 0.0F));
+  const float norm = std::sqrt(std::inner_product(vector.begin(), vector.end(), vector.begin(), 0.0F));
   EXPECT_GT(norm, 1.5F);
-  EXPECT_EQ(upstream->Embed(WireIds({300})).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(Embed(*upstream, {.inputs = {WireIds({300})}}).error().code, ErrorCode::kInvalidArgument);
 }
 
 TEST_F(ServerProcessTest, RefusesAPortInUse) {
@@ -383,12 +391,12 @@ TEST_F(ServerProcessTest, AKilledServerBreaksTheStream) {
   auto server = ServerProcess::Start({.model = *model, .extra_args = kOneThread});
   ASSERT_TRUE(server);
   const auto upstream = *OpenUpstream({.url = server->url()});
-  const auto result = upstream->Generate({.prompt = kSent, .sampling = {.max_tokens = 200, .ignore_eos = true}},
-                                         [&](const GeneratedToken&) {
-                                           ::kill(server->pid(), SIGKILL);
-                                           std::this_thread::sleep_for(5ms);
-                                           return true;
-                                         });
+  const auto result = Generate(*upstream, {.prompt = kSent, .sampling = {.max_tokens = 200, .ignore_eos = true}},
+                               [&](const GeneratedToken&) {
+                                 ::kill(server->pid(), SIGKILL);
+                                 std::this_thread::sleep_for(5ms);
+                                 return true;
+                               });
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, ErrorCode::kUnavailable);
 }

@@ -1,8 +1,11 @@
-#include "isoveil/engine/llama_server.h"
-
+// How a stock llama-server writes requests and answers: `/completion` with ids both ways.
+//
+// Stop ids: llama-server has no stop by id. It stops by itself on the end ids of the checkpoint, and for
+// any other id the caller ends the stream, which needs nothing of the server.
 #include <cmath>
 
 #include "isoveil/engine/json_fields.h"
+#include "isoveil/engine/server_kind.h"
 
 namespace isoveil {
 namespace {
@@ -90,70 +93,77 @@ class Decoder : public StreamDecoder {
   std::optional<WireId> last_id_;
 };
 
-class LlamaServer : public Dialect {
- public:
-  UpstreamKind kind() const override { return UpstreamKind::kLlamaServer; }
+HttpCall WriteGenerate(const GenerateRequest& request, std::string_view) {
+  const SamplingParams& s = request.sampling;
+  json body = {{"prompt", request.prompt},
+               {"n_predict", s.max_tokens},
+               {"stream", true},
+               {"return_tokens", true},
+               {"response_fields", kEndFields},
+               {"cache_prompt", request.cache_prompt},
+               {"temperature", s.temperature},
+               {"top_p", s.top_p},
+               {"top_k", s.top_k},
+               {"min_p", s.min_p},
+               {"presence_penalty", s.presence_penalty},
+               {"frequency_penalty", s.frequency_penalty},
+               {"repeat_penalty", s.repeat_penalty},
+               {"ignore_eos", s.ignore_eos},
+               {"n_probs", s.n_probs}};
+  if (s.seed) body["seed"] = *s.seed;
+  if (!request.logit_bias.empty()) body["logit_bias"] = LogitBias(request.logit_bias);
+  return {"/completion", body.dump()};
+}
 
-  HttpCall Generate(const GenerateRequest& request) const override {
-    const SamplingParams& s = request.sampling;
-    json body = {{"prompt", request.prompt},
-                 {"n_predict", s.max_tokens},
-                 {"stream", true},
-                 {"return_tokens", true},
-                 {"response_fields", kEndFields},
-                 {"cache_prompt", request.cache_prompt},
-                 {"temperature", s.temperature},
-                 {"top_p", s.top_p},
-                 {"top_k", s.top_k},
-                 {"min_p", s.min_p},
-                 {"presence_penalty", s.presence_penalty},
-                 {"frequency_penalty", s.frequency_penalty},
-                 {"repeat_penalty", s.repeat_penalty},
-                 {"ignore_eos", s.ignore_eos},
-                 {"n_probs", s.n_probs}};
-    if (s.seed) body["seed"] = *s.seed;
-    if (!request.logit_bias.empty()) body["logit_bias"] = LogitBias(request.logit_bias);
-    return {"/completion", body.dump()};
+HttpCall WriteEmbed(const EmbedRequest& request) {
+  // -1 is as the model gives it.
+  const json body = {{"content", request.inputs}, {"embd_normalize", -1}};
+  return {"/embedding", body.dump()};
+}
+
+// Older versions give the vector itself, newer ones a list with the one vector of the pooling.
+Result<std::vector<float>> ReadVector(const json& entry) {
+  ISOVEIL_ASSIGN_OR_RETURN(const json* rows, ArrayField(entry, "embedding"));
+  if (rows->empty() || !rows->front().is_array()) return Floats(*rows, "embedding");
+  if (rows->size() != 1) return BadField("embedding", "one vector: start the server with --pooling");
+  return Floats(rows->front(), "embedding");
+}
+
+// [{"index": 0, "embedding": [[0.5, ...]]}, ...]
+Result<EmbedVectors> ReadEmbed(const json& answer) { return InOrderOfIndex(answer, &ReadVector); }
+
+constexpr std::string_view kInfoPaths[] = {"/v1/models", "/props"};
+
+void ReadInfo(std::string_view path, const json& answer, UpstreamInfo* info) {
+  if (path == "/props") {
+    info->version = TextOrEmpty(answer, "build_info");
+    info->n_slots = IntOrNull(answer, "total_slots");
+    return;
   }
-
-  std::unique_ptr<StreamDecoder> NewDecoder() const override { return std::make_unique<Decoder>(); }
-
-  HttpCall Embed(std::span<const WireId> ids) const override {
-    const json body = {{"content", std::vector<WireId>(ids.begin(), ids.end())}, {"embd_normalize", -1}};
-    return {"/embedding", body.dump()};
+  const json* models = FieldOrNull(answer, "data");
+  if (models == nullptr || !models->is_array() || models->empty()) return;
+  if (const json* meta = FieldOrNull(models->front(), "meta")) {
+    info->n_vocab = IntOrNull(*meta, "n_vocab");
+    info->n_context = IntOrNull(*meta, "n_ctx");
+    if (!info->n_context) info->n_context = IntOrNull(*meta, "n_ctx_train");
+    info->n_embd = IntOrNull(*meta, "n_embd");
   }
+}
 
-  Result<std::vector<float>> DecodeEmbedding(const json& answer) const override {
-    if (!answer.is_array() || answer.empty()) return BadField("embedding", "a list with one entry");
-    ISOVEIL_ASSIGN_OR_RETURN(const json* rows, ArrayField(answer.front(), "embedding"));
-    // Older versions give the vector itself, newer ones a list with the one vector of the pooling.
-    if (rows->empty() || !rows->front().is_array()) return Floats(*rows, "embedding");
-    if (rows->size() != 1) return BadField("embedding", "one vector: start the server with --pooling");
-    return Floats(rows->front(), "embedding");
-  }
-
-  std::vector<std::string> InfoPaths() const override { return {"/v1/models", "/props"}; }
-
-  void ReadInfo(const std::string& path, const json& answer, UpstreamInfo* info) const override {
-    info->kind = kind();
-    if (path == "/props") {
-      info->version = TextOrEmpty(answer, "build_info");
-      info->n_slots = IntOrNull(answer, "total_slots");
-      return;
-    }
-    const json* models = FieldOrNull(answer, "data");
-    if (models == nullptr || !models->is_array() || models->empty()) return;
-    if (const json* meta = FieldOrNull(models->front(), "meta")) {
-      info->n_vocab = IntOrNull(*meta, "n_vocab");
-      info->n_context = IntOrNull(*meta, "n_ctx");
-      if (!info->n_context) info->n_context = IntOrNull(*meta, "n_ctx_train");
-      info->n_embd = IntOrNull(*meta, "n_embd");
-    }
-  }
-};
+constexpr GenerateDialect kGenerate = {&WriteGenerate,
+                                       []() -> std::unique_ptr<StreamDecoder> { return std::make_unique<Decoder>(); }};
+constexpr EmbedDialect kEmbed = {&WriteEmbed, &ReadEmbed};
 
 }  // namespace
 
-std::unique_ptr<Dialect> LlamaServerDialect() { return std::make_unique<LlamaServer>(); }
+const ServerKind& LlamaServer() {
+  static constexpr ServerKind kKind = {.name = "llama-server",
+                                       .owner = "llamacpp",
+                                       .info_paths = kInfoPaths,
+                                       .read_info = &ReadInfo,
+                                       .generate = &kGenerate,
+                                       .embed = &kEmbed};
+  return kKind;
+}
 
 }  // namespace isoveil

@@ -1,8 +1,15 @@
-#include "isoveil/engine/sglang.h"
-
+// How SGLang writes requests and answers: `/generate` with `input_ids` and `output_ids`, `/encode`.
+//
+// Read in SGLang's documentation and its sampling_params.py and tokenizer_manager.py, not run against a
+// server. Examples: tests/vectors/engine/sglang-*.json.
+//
+// An event repeats all ids so far, unless the server streams increments (`--stream-output`, or
+// `--incremental-streaming-output`), which costs less; `completion_tokens` tells the two apart. Timings
+// are not told, and there is no switch for `cache_prompt`.
 #include <cmath>
 
 #include "isoveil/engine/json_fields.h"
+#include "isoveil/engine/server_kind.h"
 
 namespace isoveil {
 namespace {
@@ -103,62 +110,74 @@ class Decoder : public StreamDecoder {
   WireId last_id_{-1};
 };
 
-class Sglang : public Dialect {
- public:
-  UpstreamKind kind() const override { return UpstreamKind::kSglang; }
-
-  HttpCall Generate(const GenerateRequest& request) const override {
-    const SamplingParams& s = request.sampling;
-    json sampling = {{"max_new_tokens", s.max_tokens},
-                     {"temperature", s.temperature},
-                     {"top_p", s.top_p},
-                     {"top_k", s.top_k == 0 ? -1 : s.top_k},
-                     {"min_p", s.min_p},
-                     {"presence_penalty", s.presence_penalty},
-                     {"frequency_penalty", s.frequency_penalty},
-                     {"repetition_penalty", s.repeat_penalty},
-                     {"ignore_eos", s.ignore_eos},
-                     {"skip_special_tokens", false}};
-    if (s.seed) sampling["sampling_seed"] = *s.seed;
-    if (!request.stop_ids.empty()) sampling["stop_token_ids"] = request.stop_ids;
-    if (!request.logit_bias.empty()) sampling["logit_bias"] = LogitBias(request.logit_bias);
-    json body = {{"input_ids", request.prompt}, {"sampling_params", std::move(sampling)}, {"stream", true}};
-    if (s.n_probs > 0) {
-      body["return_logprob"] = true;
-      body["top_logprobs_num"] = s.n_probs;
-      body["logprob_start_len"] = -1;
-      body["return_text_in_logprobs"] = false;
-    }
-    return {"/generate", body.dump()};
+HttpCall WriteGenerate(const GenerateRequest& request, std::string_view) {
+  const SamplingParams& s = request.sampling;
+  json sampling = {{"max_new_tokens", s.max_tokens},
+                   {"temperature", s.temperature},
+                   {"top_p", s.top_p},
+                   {"top_k", s.top_k == 0 ? -1 : s.top_k},
+                   {"min_p", s.min_p},
+                   {"presence_penalty", s.presence_penalty},
+                   {"frequency_penalty", s.frequency_penalty},
+                   {"repetition_penalty", s.repeat_penalty},
+                   {"ignore_eos", s.ignore_eos},
+                   {"skip_special_tokens", false}};
+  if (s.seed) sampling["sampling_seed"] = *s.seed;
+  if (!request.stop_ids.empty()) sampling["stop_token_ids"] = request.stop_ids;
+  if (!request.logit_bias.empty()) sampling["logit_bias"] = LogitBias(request.logit_bias);
+  json body = {{"input_ids", request.prompt}, {"sampling_params", std::move(sampling)}, {"stream", true}};
+  if (s.n_probs > 0) {
+    body["return_logprob"] = true;
+    body["top_logprobs_num"] = s.n_probs;
+    body["logprob_start_len"] = -1;
+    body["return_text_in_logprobs"] = false;
   }
+  return {"/generate", body.dump()};
+}
 
-  std::unique_ptr<StreamDecoder> NewDecoder() const override { return std::make_unique<Decoder>(); }
+HttpCall WriteEmbed(const EmbedRequest& request) {
+  const json body = {{"input_ids", request.inputs}};
+  return {"/encode", body.dump()};
+}
 
-  HttpCall Embed(std::span<const WireId> ids) const override {
-    const json body = {{"input_ids", std::vector<WireId>(ids.begin(), ids.end())}};
-    return {"/encode", body.dump()};
+// [{"embedding": [0.5, ...]}, ...], in the order of the question; the entry itself where one was asked for.
+Result<EmbedVectors> ReadEmbed(const json& answer) {
+  EmbedVectors vectors;
+  const json list = answer.is_array() ? answer : json::array({answer});
+  for (const json& entry : list) {
+    ISOVEIL_ASSIGN_OR_RETURN(const json* numbers, ArrayField(entry, "embedding"));
+    ISOVEIL_ASSIGN_OR_RETURN(std::vector<float> vector, Floats(*numbers, "embedding"));
+    vectors.push_back(std::move(vector));
   }
+  return vectors;
+}
 
-  Result<std::vector<float>> DecodeEmbedding(const json& answer) const override {
-    ISOVEIL_ASSIGN_OR_RETURN(const json* vector, ArrayField(answer, "embedding"));
-    return Floats(*vector, "embedding");
+constexpr std::string_view kInfoPaths[] = {"/v1/models", "/get_server_info"};
+
+void ReadInfo(std::string_view path, const json& answer, UpstreamInfo* info) {
+  if (path == "/get_server_info") {
+    info->version = TextOrEmpty(answer, "version");
+    return;
   }
+  const json* models = FieldOrNull(answer, "data");
+  if (models == nullptr || !models->is_array() || models->empty()) return;
+  info->n_context = IntOrNull(models->front(), "max_model_len");
+}
 
-  std::vector<std::string> InfoPaths() const override { return {"/v1/models", "/get_server_info"}; }
-
-  void ReadInfo(const std::string& path, const json& answer, UpstreamInfo* info) const override {
-    if (path == "/get_server_info") {
-      info->version = TextOrEmpty(answer, "version");
-      return;
-    }
-    const json* models = FieldOrNull(answer, "data");
-    if (models == nullptr || !models->is_array() || models->empty()) return;
-    info->n_context = IntOrNull(models->front(), "max_model_len");
-  }
-};
+constexpr GenerateDialect kGenerate = {&WriteGenerate,
+                                       []() -> std::unique_ptr<StreamDecoder> { return std::make_unique<Decoder>(); }};
+constexpr EmbedDialect kEmbed = {&WriteEmbed, &ReadEmbed};
 
 }  // namespace
 
-std::unique_ptr<Dialect> SglangDialect() { return std::make_unique<Sglang>(); }
+const ServerKind& Sglang() {
+  static constexpr ServerKind kKind = {.name = "sglang",
+                                       .owner = "sglang",
+                                       .info_paths = kInfoPaths,
+                                       .read_info = &ReadInfo,
+                                       .generate = &kGenerate,
+                                       .embed = &kEmbed};
+  return kKind;
+}
 
 }  // namespace isoveil

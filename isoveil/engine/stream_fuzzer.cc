@@ -5,10 +5,8 @@
 
 #include "isoveil/base/strict_json.h"
 #include "isoveil/engine/http_client.h"
-#include "isoveil/engine/llama_server.h"
-#include "isoveil/engine/sglang.h"
+#include "isoveil/engine/server_kind.h"
 #include "isoveil/engine/sse.h"
-#include "isoveil/engine/vllm.h"
 
 namespace isoveil {
 namespace {
@@ -40,16 +38,18 @@ Parsed Parse(std::string_view text, size_t chunk) {
   return parsed;
 }
 
-void Decode(const Dialect& dialect, const Parsed& parsed) {
-  const auto decoder = dialect.NewDecoder();
+void Decode(const ServerKind& server, const Parsed& parsed) {
+  const auto decoder = server.generate->new_decoder();
   for (const auto& [type, data] : parsed.events) {
     const auto event = ParseStrictJson(data, "event");
     if (!event) return;
-    (void)dialect.DecodeEmbedding(*event).has_value();
-    const auto scores = dialect.DecodeScores(*event);
-    for (size_t i = 0; scores && i < scores->size(); ++i) Require((*scores)[i].logprob.has_value() == (i > 0));
+    (void)server.embed->read(*event).has_value();
+    if (server.score != nullptr) {
+      const auto scores = server.score->read(*event);
+      for (size_t i = 0; scores && i < scores->size(); ++i) Require((*scores)[i].logprob.has_value() == (i > 0));
+    }
     UpstreamInfo info;
-    for (const std::string& path : dialect.InfoPaths()) dialect.ReadInfo(path, *event, &info);
+    for (const std::string_view path : server.info_paths) server.read_info(path, *event, &info);
     const auto delta = decoder->Decode(*event);
     if (!delta) return;
     for (const GeneratedToken& token : delta->tokens) Require(Value(token.id) >= 0);
@@ -66,9 +66,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string text = provider.ConsumeRemainingBytesAsString();
   const Parsed whole = Parse(text, text.size() + 1);
   Require(whole == Parse(text, chunk));
-  Decode(*LlamaServerDialect(), whole);
-  Decode(*VllmDialect(), whole);
-  Decode(*SglangDialect(), whole);
+  for (const ServerKind* server : ServerKinds()) Decode(*server, whole);
   for (const char c : ErrorBodyText(text)) Require(c >= ' ' && c < 0x7f);
   if (const auto url = Url::Parse(text)) Require(Url::Parse(url->ToString())->ToString() == url->ToString());
   return 0;

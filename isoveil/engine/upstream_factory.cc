@@ -6,56 +6,23 @@
 #include "isoveil/base/strict_json.h"
 #include "isoveil/engine/http_upstream.h"
 #include "isoveil/engine/json_fields.h"
-#include "isoveil/engine/llama_server.h"
-#include "isoveil/engine/sglang.h"
-#include "isoveil/engine/vllm.h"
 
 namespace isoveil {
 namespace {
 
-// What each kind calls itself in `owned_by`.
-std::optional<UpstreamKind> KindOfOwner(std::string_view owner) {
-  if (owner == "llamacpp") return UpstreamKind::kLlamaServer;
-  if (owner == "vllm") return UpstreamKind::kVllm;
-  if (owner == "sglang") return UpstreamKind::kSglang;
-  return std::nullopt;
-}
-
-Result<UpstreamKind> AskKind(const HttpClient& client, const std::stop_token& cancel) {
+Result<const ServerKind*> AskKind(const HttpClient& client, const std::stop_token& cancel) {
   ISOVEIL_ASSIGN_OR_RETURN(const std::string body, client.Get("/v1/models", cancel));
   const auto answer = ParseStrictJson(body, "/v1/models");
   const nlohmann::ordered_json* models = answer ? FieldOrNull(*answer, "data") : nullptr;
   std::string owner;
   if (models != nullptr && models->is_array() && !models->empty()) owner = TextOrEmpty(models->front(), "owned_by");
-  const std::optional<UpstreamKind> kind = KindOfOwner(owner);
-  if (kind) return *kind;
+  for (const ServerKind* kind : ServerKinds()) {
+    if (owner == kind->owner) return kind;
+  }
   return Fail(ErrorCode::kUnsupported, client.url().ToString() + "/v1/models",
               fmt::format("expected the owner to be 'llamacpp', 'vllm' or 'sglang', found {}", Quoted(owner)),
               "name the kind of the server, if it is one of them");
 }
-
-std::unique_ptr<Dialect> NewDialect(UpstreamKind kind, std::string cache_salt) {
-  switch (kind) {
-    case UpstreamKind::kLlamaServer: return LlamaServerDialect();
-    case UpstreamKind::kVllm: return VllmDialect(std::move(cache_salt));
-    case UpstreamKind::kSglang: return SglangDialect();
-  }
-  return nullptr;
-}
-
-}  // namespace
-
-Result<std::optional<UpstreamKind>> ParseUpstreamKind(std::string_view name) {
-  if (name == "auto") return std::nullopt;
-  if (name == "llamacpp") return UpstreamKind::kLlamaServer;
-  for (const UpstreamKind kind : {UpstreamKind::kLlamaServer, UpstreamKind::kVllm, UpstreamKind::kSglang}) {
-    if (name == UpstreamKindName(kind)) return kind;
-  }
-  return Fail(ErrorCode::kInvalidArgument, "kind of upstream",
-              fmt::format("expected auto, llama-server, vllm or sglang, found {}", Quoted(name)));
-}
-
-namespace {
 
 // For signs of life: a server that cannot say its model's name within seconds is away.
 HttpOptions WatchOptions(HttpOptions options) {
@@ -65,10 +32,10 @@ HttpOptions WatchOptions(HttpOptions options) {
   return options;
 }
 
-Result<std::unique_ptr<Upstream>> Open(const UpstreamOptions& options, UpstreamKind kind) {
+Result<std::unique_ptr<Upstream>> Open(const UpstreamOptions& options, const ServerKind& kind) {
   ISOVEIL_ASSIGN_OR_RETURN(HttpClient client, HttpClient::Create(options.url, options.http));
   ISOVEIL_ASSIGN_OR_RETURN(HttpWatch watch, HttpWatch::Create(options.url, WatchOptions(options.http)));
-  return NewHttpUpstream(std::move(client), std::move(watch), NewDialect(kind, options.cache_salt), options.n_vocab);
+  return NewHttpUpstream(std::move(client), std::move(watch), kind, options.cache_salt, options.n_vocab);
 }
 
 // A server whose kind is asked for when it is there, and again when it has come back as another.
@@ -94,19 +61,9 @@ class LateUpstream : public Upstream {
     const auto server = Current();
     return server && server->Stands(contact);
   }
-  Result<GenerateResult> Generate(const GenerateRequest& request, const TokenCallback& on_token,
-                                  std::stop_token cancel) override {
+  Status Run(Task& task, std::stop_token cancel, const TaskWatch& watch) override {
     ISOVEIL_ASSIGN_OR_RETURN(const auto server, Known(cancel));
-    return server->Generate(request, on_token, cancel);
-  }
-  Result<std::vector<GeneratedToken>> Score(std::span<const WireId> ids, int32_t n_top,
-                                            std::stop_token cancel) override {
-    ISOVEIL_ASSIGN_OR_RETURN(const auto server, Known(cancel));
-    return server->Score(ids, n_top, cancel);
-  }
-  Result<std::vector<float>> Embed(std::span<const WireId> ids, std::stop_token cancel) override {
-    ISOVEIL_ASSIGN_OR_RETURN(const auto server, Known(cancel));
-    return server->Embed(ids, cancel);
+    return server->Run(task, cancel, watch);
   }
 
  private:
@@ -116,8 +73,8 @@ class LateUpstream : public Upstream {
   }
   Result<std::shared_ptr<Upstream>> Known(const std::stop_token& cancel) {
     if (auto server = Current()) return server;
-    ISOVEIL_ASSIGN_OR_RETURN(const UpstreamKind kind, AskKind(asking_, cancel));
-    ISOVEIL_ASSIGN_OR_RETURN(std::shared_ptr<Upstream> server, Open(options_, kind));
+    ISOVEIL_ASSIGN_OR_RETURN(const ServerKind* kind, AskKind(asking_, cancel));
+    ISOVEIL_ASSIGN_OR_RETURN(std::shared_ptr<Upstream> server, Open(options_, *kind));
     const std::lock_guard lock(mutex_);
     if (!server_) {
       server_ = std::move(server);
@@ -140,7 +97,7 @@ class LateUpstream : public Upstream {
 }  // namespace
 
 Result<std::unique_ptr<Upstream>> OpenUpstream(UpstreamOptions options) {
-  if (options.kind) return Open(options, *options.kind);
+  if (options.kind != nullptr) return Open(options, *options.kind);
   ISOVEIL_ASSIGN_OR_RETURN(HttpClient asking, HttpClient::Create(options.url, WatchOptions(options.http)));
   return std::make_unique<LateUpstream>(std::move(options), std::move(asking));
 }

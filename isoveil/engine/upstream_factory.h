@@ -12,13 +12,13 @@
 
 #include "isoveil/base/result.h"
 #include "isoveil/engine/http_client.h"
-#include "isoveil/engine/upstream.h"
+#include "isoveil/engine/server_kind.h"
 
 namespace isoveil {
 
 struct UpstreamOptions {
   std::string url;                   // "http://host:8081", "https://host/prefix"
-  std::optional<UpstreamKind> kind;  // absent: asked from the server
+  const ServerKind* kind = nullptr;  // null: asked from the server
   HttpOptions http;                  // timeouts, limits and the server's bearer key
   // Rows of the vocabulary, when the caller knows them: an id outside is refused, in both directions.
   int64_t n_vocab = 0;
@@ -26,10 +26,6 @@ struct UpstreamOptions {
   // ignored elsewhere). Must be drawn at random, and tell nothing.
   std::string cache_salt;
 };
-
-// "llama-server" (also "llamacpp"), "vllm" or "sglang"; "auto" gives no kind. Anything else is
-// kInvalidArgument.
-Result<std::optional<UpstreamKind>> ParseUpstreamKind(std::string_view name);
 
 // Only checks the URL, and connects nowhere. Without a kind the server is asked when it is first used, and again after
 // it has been away: its calls give kUnsupported if it is none of the known ones.

@@ -1,9 +1,16 @@
-#include "isoveil/engine/vllm.h"
-
+// How vLLM writes requests and answers: `/v1/completions` with `return_token_ids` (vLLM 0.10.2 or newer) and
+// `prompt_logprobs`, `/v1/embeddings`.
+//
+// Run on vLLM 0.32.0 by tests/test_vllm.py. Examples: tests/vectors/engine/vllm-*.json.
+//
+// The served folder needs its placeholder tokenizer and the end ids of its generation_config.json, as
+// `isoveil encrypt` writes them. Biases are held in [-100, 100], vLLM's own range: -100 stands for a ban.
+// It has no switch for `cache_prompt`; a cache salt keeps users apart instead. Timings are not told.
 #include <algorithm>
 #include <charconv>
 
 #include "isoveil/engine/json_fields.h"
+#include "isoveil/engine/server_kind.h"
 
 namespace isoveil {
 namespace {
@@ -112,99 +119,105 @@ Status ReadPlace(const json& place, GeneratedToken& token) {
   return Ok();
 }
 
-class Vllm : public Dialect {
- public:
-  explicit Vllm(std::string cache_salt) : cache_salt_(std::move(cache_salt)) {}
-
-  UpstreamKind kind() const override { return UpstreamKind::kVllm; }
-
-  HttpCall Generate(const GenerateRequest& request) const override {
-    const SamplingParams& s = request.sampling;
-    json body = {{"prompt", request.prompt},
-                 {"max_tokens", s.max_tokens},
-                 {"stream", true},
-                 {"stream_options", {{"include_usage", true}}},
-                 {"return_token_ids", true},
-                 {"add_special_tokens", false},
-                 {"skip_special_tokens", false},
-                 {"temperature", s.temperature},
-                 {"top_p", s.top_p},
-                 // Older versions refuse 0.
-                 {"top_k", s.top_k == 0 ? -1 : s.top_k},
-                 {"min_p", s.min_p},
-                 {"presence_penalty", s.presence_penalty},
-                 {"frequency_penalty", s.frequency_penalty},
-                 {"repetition_penalty", s.repeat_penalty},
-                 {"ignore_eos", s.ignore_eos}};
-    if (s.seed) body["seed"] = *s.seed;
-    if (!request.stop_ids.empty()) body["stop_token_ids"] = request.stop_ids;
-    if (!request.logit_bias.empty()) body["logit_bias"] = LogitBias(request.logit_bias);
-    if (s.n_probs > 0) {
-      body["logprobs"] = s.n_probs;
-      body["return_tokens_as_token_ids"] = true;
-    }
-    if (!cache_salt_.empty()) body["cache_salt"] = cache_salt_;
-    return {"/v1/completions", body.dump()};
+HttpCall WriteGenerate(const GenerateRequest& request, std::string_view cache_salt) {
+  const SamplingParams& s = request.sampling;
+  json body = {{"prompt", request.prompt},
+               {"max_tokens", s.max_tokens},
+               {"stream", true},
+               {"stream_options", {{"include_usage", true}}},
+               {"return_token_ids", true},
+               {"add_special_tokens", false},
+               {"skip_special_tokens", false},
+               {"temperature", s.temperature},
+               {"top_p", s.top_p},
+               // Older versions refuse 0.
+               {"top_k", s.top_k == 0 ? -1 : s.top_k},
+               {"min_p", s.min_p},
+               {"presence_penalty", s.presence_penalty},
+               {"frequency_penalty", s.frequency_penalty},
+               {"repetition_penalty", s.repeat_penalty},
+               {"ignore_eos", s.ignore_eos}};
+  if (s.seed) body["seed"] = *s.seed;
+  if (!request.stop_ids.empty()) body["stop_token_ids"] = request.stop_ids;
+  if (!request.logit_bias.empty()) body["logit_bias"] = LogitBias(request.logit_bias);
+  if (s.n_probs > 0) {
+    body["logprobs"] = s.n_probs;
+    body["return_tokens_as_token_ids"] = true;
   }
+  if (!cache_salt.empty()) body["cache_salt"] = cache_salt;
+  return {"/v1/completions", body.dump()};
+}
 
-  std::unique_ptr<StreamDecoder> NewDecoder() const override { return std::make_unique<Decoder>(); }
+HttpCall WriteScore(std::span<const WireId> ids, int32_t n_top, std::string_view cache_salt) {
+  json body = {{"prompt", std::vector<WireId>(ids.begin(), ids.end())},
+               {"max_tokens", 1},  // fewer are refused
+               {"temperature", 0},
+               {"prompt_logprobs", n_top},
+               {"return_token_ids", true},
+               {"add_special_tokens", false}};
+  if (!cache_salt.empty()) body["cache_salt"] = cache_salt;
+  return {"/v1/completions", body.dump()};
+}
 
-  std::optional<HttpCall> Score(std::span<const WireId> ids, int32_t n_top) const override {
-    json body = {{"prompt", std::vector<WireId>(ids.begin(), ids.end())},
-                 {"max_tokens", 1},  // fewer are refused
-                 {"temperature", 0},
-                 {"prompt_logprobs", n_top},
-                 {"return_token_ids", true},
-                 {"add_special_tokens", false}};
-    if (!cache_salt_.empty()) body["cache_salt"] = cache_salt_;
-    return HttpCall{"/v1/completions", body.dump()};
+Result<std::vector<GeneratedToken>> ReadScores(const json& answer) {
+  ISOVEIL_ASSIGN_OR_RETURN(const json* choices, ArrayField(answer, "choices"));
+  if (choices->size() != 1) return BadField("choices", "one entry");
+  ISOVEIL_ASSIGN_OR_RETURN(const json* list, ArrayField(choices->front(), "prompt_token_ids"));
+  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<WireId> ids, ReadWireIds(*list, "prompt_token_ids"));
+  ISOVEIL_ASSIGN_OR_RETURN(const json* places, ArrayField(choices->front(), "prompt_logprobs"));
+  if (places->size() != ids.size()) return BadField("prompt_logprobs", "one entry for each id of the prompt");
+  std::vector<GeneratedToken> tokens;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    tokens.push_back({ids[i], std::nullopt, {}});
+    if (i > 0) ISOVEIL_RETURN_IF_ERROR(ReadPlace((*places)[i], tokens.back()));
   }
+  return tokens;
+}
 
-  Result<std::vector<GeneratedToken>> DecodeScores(const json& answer) const override {
-    ISOVEIL_ASSIGN_OR_RETURN(const json* choices, ArrayField(answer, "choices"));
-    if (choices->size() != 1) return BadField("choices", "one entry");
-    ISOVEIL_ASSIGN_OR_RETURN(const json* list, ArrayField(choices->front(), "prompt_token_ids"));
-    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<WireId> ids, ReadWireIds(*list, "prompt_token_ids"));
-    ISOVEIL_ASSIGN_OR_RETURN(const json* places, ArrayField(choices->front(), "prompt_logprobs"));
-    if (places->size() != ids.size()) return BadField("prompt_logprobs", "one entry for each id of the prompt");
-    std::vector<GeneratedToken> tokens;
-    for (size_t i = 0; i < ids.size(); ++i) {
-      tokens.push_back({ids[i], std::nullopt, {}});
-      if (i > 0) ISOVEIL_RETURN_IF_ERROR(ReadPlace((*places)[i], tokens.back()));
-    }
-    return tokens;
+HttpCall WriteEmbed(const EmbedRequest& request) {
+  const json body = {{"input", request.inputs}, {"encoding_format", "float"}};
+  return {"/v1/embeddings", body.dump()};
+}
+
+Result<std::vector<float>> ReadVector(const json& entry) {
+  ISOVEIL_ASSIGN_OR_RETURN(const json* vector, ArrayField(entry, "embedding"));
+  return Floats(*vector, "embedding");
+}
+
+// {"data": [{"index": 0, "embedding": [0.5, ...]}, ...]}
+Result<EmbedVectors> ReadEmbed(const json& answer) {
+  ISOVEIL_ASSIGN_OR_RETURN(const json* data, ArrayField(answer, "data"));
+  return InOrderOfIndex(*data, &ReadVector);
+}
+
+constexpr std::string_view kInfoPaths[] = {"/v1/models", "/version"};
+
+void ReadInfo(std::string_view path, const json& answer, UpstreamInfo* info) {
+  if (path == "/version") {
+    info->version = TextOrEmpty(answer, "version");
+    return;
   }
+  const json* models = FieldOrNull(answer, "data");
+  if (models == nullptr || !models->is_array() || models->empty()) return;
+  info->n_context = IntOrNull(models->front(), "max_model_len");
+}
 
-  HttpCall Embed(std::span<const WireId> ids) const override {
-    const json body = {{"input", std::vector<WireId>(ids.begin(), ids.end())}, {"encoding_format", "float"}};
-    return {"/v1/embeddings", body.dump()};
-  }
-
-  Result<std::vector<float>> DecodeEmbedding(const json& answer) const override {
-    ISOVEIL_ASSIGN_OR_RETURN(const json* data, ArrayField(answer, "data"));
-    if (data->size() != 1) return BadField("data", "one entry");
-    ISOVEIL_ASSIGN_OR_RETURN(const json* vector, ArrayField(data->front(), "embedding"));
-    return Floats(*vector, "embedding");
-  }
-
-  std::vector<std::string> InfoPaths() const override { return {"/v1/models", "/version"}; }
-
-  void ReadInfo(const std::string& path, const json& answer, UpstreamInfo* info) const override {
-    if (path == "/version") {
-      info->version = TextOrEmpty(answer, "version");
-      return;
-    }
-    const json* models = FieldOrNull(answer, "data");
-    if (models == nullptr || !models->is_array() || models->empty()) return;
-    info->n_context = IntOrNull(models->front(), "max_model_len");
-  }
-
- private:
-  std::string cache_salt_;
-};
+constexpr GenerateDialect kGenerate = {&WriteGenerate,
+                                       []() -> std::unique_ptr<StreamDecoder> { return std::make_unique<Decoder>(); }};
+constexpr ScoreDialect kScore = {&WriteScore, &ReadScores};
+constexpr EmbedDialect kEmbed = {&WriteEmbed, &ReadEmbed};
 
 }  // namespace
 
-std::unique_ptr<Dialect> VllmDialect(std::string cache_salt) { return std::make_unique<Vllm>(std::move(cache_salt)); }
+const ServerKind& Vllm() {
+  static constexpr ServerKind kKind = {.name = "vllm",
+                                       .owner = "vllm",
+                                       .info_paths = kInfoPaths,
+                                       .read_info = &ReadInfo,
+                                       .generate = &kGenerate,
+                                       .score = &kScore,
+                                       .embed = &kEmbed};
+  return kKind;
+}
 
 }  // namespace isoveil

@@ -141,7 +141,7 @@ Result<Canary> Ask(const ClientFolder& client, Upstream& server, int version, st
   ISOVEIL_ASSIGN_OR_RETURN(request.prompt, PromptOf(client, version));
   Canary canary{.version = version, .steps = {}};
   const auto keep = [&](const GeneratedToken& token) { return canary.steps.push_back({token.id, token.top}), true; };
-  ISOVEIL_ASSIGN_OR_RETURN(const GenerateResult result, server.Generate(request, keep, cancel));
+  ISOVEIL_ASSIGN_OR_RETURN(const GenerateResult result, Generate(server, request, keep, cancel));
   if (result.finish == FinishReason::kCancelled) return Fail(ErrorCode::kCancelled, "canary", "was stopped");
   if (canary.steps.empty()) return Fail(ErrorCode::kFormat, "upstream", "answered a prompt with no token");
   return canary;

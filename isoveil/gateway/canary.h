@@ -14,7 +14,7 @@
 
 #include <stop_token>
 
-#include "isoveil/engine/upstream.h"
+#include "isoveil/engine/generate.h"
 #include "isoveil/package/client_folder.h"
 
 namespace isoveil {

@@ -70,7 +70,7 @@ Result<PlainToken> Generator::Decrypt(const GeneratedToken& token) const {
 Result<std::vector<PlainToken>> Generator::Score(std::span<const PlainId> prompt, int n_top,
                                                  std::stop_token cancel) const {
   ISOVEIL_ASSIGN_OR_RETURN(const auto wire, client_.cipher.Encrypt(prompt));
-  ISOVEIL_ASSIGN_OR_RETURN(const auto scored, upstream_.Score(wire, n_top, std::move(cancel)));
+  ISOVEIL_ASSIGN_OR_RETURN(const auto scored, isoveil::Score(upstream_, wire, n_top, std::move(cancel)));
   std::vector<PlainToken> tokens;
   for (const GeneratedToken& token : scored) {
     ISOVEIL_ASSIGN_OR_RETURN(PlainToken plain, Decrypt(token));
@@ -97,7 +97,7 @@ Result<Outcome> Generator::Run(const Generation& generation, const PieceCallback
     reader_left = !on_piece({stops.Append(*characters), {*plain}});
     return !reader_left && !stops.matched();
   };
-  ISOVEIL_ASSIGN_OR_RETURN(const GenerateResult result, upstream_.Generate(request, on_token, cancel));
+  ISOVEIL_ASSIGN_OR_RETURN(const GenerateResult result, Generate(upstream_, request, on_token, cancel));
   ISOVEIL_RETURN_IF_ERROR(failed);
   ISOVEIL_RETURN_IF_ERROR(CheckEnd(result, request));
   Outcome outcome{result.finish, result.usage};

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "isoveil/engine/upstream.h"
+#include "isoveil/engine/score.h"
 #include "isoveil/package/client_folder.h"
 
 namespace isoveil {
@@ -60,11 +60,11 @@ class Generator {
   // Both must outlive the generator.
   Generator(const ClientFolder& client, Upstream& upstream) : client_(client), upstream_(upstream) {}
 
-  // Errors are those of Upstream::Generate; kInvalidArgument for ids outside the vocabulary.
+  // Errors are those of Upstream; kInvalidArgument for ids outside the vocabulary.
   Result<Outcome> Run(const Generation& generation, const PieceCallback& on_piece, std::stop_token cancel = {}) const;
 
   // How likely the prompt's tokens are: one for each, the first without a probability. Errors are those of
-  // Upstream::Score.
+  // Upstream.
   Result<std::vector<PlainToken>> Score(std::span<const PlainId> prompt, int n_top, std::stop_token cancel = {}) const;
 
  private:

@@ -15,18 +15,17 @@ void ShowStatus(const ModelService& service, const ApiRequest&, ReplyWriter& rep
   const ServerState state = service.pool->state();
   const auto kind = service.pool->kind();
   const auto n_context = service.n_context();
-  reply.SendJson(
-      {{"key_id", manifest.key_id},
-       {"profile", ProfileName(manifest.profile)},
-       {"model", service.name},
-       {"server", ServerStateName(state)},
-       {"model_match", state != ServerState::kWrong},
-       {"upstream", {{"kind", kind ? Json(UpstreamKindName(*kind)) : Json(nullptr)}, {"url", service.upstream_url}}},
-       {"n_vocab", manifest.n_vocab()},
-       {"n_context", n_context ? Json(*n_context) : Json(nullptr)},
-       {"chat", service.chat.has_value()},
-       {"examples", service.client.examples},
-       {"version", ISOVEIL_VERSION}});
+  reply.SendJson({{"key_id", manifest.key_id},
+                  {"profile", ProfileName(manifest.profile)},
+                  {"model", service.name},
+                  {"server", ServerStateName(state)},
+                  {"model_match", state != ServerState::kWrong},
+                  {"upstream", {{"kind", kind ? Json(*kind) : Json(nullptr)}, {"url", service.upstream_url}}},
+                  {"n_vocab", manifest.n_vocab()},
+                  {"n_context", n_context ? Json(*n_context) : Json(nullptr)},
+                  {"chat", service.chat.has_value()},
+                  {"examples", service.client.examples},
+                  {"version", ISOVEIL_VERSION}});
 }
 
 void ShowMetrics(const ModelService& service, const ApiRequest&, ReplyWriter& reply) {

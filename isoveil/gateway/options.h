@@ -5,7 +5,7 @@
 // What cannot be honoured on encrypted ids is refused by name (refused_members.h).
 #pragma once
 
-#include "isoveil/engine/upstream.h"
+#include "isoveil/engine/generate.h"
 #include "isoveil/gateway/fields.h"
 #include "isoveil/gateway/refused_members.h"
 

@@ -2,45 +2,34 @@
 
 namespace isoveil {
 
-void RequestMeter::Began(size_t n_prompt) {
-  const std::lock_guard lock(mutex_);
-  cost_.prompt_tokens += n_prompt;
-}
-
-void RequestMeter::Failed(ErrorCode code) {
-  const std::lock_guard lock(mutex_);
-  cost_.failure = code;
-}
-
-std::function<void(size_t)> RequestMeter::OnServer() {
-  return [this](size_t server) {
+Status RequestMeter::Run(Task& task, std::stop_token cancel, const TaskWatch& watch) {
+  {
     const std::lock_guard lock(mutex_);
-    cost_.server = server;
+    cost_.prompt_tokens += task.n_prompt_tokens();
+  }
+  TaskWatch counting;
+  counting.on_server = [&](size_t server) {
+    {
+      const std::lock_guard lock(mutex_);
+      cost_.server = server;
+    }
+    watch.on_server(server);
   };
-}
-
-Result<GenerateResult> RequestMeter::Generate(const GenerateRequest& request, const TokenCallback& on_token,
-                                              std::stop_token cancel) {
-  Began(request.prompt.size());
-  const auto on_one = [&](const GeneratedToken& token) {
-    if (completion_tokens_.fetch_add(1, std::memory_order_relaxed) == 0) {
+  counting.on_answer = [&](size_t n_tokens) {
+    if (n_tokens > 0 && completion_tokens_.fetch_add(n_tokens, std::memory_order_relaxed) == 0) {
       const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begun_;
       const std::lock_guard lock(mutex_);
       cost_.first_token_seconds = seconds.count();
     }
-    return on_token(token);
+    return watch.on_answer(n_tokens);
   };
-  Result<GenerateResult> result = pool_.GenerateOn(request, on_one, OnServer(), std::move(cancel));
-  if (!result) Failed(result.error().code);
-  return result;
-}
-
-Result<std::vector<GeneratedToken>> RequestMeter::Score(std::span<const WireId> ids, int32_t n_top,
-                                                        std::stop_token cancel) {
-  Began(ids.size());
-  auto tokens = pool_.ScoreOn(ids, n_top, OnServer(), std::move(cancel));
-  if (!tokens) Failed(tokens.error().code);
-  return tokens;
+  Status status = pool_.Run(task, cancel, counting);
+  // What the client gave up is no failure of a server's.
+  if (!status && !cancel.stop_requested()) {
+    const std::lock_guard lock(mutex_);
+    cost_.failure = status.error().code;
+  }
+  return status;
 }
 
 RequestCost RequestMeter::cost() const {

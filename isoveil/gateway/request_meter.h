@@ -1,7 +1,7 @@
 // One request's way to the servers: counts what it costs.
 //
 //   RequestMeter meter(pool);
-//   ... the endpoint generates through `meter` as it would through the pool ...
+//   ... the endpoint runs its tasks through `meter` as it would through the pool ...
 //   meter.cost().completion_tokens
 //
 // Numbers only. Safe to use from many threads.
@@ -14,11 +14,11 @@
 namespace isoveil {
 
 struct RequestCost {
-  uint64_t prompt_tokens = 0;  // of every generation and every prompt that was scored, as it was asked for
+  uint64_t prompt_tokens = 0;  // of every task, as it was asked for
   uint64_t completion_tokens = 0;
   std::optional<double> first_token_seconds;  // since the meter began
   std::optional<size_t> server;               // that was asked last
-  std::optional<ErrorCode> failure;           // of the last generation that failed
+  std::optional<ErrorCode> failure;           // of the last task that failed
 };
 
 class RequestMeter final : public Upstream {
@@ -31,19 +31,9 @@ class RequestMeter final : public Upstream {
   Result<UpstreamInfo> Probe(std::stop_token cancel = {}) override { return pool_.Probe(std::move(cancel)); }
   Result<Contact> Look(std::stop_token cancel = {}) override { return pool_.Look(std::move(cancel)); }
   bool Stands(const Contact& contact) const override { return pool_.Stands(contact); }
-  Result<GenerateResult> Generate(const GenerateRequest& request, const TokenCallback& on_token,
-                                  std::stop_token cancel = {}) override;
-  Result<std::vector<GeneratedToken>> Score(std::span<const WireId> ids, int32_t n_top,
-                                            std::stop_token cancel = {}) override;
-  Result<std::vector<float>> Embed(std::span<const WireId> ids, std::stop_token cancel = {}) override {
-    return pool_.Embed(ids, std::move(cancel));
-  }
+  Status Run(Task& task, std::stop_token cancel = {}, const TaskWatch& watch = {}) override;
 
  private:
-  void Began(size_t n_prompt);
-  void Failed(ErrorCode code);
-  std::function<void(size_t)> OnServer();
-
   UpstreamPool& pool_;
   const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
   std::atomic<uint64_t> completion_tokens_ = 0;

@@ -7,6 +7,7 @@
 
 #include <mutex>
 
+#include "isoveil/engine/typed_upstream_for_test.h"
 #include "isoveil/gateway/apis.h"
 #include "isoveil/tokenizer/test_vocabularies.h"
 
@@ -16,20 +17,20 @@ inline constexpr PlainId kSmallEnd{256};
 
 // Gives the ids of a text, and keeps what it was asked. Each byte is a token of its own, so that every
 // character of more than one byte is split.
-class ScriptedUpstream final : public Upstream {
+class ScriptedUpstream final : public TypedUpstream {
  public:
   explicit ScriptedUpstream(const VocabCipher& cipher) : cipher_(cipher) {}
 
   Result<UpstreamInfo> Probe(std::stop_token = {}) override {
     if (failure) return tl::unexpected(*failure);
-    return UpstreamInfo{.n_vocab = n_vocab, .n_context = 4096, .can_generate = true};
+    return UpstreamInfo{.n_vocab = n_vocab, .n_context = 4096, .tasks = {TaskKind::kGenerate, TaskKind::kScore}};
   }
 
   Result<Contact> Look(std::stop_token = {}) override { return Contact{}; }
   bool Stands(const Contact&) const override { return true; }
 
   Result<GenerateResult> Generate(const GenerateRequest& request, const TokenCallback& on_token,
-                                  std::stop_token cancel = {}) override {
+                                  std::stop_token cancel) override {
     std::string text;
     {
       const std::lock_guard lock(mutex_);
@@ -55,14 +56,11 @@ class ScriptedUpstream final : public Upstream {
     return result;
   }
 
-  Result<std::vector<GeneratedToken>> Score(std::span<const WireId> ids, int32_t n_top, std::stop_token = {}) override {
+  Result<std::vector<GeneratedToken>> Score(std::span<const WireId> ids, int32_t n_top, std::stop_token) override {
     if (failure) return tl::unexpected(*failure);
     std::vector<GeneratedToken> tokens;
     for (const WireId id : ids) tokens.push_back(Token(*cipher_.Decrypt(id), tokens.empty() ? 0 : n_top));
     return tokens;
-  }
-  Result<std::vector<float>> Embed(std::span<const WireId>, std::stop_token = {}) override {
-    return Fail(ErrorCode::kUnsupported, "upstream", "has no embeddings");
   }
 
   static PlainId IdOf(char byte) { return static_cast<PlainId>(static_cast<unsigned char>(byte)); }

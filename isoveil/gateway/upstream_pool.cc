@@ -61,11 +61,6 @@ Error NotOfTheClient(Error error) {
   return error;
 }
 
-// A server counts what it has generated itself, and would count the delivered tokens as a part of the prompt.
-bool CanGoOnElsewhere(const SamplingParams& sampling) {
-  return sampling.presence_penalty == 0 && sampling.frequency_penalty == 0 && sampling.repeat_penalty == 1;
-}
-
 }  // namespace
 
 std::string_view ServerStateName(ServerState state) {
@@ -83,6 +78,10 @@ struct UpstreamPool::Member {
   bool IsReady() const {
     const std::lock_guard lock(mutex);
     return state == ServerState::kReady && server->Stands(contact);
+  }
+  bool Has(const Task& task) const {
+    const std::lock_guard lock(mutex);
+    return info && info->Has(task.kind());
   }
   void Heard() { last_heard = Clock::now().time_since_epoch().count(); }
   std::stop_token Breaker() const {
@@ -121,10 +120,9 @@ struct UpstreamPool::Member {
   std::jthread watcher;
 };
 
-// What became of a request at one server.
+// What became of a task at one server.
 struct UpstreamPool::Attempt {
-  bool may_move = true;
-  bool cannot = false;     // by its kind: no fault
+  Status status = Ok();
   bool exchanged = false;  // the contact is a new one, which is admitted before anything else is asked of it
 };
 
@@ -264,26 +262,53 @@ UpstreamPool::Member* UpstreamPool::Choose(const std::vector<const Member*>& tri
   return best;
 }
 
-template <typename T, typename Call>
-Result<T> UpstreamPool::OnSome(const Call& call, std::stop_token cancel) {
+// One try at one server, which is given up when it is silent, and when another process answers under its address.
+UpstreamPool::Attempt UpstreamPool::Try(Member& member, Task& task, const std::stop_token& cancel,
+                                        const TaskWatch& watch) {
+  Attempt attempt;
+  watch.on_server(member.index);
+  std::stop_source stop;
+  const std::stop_callback by_client(cancel, [&] { stop.request_stop(); });
+  const std::stop_callback by_silence(member.Breaker(), [&] { stop.request_stop(); });
+  bool is_first = true;
+  TaskWatch own = watch;
+  own.on_answer = [&](size_t n_tokens) -> Status {
+    member.Heard();
+    attempt.exchanged = std::exchange(is_first, false) && !member.IsReady();
+    if (attempt.exchanged) return Fail(ErrorCode::kUnavailable, "upstream", "was exchanged");
+    return watch.on_answer(n_tokens);
+  };
+  attempt.status = member.server->Run(task, stop.get_token(), own);
+  if (!attempt.status && stop.stop_requested()) {
+    attempt.status = Fail(ErrorCode::kUnavailable, "upstream", "was silent for too long");
+  }
+  return attempt;
+}
+
+Status UpstreamPool::Run(Task& task, std::stop_token cancel, const TaskWatch& watch) {
+  if (!CanRun(task).value_or(true)) {
+    return Fail(ErrorCode::kUnsupported, "upstream", fmt::format("no server has the task '{}'", TaskName(task.kind())),
+                "serve the encrypted folder with another kind of server, or with other options");
+  }
   std::vector<const Member*> tried;
   std::vector<Member*> at_fault;
   std::vector<const Member*> met_anew;
-  Result<T> last = Fail(ErrorCode::kUnavailable, "upstream", "there is none");
+  Status last = Fail(ErrorCode::kUnavailable, "upstream", "there is none");
   while (Member* member = Choose(tried)) {
     tried.push_back(member);
     member->Heard();
     ++member->in_flight;
-    Attempt attempt;
     const Status ready = MakeReady(*member, cancel);
-    Result<T> result = ready ? call(*member, attempt) : Result<T>(tl::unexpected(ready.error()));
+    const bool has_task = !ready || member->Has(task);
+    Attempt attempt{.status = ready};
+    if (ready && has_task) attempt = Try(*member, task, cancel, watch);
     --member->in_flight;
-    if (attempt.cannot) continue;
-    last = std::move(result);
+    if (!has_task) continue;  // by its kind: no fault
+    last = std::move(attempt.status);
     if (last) {
       member->Succeeded();
       for (Member* other : at_fault) other->Rest(options_.rest);
-      return last;
+      return Ok();
     }
     const ErrorCode code = last.error().code;
     if (cancel.stop_requested()) return Fail(ErrorCode::kCancelled, "upstream", "the request was cancelled");
@@ -294,7 +319,7 @@ Result<T> UpstreamPool::OnSome(const Call& call, std::stop_token cancel) {
       member->is_wanted = true;
       member->wake.notify_all();
     }
-    if (!attempt.may_move) break;
+    if (ready && !task.CanGoOn(last.error())) break;
     // A kept connection that was closed is no fault: it may be the same model, and the only server.
     if (attempt.exchanged && std::find(met_anew.begin(), met_anew.end(), member) == met_anew.end()) {
       met_anew.push_back(member);
@@ -307,12 +332,17 @@ Result<T> UpstreamPool::OnSome(const Call& call, std::stop_token cancel) {
 }
 
 Result<UpstreamInfo> UpstreamPool::Probe(std::stop_token cancel) {
-  return OnSome<UpstreamInfo>(
-      [&](Member& member, Attempt&) -> Result<UpstreamInfo> {
-        const std::lock_guard lock(member.mutex);
-        return *member.info;
-      },
-      cancel);
+  std::vector<const Member*> tried;
+  Status last = Fail(ErrorCode::kUnavailable, "upstream", "there is none");
+  while (Member* member = Choose(tried)) {
+    tried.push_back(member);
+    last = MakeReady(*member, cancel);
+    if (cancel.stop_requested()) return Fail(ErrorCode::kCancelled, "upstream", "the request was cancelled");
+    if (!last) continue;
+    const std::lock_guard lock(member->mutex);
+    return *member->info;
+  }
+  return tl::unexpected(NotOfTheClient(last.error()));
 }
 
 Result<Contact> UpstreamPool::Look(std::stop_token) {
@@ -321,103 +351,14 @@ Result<Contact> UpstreamPool::Look(std::stop_token) {
 
 bool UpstreamPool::Stands(const Contact&) const { return n_ready() > 0; }
 
-Result<GenerateResult> UpstreamPool::Generate(const GenerateRequest& request, const TokenCallback& on_token,
-                                              std::stop_token cancel) {
-  return GenerateOn(
-      request, on_token, [](size_t) {}, std::move(cancel));
-}
-
-Result<GenerateResult> UpstreamPool::GenerateOn(const GenerateRequest& request, const TokenCallback& on_token,
-                                                const std::function<void(size_t server)>& on_server,
-                                                std::stop_token cancel) {
-  GenerateRequest rest = request;
-  size_t delivered = 0;
-  const auto on_one = [&](Member& member, Attempt& attempt) -> Result<GenerateResult> {
-    on_server(member.index);
-    std::stop_source stop;
-    const std::stop_callback by_client(cancel, [&] { stop.request_stop(); });
-    const std::stop_callback by_silence(member.Breaker(), [&] { stop.request_stop(); });
-    bool is_first = true;
-    bool exchanged = false;
-    std::optional<WireId> end;
-    const auto deliver = [&](const GeneratedToken& token) {
-      member.Heard();
-      if (std::exchange(is_first, false) && !member.IsReady()) return exchanged = true, false;
-      ++delivered;
-      rest.prompt.push_back(token.id);
-      --rest.sampling.max_tokens;
-      const auto& ends = request.stop_ids;
-      if (std::find(ends.begin(), ends.end(), token.id) != ends.end()) end = token.id;
-      return on_token(token);
-    };
-    const GenerateRequest now = rest;
-    Result<GenerateResult> result = member.server->Generate(now, deliver, stop.get_token());
-    attempt.exchanged = exchanged;
-    if (result && exchanged) result = Fail(ErrorCode::kUnavailable, "upstream", "was exchanged");
-    if (result && result->finish == FinishReason::kCancelled && stop.stop_requested() && !cancel.stop_requested()) {
-      result = Fail(ErrorCode::kUnavailable, "upstream", "was silent for too long");
-    }
-    const bool broke_off = !result && result.error().code == ErrorCode::kUnavailable;
-    if (broke_off && (end || (delivered > 0 && rest.sampling.max_tokens == 0))) {
-      // All that was asked for has come; only the server's last word is missing.
-      result = GenerateResult{.finish = end ? FinishReason::kStop : FinishReason::kLength, .stop_id = end};
-    }
-    if (!result) {
-      attempt.may_move = delivered == 0 || (broke_off && CanGoOnElsewhere(request.sampling));
-      return result;
-    }
-    if (result->usage.completion_tokens != delivered) result->usage.prompt_tokens = request.prompt.size();
-    result->usage.completion_tokens = delivered;
-    return result;
-  };
-  return OnSome<GenerateResult>(on_one, cancel);
-}
-
 // Nothing before a server was met.
-std::optional<bool> UpstreamPool::CanScore() const {
+std::optional<bool> UpstreamPool::CanRun(const Task& task) const {
   std::optional<bool> can;
   for (const auto& member : members_) {
     const std::lock_guard lock(member->mutex);
-    if (member->info) can = can.value_or(false) || member->info->can_score;
+    if (member->info) can = can.value_or(false) || member->info->Has(task.kind());
   }
   return can;
-}
-
-Result<std::vector<GeneratedToken>> UpstreamPool::Score(std::span<const WireId> ids, int32_t n_top,
-                                                        std::stop_token cancel) {
-  return ScoreOn(
-      ids, n_top, [](size_t) {}, std::move(cancel));
-}
-
-Result<std::vector<GeneratedToken>> UpstreamPool::ScoreOn(std::span<const WireId> ids, int32_t n_top,
-                                                          const std::function<void(size_t server)>& on_server,
-                                                          std::stop_token cancel) {
-  using Tokens = std::vector<GeneratedToken>;
-  if (!CanScore().value_or(true)) {
-    return Fail(ErrorCode::kUnsupported, "prompt", "this kind of server does not tell its probabilities");
-  }
-  const auto on_one = [&](Member& member, Attempt& attempt) -> Result<Tokens> {
-    {
-      const std::lock_guard lock(member.mutex);
-      attempt.cannot = !member.info->can_score;
-    }
-    if (attempt.cannot) return Tokens{};
-    on_server(member.index);
-    std::stop_source stop;
-    const std::stop_callback by_client(cancel, [&] { stop.request_stop(); });
-    const std::stop_callback by_silence(member.Breaker(), [&] { stop.request_stop(); });
-    Result<Tokens> tokens = member.server->Score(ids, n_top, stop.get_token());
-    attempt.exchanged = tokens && !member.IsReady();
-    if (attempt.exchanged) return Fail(ErrorCode::kUnavailable, "upstream", "was exchanged");
-    if (!tokens && stop.stop_requested()) return Fail(ErrorCode::kUnavailable, "upstream", "was silent for too long");
-    return tokens;
-  };
-  return OnSome<Tokens>(on_one, cancel);
-}
-
-Result<std::vector<float>> UpstreamPool::Embed(std::span<const WireId> ids, std::stop_token cancel) {
-  return OnSome<std::vector<float>>([&](Member& member, Attempt&) { return member.server->Embed(ids, cancel); },
-                                    cancel);
 }
 
 size_t UpstreamPool::n_ready() const {
@@ -445,7 +386,7 @@ std::optional<int64_t> UpstreamPool::n_context() const {
   return least;
 }
 
-std::optional<UpstreamKind> UpstreamPool::kind() const {
+std::optional<std::string_view> UpstreamPool::kind() const {
   for (const auto& member : members_) {
     const std::lock_guard lock(member->mutex);
     if (member->info) return member->info->kind;

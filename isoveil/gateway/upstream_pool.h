@@ -2,13 +2,13 @@
 //
 //   UpstreamPool pool(std::move(servers), [&](Upstream& server, std::stop_token stop) { return CheckCanary(...); });
 //   ISOVEIL_RETURN_IF_ERROR(pool.Start());
-//   pool.Generate(request, on_token);
+//   Generate(pool, request, on_token);
 //
 // A server is used only after `admit` has accepted it, and admitted again at each new contact: another model may answer
 // under its address. A thread for each server looks at it every two seconds over a connection that is kept; before a
 // request, and when its first token comes, the connection must still stand. Whatever goes wrong with one server moves
-// the request to the next one, also in the middle of an answer: the tokens that were delivered become a part of the
-// prompt there. A server that is silent is given up after seconds. Safe to use from many threads.
+// the task to the next one, also in the middle of an answer, as far as the task can go on there. A server that is
+// silent is given up after seconds. Safe to use from many threads.
 #pragma once
 
 #include <atomic>
@@ -60,18 +60,8 @@ class UpstreamPool final : public Upstream {
   Result<UpstreamInfo> Probe(std::stop_token cancel = {}) override;
   Result<Contact> Look(std::stop_token cancel = {}) override;
   bool Stands(const Contact& contact) const override;
-  Result<GenerateResult> Generate(const GenerateRequest& request, const TokenCallback& on_token,
-                                  std::stop_token cancel = {}) override;
-  // The same, telling each server that is asked before it is.
-  Result<GenerateResult> GenerateOn(const GenerateRequest& request, const TokenCallback& on_token,
-                                    const std::function<void(size_t server)>& on_server, std::stop_token cancel);
-  // One of the servers that can; kUnsupported if none of those that were met does.
-  Result<std::vector<GeneratedToken>> Score(std::span<const WireId> ids, int32_t n_top,
-                                            std::stop_token cancel = {}) override;
-  Result<std::vector<GeneratedToken>> ScoreOn(std::span<const WireId> ids, int32_t n_top,
-                                              const std::function<void(size_t server)>& on_server,
-                                              std::stop_token cancel);
-  Result<std::vector<float>> Embed(std::span<const WireId> ids, std::stop_token cancel = {}) override;
+  // At one of the servers that have the task; kUnsupported if none of those that were met does.
+  Status Run(Task& task, std::stop_token cancel = {}, const TaskWatch& watch = {}) override;
 
   // Servers that may be used now. Sends nothing.
   size_t n_ready() const;
@@ -79,16 +69,15 @@ class UpstreamPool final : public Upstream {
   ServerState state() const;
   // The shortest context of the servers that were met; nothing before one was.
   std::optional<int64_t> n_context() const;
-  std::optional<UpstreamKind> kind() const;
+  std::optional<std::string_view> kind() const;
 
  private:
   struct Member;
   struct Attempt;
   using Clock = std::chrono::steady_clock;
 
-  template <typename T, typename Call>
-  Result<T> OnSome(const Call& call, std::stop_token cancel);
-  std::optional<bool> CanScore() const;
+  Attempt Try(Member& member, Task& task, const std::stop_token& cancel, const TaskWatch& watch);
+  std::optional<bool> CanRun(const Task& task) const;
   Member* Choose(const std::vector<const Member*>& tried);
   Status MakeReady(Member& member, std::stop_token cancel);
   Result<UpstreamInfo> Examine(Member& member, std::stop_token cancel);

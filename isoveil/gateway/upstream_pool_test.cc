@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "isoveil/base/token_ids_for_test.h"
+#include "isoveil/engine/typed_upstream_for_test.h"
 #include "isoveil/gateway/request_meter.h"
 
 namespace isoveil {
@@ -14,13 +15,16 @@ namespace {
 using namespace std::chrono_literals;
 
 // A server with a name, which is the only token it ever says, as often as it is asked for.
-class Named final : public Upstream {
+class Named final : public TypedUpstream {
  public:
   explicit Named(int32_t name) : name_(name) {}
 
   Result<UpstreamInfo> Probe(std::stop_token = {}) override {
     if (away) return Fail(ErrorCode::kUnavailable, "upstream", "is away");
-    return UpstreamInfo{.n_vocab = model.load(), .n_context = 100 + name_, .can_score = can_score};
+    UpstreamInfo info{.n_vocab = model.load(), .n_context = 100 + name_, .tasks = {TaskKind::kGenerate}};
+    if (can_score) info.tasks.push_back(TaskKind::kScore);
+    if (can_embed) info.tasks.push_back(TaskKind::kEmbed);
+    return info;
   }
   Result<Contact> Look(std::stop_token = {}) override {
     if (away) return Fail(ErrorCode::kUnavailable, "upstream", "is away");
@@ -29,7 +33,7 @@ class Named final : public Upstream {
   bool Stands(const Contact& contact) const override { return !away && contact.connection == life; }
 
   Result<GenerateResult> Generate(const GenerateRequest& request, const TokenCallback& on_token,
-                                  std::stop_token stop = {}) override {
+                                  std::stop_token stop) override {
     ++asked;
     last = request;
     if (away) return Fail(ErrorCode::kUnavailable, "upstream", "is away");
@@ -48,12 +52,19 @@ class Named final : public Upstream {
     }
     return result;
   }
-  Result<std::vector<GeneratedToken>> Score(std::span<const WireId> ids, int32_t, std::stop_token = {}) override {
+  // The ids that were sent, as likely as the server's name.
+  Result<std::vector<GeneratedToken>> Score(std::span<const WireId> ids, int32_t, std::stop_token) override {
     if (away) return Fail(ErrorCode::kUnavailable, "upstream", "is away");
-    return std::vector<GeneratedToken>(ids.size(), {.id = WireId{name_}});
+    std::vector<GeneratedToken> tokens;
+    for (const WireId id : ids) tokens.push_back({.id = id, .logprob = static_cast<float>(name_)});
+    return tokens;
   }
-  Result<std::vector<float>> Embed(std::span<const WireId>, std::stop_token = {}) override {
-    return std::vector<float>{static_cast<float>(name_)};
+  Result<EmbedVectors> Embed(const EmbedRequest& request, std::stop_token stop) override {
+    ++asked;
+    while (frozen && !stop.stop_requested()) std::this_thread::sleep_for(1ms);
+    if (stop.stop_requested()) return Fail(ErrorCode::kCancelled, "upstream", "was stopped");
+    if (away) return Fail(ErrorCode::kUnavailable, "upstream", "is away");
+    return EmbedVectors(request.inputs.size(), {static_cast<float>(name_)});
   }
 
   // Another process under the same address.
@@ -62,6 +73,7 @@ class Named final : public Upstream {
   std::atomic<bool> away = false;
   std::atomic<bool> frozen = false;
   std::atomic<bool> can_score = true;
+  std::atomic<bool> can_embed = true;
   std::atomic<uint64_t> life = 1;
   std::atomic<int64_t> model = 7;
   std::atomic<int> dies_after = -1;
@@ -97,8 +109,8 @@ struct Pool {
   std::vector<int32_t> Ask(int32_t n = 1, SamplingParams sampling = {}) {
     std::vector<int32_t> names;
     sampling.max_tokens = n;
-    last = pool->Generate({.prompt = WireIds({5}), .sampling = sampling},
-                          [&](const GeneratedToken& token) { return names.push_back(Value(token.id)), true; });
+    last = Generate(*pool, {.prompt = WireIds({5}), .sampling = sampling},
+                    [&](const GeneratedToken& token) { return names.push_back(Value(token.id)), true; });
     return names;
   }
   bool Eventually(const std::function<bool()>& holds) {
@@ -120,16 +132,39 @@ TEST(UpstreamPoolTest, ScoresAreAskedOfAServerThatCan) {
   pool.server[0]->can_score = pool.server[2]->can_score = false;
   ASSERT_TRUE(pool.pool->Start());
   ASSERT_TRUE(pool.Eventually([&] { return pool.pool->n_ready() == 3; }));
-  for (int i = 0; i < 6; ++i) EXPECT_EQ(pool.pool->Score(ids, 1)->front().id, WireId{1});
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(Score(*pool.pool, ids, 1)->front().logprob, 1);
   // Those that cannot are not at fault.
   EXPECT_EQ(pool.pool->n_ready(), 3U);
   pool.server[1]->away = true;
-  EXPECT_EQ(pool.pool->Score(ids, 1).error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(Score(*pool.pool, ids, 1).error().code, ErrorCode::kUnavailable);
 
   Pool none(2);
   none.server[0]->can_score = none.server[1]->can_score = false;
   ASSERT_TRUE(none.pool->Start());
-  EXPECT_EQ(none.pool->Score(ids, 1).error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(Score(*none.pool, ids, 1).error().code, ErrorCode::kUnsupported);
+}
+
+// The pool knows no task: what it does for generations it does for vectors.
+TEST(UpstreamPoolTest, AnotherServerEmbedsWhereOneIsAwaySilentOrExchanged) {
+  const EmbedRequest request{.inputs = {WireIds({1, 2}), WireIds({3})}};
+  Pool pool(2);
+  pool.server[1]->can_embed = false;
+  ASSERT_TRUE(pool.pool->Start());
+  ASSERT_TRUE(pool.Eventually([&] { return pool.pool->n_ready() == 2; }));
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(*Embed(*pool.pool, request), (EmbedVectors{{0}, {0}}));
+  pool.server[0]->Restart();
+  EXPECT_EQ(*Embed(*pool.pool, request), (EmbedVectors{{0}, {0}})) << "it is admitted again";
+  pool.server[0]->away = true;
+  EXPECT_EQ(Embed(*pool.pool, request).error().code, ErrorCode::kUnavailable);
+
+  Pool both(2);
+  ASSERT_TRUE(both.pool->Start());
+  ASSERT_TRUE(both.Eventually([&] { return both.pool->n_ready() == 2; }));
+  both.server[0]->frozen = both.server[0]->away = true;
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(*Embed(*both.pool, request), (EmbedVectors{{1}, {1}}));
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_EQ(Embed(*both.pool, request, stop.get_token()).error().code, ErrorCode::kCancelled);
 }
 
 TEST(RequestMeterTest, AScoredPromptIsCounted) {
@@ -138,13 +173,13 @@ TEST(RequestMeterTest, AScoredPromptIsCounted) {
   ASSERT_TRUE(pool.pool->Start());
   ASSERT_TRUE(pool.Eventually([&] { return pool.pool->n_ready() == 2; }));
   RequestMeter meter(*pool.pool);
-  const auto tokens = meter.Score(ids, 1);
+  const auto tokens = Score(meter, ids, 1);
   ASSERT_TRUE(tokens);
   EXPECT_EQ(meter.cost().prompt_tokens, 3U);
   EXPECT_EQ(meter.cost().completion_tokens, 0U);
-  EXPECT_EQ(meter.cost().server, static_cast<size_t>(tokens->front().id));
+  EXPECT_EQ(meter.cost().server, static_cast<size_t>(*tokens->front().logprob));
   pool.server[0]->away = pool.server[1]->away = true;
-  EXPECT_FALSE(meter.Score(ids, 1));
+  EXPECT_FALSE(Score(meter, ids, 1));
   EXPECT_EQ(meter.cost().failure, ErrorCode::kUnavailable);
 }
 
@@ -159,11 +194,11 @@ TEST(UpstreamPoolTest, TheLeastBusyServerAnswersAndEqualsTakeTurns) {
   pool.server[0]->gate = pool.server[1]->gate = &gate;
   std::vector<int32_t> first, second;
   std::thread other([&] {
-    (void)pool.pool->Generate({.prompt = WireIds({5})},
-                              [&](const GeneratedToken& token) { return first.push_back(Value(token.id)), true; });
+    (void)Generate(*pool.pool, {.prompt = WireIds({5})},
+                   [&](const GeneratedToken& token) { return first.push_back(Value(token.id)), true; });
   });
-  (void)pool.pool->Generate({.prompt = WireIds({5})},
-                            [&](const GeneratedToken& token) { return second.push_back(Value(token.id)), true; });
+  (void)Generate(*pool.pool, {.prompt = WireIds({5})},
+                 [&](const GeneratedToken& token) { return second.push_back(Value(token.id)), true; });
   other.join();
   EXPECT_NE(first, second) << "both wait at the gate, which opens for two servers";
 }
@@ -401,8 +436,8 @@ TEST(UpstreamPoolTest, AnAdmissionThatHangsHoldsNobodyUp) {
     EXPECT_TRUE(pool.pool->Start());
     std::stop_source stop;
     std::jthread client([&] {
-      EXPECT_FALSE(pool.pool->Generate(
-          {.prompt = WireIds({5})}, [](auto&) { return true; }, stop.get_token()));
+      EXPECT_FALSE(Generate(
+          *pool.pool, {.prompt = WireIds({5})}, [](auto&) { return true; }, stop.get_token()));
     });
     std::this_thread::sleep_for(50ms);
     stop.request_stop();

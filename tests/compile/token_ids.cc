@@ -1,5 +1,6 @@
 // Plain and encrypted ids do not mix: each case is a program that must not compile, tried by one test
 // (CMakeLists.txt). Without a case this is a program that does.
+#include "isoveil/engine/embed.h"
 #include "isoveil/gateway/generator.h"
 #include "isoveil/tokenizer/placeholder.h"
 
@@ -23,7 +24,10 @@ Status Wrong(const ClientFolder& client, Upstream& server, const GenerateRequest
   request.logit_bias.emplace_back(plain.front(), 1.0F);
 #endif
 #ifdef PLAIN_SCORE
-  (void)server.Score(plain, 0);
+  (void)Score(server, plain, 0);
+#endif
+#ifdef PLAIN_EMBED
+  (void)EmbedTask({.inputs = {plain}});
 #endif
 #ifdef WIRE_TO_TEXT
   (void)client.vocabulary.Piece(token.id);
