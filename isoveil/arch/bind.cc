@@ -13,8 +13,6 @@ using TensorsByName = std::map<std::string, const TensorView*, std::less<>>;
 
 bool IsMatrix(const Shape& shape) { return shape.size() == 2; }
 
-// A vector is a matrix of one row.
-uint64_t Rows(const Shape& shape) { return IsMatrix(shape) ? shape[0] : 1; }
 uint64_t Cols(const Shape& shape) { return shape.back(); }
 
 // The stored tensors of all weights that the checkpoint has, with their actual names.
@@ -105,7 +103,7 @@ Status BindSlices(const BoundTensor& bound, const Graph& graph,
                 fmt::format("weights of type {} have no rule", DTypeName(info.type)),
                 "convert the checkpoint to F32, F16, BF16 or a ggml block format");
   }
-  std::vector<Shape> shapes;
+  std::vector<const Weight*> weights;
   for (const std::string& role : bound.stored.roles) {
     const Weight* weight = graph.FindWeight(role);
     if (weight == nullptr) {
@@ -113,9 +111,9 @@ Status BindSlices(const BoundTensor& bound, const Graph& graph,
                   fmt::format("the family does not use {} here", role),
                   "it would need an operation in the family's declaration");
     }
-    shapes.push_back(weight->shape);
+    weights.push_back(weight);
   }
-  ISOVEIL_ASSIGN_OR_RETURN(const TensorLayout layout, LayOutTensor(bound.stored, shapes, info.type));
+  ISOVEIL_ASSIGN_OR_RETURN(const TensorLayout layout, LayOutTensor(bound.stored, graph, weights, info.type));
   ISOVEIL_RETURN_IF_ERROR(CheckShape(bound, layout));
   for (size_t i = 0; i < layout.slices.size(); ++i) {
     slices[bound.stored.roles[i]] = {bound.tensor, layout.slices[i]};
@@ -143,39 +141,43 @@ Status CheckNothingLeft(const TensorsByName& unclaimed, const Family& family) {
 
 }  // namespace
 
-Result<TensorLayout> LayOutTensor(const StoredTensor& stored, std::span<const Shape> role_shapes, DType type) {
+Result<TensorLayout> LayOutTensor(const StoredTensor& stored, const Graph& graph, std::span<const Weight* const> roles,
+                                  DType type) {
   const bool blocks = IsBlockFormat(type);
   if (blocks && stored.transposed) {
     return Fail(ErrorCode::kUnsupported, fmt::format("tensor {}", Quoted(stored.name)),
                 "block formats cannot be transposed");
   }
-  const bool matrix = IsMatrix(role_shapes.front());
-  const uint64_t inputs = matrix ? Cols(role_shapes.front()) : 1;
+  const bool matrix = IsMatrix(roles.front()->shape);
+  const uint64_t inputs = matrix ? Cols(roles.front()->shape) : 1;
   uint64_t outputs = 0;
-  for (const Shape& shape : role_shapes) outputs += matrix ? Rows(shape) : Cols(shape);
+  for (const Weight* role : roles) outputs += role->shape.front();
 
   TensorLayout layout;
   layout.shape = !matrix ? Shape{outputs} : stored.transposed ? Shape{inputs, outputs} : Shape{outputs, inputs};
-  const uint64_t element = BlockBytes(type);
   const auto row_bytes = RowBytes(type, layout.shape.back());
   if (!row_bytes) {
     return Fail(ErrorCode::kFormat, fmt::format("tensor {}", Quoted(stored.name)),
                 fmt::format("{} columns are no whole number of {} blocks", layout.shape.back(), DTypeName(type)));
   }
+  const uint64_t element = blocks ? 0 : BlockBytes(type);
+  const uint64_t output_bytes = matrix && !stored.transposed ? *row_bytes : element;
+  const HeadSet* heads = stored.by_head ? graph.HeadsAlong(roles.front()->axes.front()) : nullptr;
   uint64_t done = 0;
-  for (const Shape& shape : role_shapes) {
-    const uint64_t count = matrix ? Rows(shape) : Cols(shape);
-    MatrixSlice slice{.type = type, .rows = Rows(shape), .cols = Cols(shape)};
-    slice.col_stride = blocks ? 0 : element;
-    slice.row_stride = *row_bytes;
-    slice.offset = matrix ? done * *row_bytes : done * element;
-    if (stored.transposed && matrix) {
-      slice.row_stride = element;
-      slice.col_stride = *row_bytes;
-      slice.offset = done * element;
+  for (const Weight* role : roles) {
+    StridedAxis along_outputs{.count = role->shape.front(), .stride = output_bytes};
+    uint64_t length = along_outputs.count;
+    if (heads != nullptr) {
+      length /= heads->kv_heads;
+      along_outputs.run = length;
+      along_outputs.run_stride = outputs / heads->kv_heads * output_bytes;
     }
-    layout.slices.push_back(slice);
-    done += count;
+    const StridedAxis along_inputs{.count = inputs, .stride = stored.transposed ? *row_bytes : element};
+    layout.slices.push_back({.type = type,
+                             .offset = done * output_bytes,
+                             .rows = matrix ? along_outputs : StridedAxis{.count = 1, .stride = *row_bytes},
+                             .cols = matrix ? along_inputs : along_outputs});
+    done += length;
   }
   return layout;
 }

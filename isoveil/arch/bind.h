@@ -9,32 +9,23 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "isoveil/arch/family.h"
+#include "isoveil/tensor/slice.h"
 
 namespace isoveil {
 
-// A weight inside a stored tensor, as a matrix of `rows` outputs and `cols` inputs (a vector has one
-// row). Element (r, c) of a plain type lies at offset + r * row_stride + c * col_stride bytes of the tensor.
-// In a block format the columns are packed and col_stride is 0.
-struct MatrixSlice {
-  DType type = DType::kF32;
-  uint64_t offset = 0;
-  uint64_t rows = 0;
-  uint64_t cols = 0;
-  uint64_t row_stride = 0;
-  uint64_t col_stride = 0;
-};
-
-// Where each weight of `roles`, of the given shapes, lies in a tensor of type `type` that holds them as
-// `stored` says. Also gives the tensor's shape. A block format cannot be transposed: kUnsupported.
+// Where each weight of `roles`, in the same order, lies in a tensor of type `type` that holds them as `stored` says.
+// Also gives the tensor's shape. A block format cannot be transposed: kUnsupported.
 struct TensorLayout {
   Shape shape;
-  std::vector<MatrixSlice> slices;
+  std::vector<Slice> slices;
 };
-Result<TensorLayout> LayOutTensor(const StoredTensor& stored, std::span<const Shape> role_shapes, DType type);
+Result<TensorLayout> LayOutTensor(const StoredTensor& stored, const Graph& graph, std::span<const Weight* const> roles,
+                                  DType type);
 
 struct BindOptions {
   Profile profile = Profile::kExact;
@@ -54,7 +45,7 @@ struct BoundTensor {
 // A weight's bytes in the source.
 struct BoundSlice {
   const TensorView* tensor;
-  MatrixSlice slice;
+  Slice slice;
 };
 
 struct BoundModel {

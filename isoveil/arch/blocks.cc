@@ -40,7 +40,7 @@ void SelfAttention(const Builder& layer, const Reader& in, SpaceId out, const At
   layer.Linear("attn_q", in, axes.query);
   layer.Linear("attn_k", in, axes.key);
   layer.Linear("attn_v", in, axes.value);
-  layer.Linear("attn_output", axes.output, {out});
+  layer.Linear("attn_output", axes.output, out);
 }
 
 void GatedFfn(const Builder& layer, const Reader& in, SpaceId out, uint64_t ffn_width) {
@@ -48,14 +48,14 @@ void GatedFfn(const Builder& layer, const Reader& in, SpaceId out, uint64_t ffn_
   const Graph::GatedAxes axes = layer.graph().GatedProduct(ffn);
   layer.Linear("ffn_gate", in, axes.gate);
   layer.Linear("ffn_up", in, axes.value);
-  layer.Linear("ffn_down", {.space = ffn}, {out});
+  layer.Linear("ffn_down", {ffn}, out);
 }
 
 void PlainFfn(const Builder& layer, const Reader& in, SpaceId out, uint64_t ffn_width) {
   const SpaceId ffn = layer.AddSpace("ffn", ffn_width);
   layer.graph().Elementwise(ffn);
-  layer.Linear("ffn_up", in, {ffn});
-  layer.Linear("ffn_down", {.space = ffn}, {out});
+  layer.Linear("ffn_up", in, ffn);
+  layer.Linear("ffn_down", {ffn}, out);
 }
 
 }  // namespace isoveil

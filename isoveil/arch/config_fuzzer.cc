@@ -114,8 +114,9 @@ void CheckSlices(const BoundModel& model) {
   for (const Weight& weight : model.graph.weights()) {
     const auto bound = model.slices.find(weight.source);
     Require(bound != model.slices.end(), "every weight is stored");
-    const MatrixSlice& slice = bound->second.slice;
-    const uint64_t last = slice.offset + (slice.rows - 1) * slice.row_stride + (slice.cols - 1) * slice.col_stride;
+    const Slice& slice = bound->second.slice;
+    const uint64_t last =
+        slice.offset + slice.rows.Offset(slice.rows.count - 1) + slice.cols.Offset(slice.cols.count - 1);
     Require(last + BlockBytes(slice.type) <= bound->second.tensor->bytes.size(), "weights lie within their tensors");
   }
 }

@@ -21,6 +21,7 @@ struct StoredTensor {
   std::vector<std::string> roles;  // several are stacked along the output axis
   bool transposed = false;         // of a matrix the input axis comes first
   bool unprefixed = false;         // never carries one of Dialect::prefixes
+  bool by_head = false;            // what is stacked takes turns: all of one key/value head, then all of the next
 };
 
 struct Dialect {

@@ -4,9 +4,21 @@
 
 namespace isoveil {
 
+Axis Axis::Dual() const {
+  Axis dual = *this;
+  for (Segment& segment : dual.segments) segment.view = View::kDual;
+  return dual;
+}
+
 SpaceId Graph::AddSpace(std::string label, uint64_t dim) {
   spaces_.push_back({.label = std::move(label), .dim = dim, .heads = std::nullopt});
   return spaces_.size() - 1;
+}
+
+SpaceId Graph::AddRotarySpace(std::string label, uint64_t dim) {
+  const SpaceId space = AddSpace(std::move(label), dim);
+  spaces_[space].rotary_dim = dim;
+  return space;
 }
 
 void Graph::AddPort(std::string name, PortKind kind, SpaceId space) {
@@ -27,14 +39,20 @@ const Weight* Graph::FindWeight(std::string_view role) const {
   return it == by_role_.end() ? nullptr : &weights_[it->second];
 }
 
-uint64_t Graph::AxisDim(const Axis& axis) const {
-  const Space& space = spaces_[axis.space];
-  switch (axis.copies) {
-    case Copies::kOne: return space.dim;
-    case Copies::kPerKvHead: return space.dim * heads_of(space).kv_heads;
-    case Copies::kPerQueryHead: return space.dim * heads_of(space).kv_heads * heads_of(space).queries_per_kv;
+const HeadSet* Graph::HeadsAlong(const Axis& axis) const {
+  if (axis.copies == Copies::kOne) return nullptr;
+  for (const Segment& segment : axis.segments) {
+    if (spaces_[segment.space].heads) return &heads_of(spaces_[segment.space]);
   }
-  return 0;
+  return nullptr;
+}
+
+uint64_t Graph::AxisDim(const Axis& axis) const {
+  uint64_t dim = 0;
+  for (const Segment& segment : axis.segments) dim += spaces_[segment.space].dim;
+  const HeadSet* heads = HeadsAlong(axis);
+  if (heads == nullptr) return dim;
+  return dim * heads->kv_heads * (axis.copies == Copies::kPerQueryHead ? heads->queries_per_kv : 1);
 }
 
 Weight& Graph::AddWeight(std::string role, std::vector<Axis> axes) {
@@ -51,7 +69,7 @@ Weight& Graph::AddWeight(std::string role, std::vector<Axis> axes) {
 Axis Graph::Fixed(uint64_t dim) {
   const SpaceId space = AddSpace("public", dim);
   Narrow(space, Group::Trivial());
-  return {space};
+  return space;
 }
 
 }  // namespace isoveil

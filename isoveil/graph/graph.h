@@ -20,9 +20,12 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "isoveil/algebra/port.h"
@@ -32,6 +35,7 @@ namespace isoveil {
 
 using SpaceId = size_t;
 using HeadSetId = size_t;
+using WeightId = size_t;  // in the order in which operations state them
 
 // The heads of one attention layer: `kv_heads` groups of `queries_per_kv` query heads. Key/value heads
 // change places with their whole group, and query heads inside their group.
@@ -58,13 +62,31 @@ enum class View {
   kPermutation,  // elementwise companions (norm gains, gates): the permutation part of a monomial g
 };
 
-// How often a space occurs along an axis.
+// How often an axis repeats its segments: once, or for every head.
 enum class Copies { kOne, kPerKvHead, kPerQueryHead };
 
-struct Axis {
+// A run of coordinates along an axis.
+struct Segment {
   SpaceId space = 0;
   View view = View::kDirect;
+
+  bool operator==(const Segment&) const = default;
+};
+
+// An axis of a weight: mostly one space; spaces side by side where networks concatenate, or where a head has parts. A
+// space of heads has an element for each key/value head; among the segments of a head, one without heads has the same
+// element in all of them.
+struct Axis {
+  std::vector<Segment> segments;
   Copies copies = Copies::kOne;
+
+  Axis(SpaceId space, View view = View::kDirect, Copies copies = Copies::kOne)  // NOLINT: an axis is mostly a space
+      : segments({{space, view}}), copies(copies) {}
+  explicit Axis(std::vector<Segment> segments, Copies copies = Copies::kOne)
+      : segments(std::move(segments)), copies(copies) {}
+
+  // The axis of what reads this one.
+  Axis Dual() const;
 
   bool operator==(const Axis&) const = default;
 };
@@ -89,10 +111,9 @@ struct Weight {
   std::optional<float> constant;
 };
 
-// What a linear map reads: a space, and the norm in front of it if its gain moves into the map.
+// What a linear map reads: an axis as it was written, and the norm in front of it if its gain moves into the map.
 struct Reader {
-  SpaceId space = 0;
-  Copies copies = Copies::kOne;
+  Axis axis;
   std::string gain = {};
   std::string bias = {};
 };
@@ -121,6 +142,8 @@ class Graph {
   explicit Graph(Norms norms) : norms_(norms) {}
 
   SpaceId AddSpace(std::string label, uint64_t dim);
+  // A part of queries and keys that RoPE turns and all heads share: per pair a complex scalar.
+  SpaceId AddRotarySpace(std::string label, uint64_t dim);
 
   // token id -> row of `weight` {vocab, out}.
   void Embedding(std::string weight, SpaceId vocab, SpaceId out);
@@ -169,8 +192,12 @@ class Graph {
   SpaceRecord RecordOf(SpaceId id) const { return {spaces_[id].label, spaces_[id].dim, spaces_[id].group}; }
   // With the groups as they are narrowed by now.
   Ports ports() const;
+  // Null if no operation has it; constant time.
   const Weight* FindWeight(std::string_view role) const;
-  // Coordinates along an axis: the space's dimension times its copies.
+  const Weight& weight(WeightId id) const { return weights_[id]; }
+  // The heads along an axis; null if it has none.
+  const HeadSet* HeadsAlong(const Axis& axis) const;
+  // Coordinates along an axis: the dimensions of its segments times its copies.
   uint64_t AxisDim(const Axis& axis) const;
 
  private:
@@ -182,7 +209,10 @@ class Graph {
   std::vector<HeadSet> head_sets_;
   std::vector<Weight> weights_;
   std::vector<std::pair<Port, SpaceId>> ports_;
-  std::map<std::string, size_t, std::less<>> by_role_;
+  struct HashRole : std::hash<std::string_view> {
+    using is_transparent = void;
+  };
+  std::unordered_map<std::string, WeightId, HashRole, std::equal_to<>> by_role_;
 };
 
 }  // namespace isoveil

@@ -20,7 +20,7 @@ TEST(RulesTest, EmbeddingAndHeadPermuteTheVocabulary) {
   EXPECT_EQ(graph.FindWeight("embedding")->shape, (Shape{10, 4}));
   graph.Head("head", {residual}, vocab, std::nullopt);
   EXPECT_EQ(graph.space(residual).group, Group::General()) << "an untied head is a free linear map";
-  EXPECT_EQ(graph.FindWeight("head")->axes[1].view, View::kDual);
+  EXPECT_EQ(graph.FindWeight("head")->axes[1].segments[0].view, View::kDual);
 }
 
 TEST(RulesTest, RmsNormIsOrthogonalWhenItsGainFolds) {
@@ -35,7 +35,7 @@ TEST(RulesTest, RmsNormIsOrthogonalWhenItsGainFolds) {
     EXPECT_EQ(graph.space(y).group, Group::General());
     EXPECT_EQ(graph.FindWeight("w")->gain, folded ? "gain" : "");
     EXPECT_EQ(graph.FindWeight("gain")->constant.has_value(), folded);
-    EXPECT_EQ(graph.FindWeight("gain")->axes[0].view, View::kPermutation);
+    EXPECT_EQ(graph.FindWeight("gain")->axes[0].segments[0].view, View::kPermutation);
   }
 }
 
@@ -56,7 +56,7 @@ TEST(RulesTest, AFinalLayerNormKeepsItsBiasDividedByTheGain) {
   const SpaceId x = graph.AddSpace("x", 4);
   graph.Head("head", graph.FinalLayerNorm("gain", "beta", x), graph.AddSpace("vocab", 9), "embedding");
   EXPECT_EQ(graph.FindWeight("beta")->divisor, "gain");
-  EXPECT_EQ(graph.FindWeight("beta")->axes[0].view, View::kDirect);
+  EXPECT_EQ(graph.FindWeight("beta")->axes[0].segments[0].view, View::kDirect);
   EXPECT_FALSE(graph.FindWeight("beta")->constant);
   EXPECT_EQ(graph.FindWeight("head")->source, "embedding");
   EXPECT_EQ(graph.FindWeight("head")->gain, "gain");
@@ -78,7 +78,7 @@ TEST(RulesTest, ANormThatIsWrittenBackPermutesInBothProfiles) {
     EXPECT_EQ(graph.space(x).group, Group::Permutation());
     for (const char* role : {"gain", "beta"}) {
       EXPECT_FALSE(graph.FindWeight(role)->constant) << role;
-      EXPECT_EQ(graph.FindWeight(role)->axes[0].view, View::kPermutation) << role;
+      EXPECT_EQ(graph.FindWeight(role)->axes[0].segments[0].view, View::kPermutation) << role;
     }
   }
 }
@@ -95,7 +95,7 @@ TEST(RulesTest, RowsOfPublicNumbersStay) {
   const SpaceId x = graph.AddSpace("x", 4);
   graph.PublicEmbedding("positions", 7, x);
   EXPECT_EQ(graph.FindWeight("positions")->shape, (Shape{7, 4}));
-  EXPECT_EQ(graph.space(graph.FindWeight("positions")->axes[0].space).group, Group::Trivial());
+  EXPECT_EQ(graph.space(graph.FindWeight("positions")->axes[0].segments[0].space).group, Group::Trivial());
   EXPECT_EQ(graph.space(x).group, Group::General());
 }
 
@@ -124,22 +124,22 @@ TEST(RulesTest, ElementwiseAndGatedProducts) {
   const SpaceId gated = graph.AddSpace("gated", 8);
   const Graph::GatedAxes axes = graph.GatedProduct(gated);
   EXPECT_EQ(graph.space(gated).group, Group::Monomial());
-  EXPECT_EQ(axes.gate.view, View::kPermutation);
-  EXPECT_EQ(axes.value.view, View::kDirect);
+  EXPECT_EQ(axes.gate.segments[0].view, View::kPermutation);
+  EXPECT_EQ(axes.value.segments[0].view, View::kDirect);
 }
 
 TEST(RulesTest, AttentionSharesHeadsAndPairsQueryWithKeyDually) {
   Graph graph(Graph::Norms::kKept);
   const AttentionAxes axes = graph.Attention("layer.0", {.n_heads = 8, .kv_heads = 2, .head_dim = 6, .rotary_dim = 4});
-  EXPECT_EQ(axes.query.space, axes.key.space);
-  EXPECT_EQ(axes.query.view, View::kDirect);
-  EXPECT_EQ(axes.key.view, View::kDual);
+  EXPECT_EQ(axes.query.segments[0].space, axes.key.segments[0].space);
+  EXPECT_EQ(axes.query.segments[0].view, View::kDirect);
+  EXPECT_EQ(axes.key.segments[0].view, View::kDual);
   EXPECT_EQ(graph.AxisDim(axes.query), 48U);
   EXPECT_EQ(graph.AxisDim(axes.key), 12U);
-  EXPECT_EQ(axes.value.space, axes.output.space);
-  EXPECT_EQ(axes.output.copies, Copies::kPerQueryHead);
-  EXPECT_EQ(graph.space(axes.query.space).heads, graph.space(axes.value.space).heads);
-  EXPECT_EQ(graph.space(axes.query.space).rotary_dim, 4U);
+  EXPECT_EQ(axes.value.segments[0].space, axes.output.axis.segments[0].space);
+  EXPECT_EQ(axes.output.axis.copies, Copies::kPerQueryHead);
+  EXPECT_EQ(graph.space(axes.query.segments[0].space).heads, graph.space(axes.value.segments[0].space).heads);
+  EXPECT_EQ(graph.space(axes.query.segments[0].space).rotary_dim, 4U);
 }
 
 struct Stored {
@@ -175,7 +175,7 @@ TEST(StorageTest, BlocksThatSpanHeadsHoldThemTogether) {
     EXPECT_FALSE(graph.head_sets()[0].queries_move);
     // Four queries of 64 fill a block of 256; four of 32 do not.
     EXPECT_EQ(graph.head_sets()[0].groups_move, head_dim == 64);
-    EXPECT_EQ(graph.space(axes.output.space).group, Group::Trivial());
+    EXPECT_EQ(graph.space(axes.output.axis.segments[0].space).group, Group::Trivial());
   }
 }
 

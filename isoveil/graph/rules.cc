@@ -13,14 +13,14 @@ namespace isoveil {
 // row: E'_p(i) = g E_i. No other map of ids to ids exists, so vocab is Perm; the row's space is free.
 void Graph::Embedding(std::string weight, SpaceId vocab, SpaceId out) {
   Narrow(vocab, Group::Permutation());
-  AddWeight(std::move(weight), {{vocab}, {out}});
+  AddWeight(std::move(weight), {vocab, out});
 }
 
 // The engine counts positions itself and knows kinds of segments, so their axis stays; each row is a vector of the
 // output space.
 void Graph::PublicEmbedding(std::string weight, uint64_t n, SpaceId out) {
   const Axis numbers = Fixed(n);
-  AddWeight(std::move(weight), {numbers, {out}});
+  AddWeight(std::move(weight), {numbers, out});
 }
 
 // Numbers that enter as they are: every action passes them by.
@@ -32,8 +32,7 @@ void Graph::Constant(std::string weight, uint64_t dim) {
 // y = W (x^ * gain + beta) + b, x^ the normalised input, is (W diag gain) x^ + (b + W beta): a folded gain
 // scales the columns of W, a folded norm bias moves into b. Both happen before the actions.
 void Graph::Linear(std::string weight, std::string bias, const Reader& in, Axis out) {
-  const Axis input{in.space, View::kDual, in.copies};
-  AddWeight(weight, {out, input}).gain = in.gain;
+  AddWeight(weight, {out, in.axis.Dual()}).gain = in.gain;
   if (bias.empty()) return;
   Weight& b = AddWeight(std::move(bias), {out});
   if (!in.bias.empty()) {
@@ -46,22 +45,22 @@ void Graph::Linear(std::string weight, std::string bias, const Reader& in, Axis 
 // diagonal matrix between the norm and its readers; it commutes with a signed permutation S P when it is
 // moved by P: (S P x) * (P gain) = S P (x * gain).
 Reader Graph::RmsNorm(std::string gain, SpaceId x) {
-  Weight& weight = AddWeight(gain, {{x, View::kPermutation}});
+  Weight& weight = AddWeight(gain, {Axis(x, View::kPermutation)});
   if (norms_ == Norms::kKept) {
     Narrow(x, Group::SignedPermutation());
     return {x};
   }
   Narrow(x, Group::Orthogonal());
   weight.constant = 1.0F;
-  return {.space = x, .gain = std::move(gain)};
+  return {.axis = x, .gain = std::move(gain)};
 }
 
 // The mean is the inner product with the ones vector, and the variance a norm: both are kept by an
 // orthogonal action that fixes the ones vector, and x - mean(x) ones commutes with it. A gain and bias that
 // stay are elementwise and signs would change the mean: a permutation moves them along.
 Reader Graph::LayerNorm(std::string gain, std::string bias, SpaceId x) {
-  AddWeight(gain, {{x, View::kPermutation}});
-  AddWeight(bias, {{x, View::kPermutation}});
+  AddWeight(gain, {Axis(x, View::kPermutation)});
+  AddWeight(bias, {Axis(x, View::kPermutation)});
   if (norms_ == Norms::kKept) {
     Narrow(x, Group::Permutation());
     return {x};
@@ -69,7 +68,7 @@ Reader Graph::LayerNorm(std::string gain, std::string bias, SpaceId x) {
   Narrow(x, Group::OrthogonalFixingOnes());
   weights_[weights_.size() - 2].constant = 1.0F;
   weights_[weights_.size() - 1].constant = 0.0F;
-  return {.space = x, .gain = std::move(gain), .bias = std::move(bias)};
+  return {.axis = x, .gain = std::move(gain), .bias = std::move(bias)};
 }
 
 // A reader without bias cannot take W beta. Instead W (x^ * gain + beta) = (W diag gain)(x^ + beta / gain):
@@ -80,7 +79,7 @@ Reader Graph::FinalLayerNorm(std::string gain, std::string bias, SpaceId x) {
   if (norms_ == Norms::kKept) return reader;
   Weight& kept = weights_.back();
   kept.constant.reset();
-  kept.axes = {{x, View::kDirect}};
+  kept.axes = {x};
   kept.divisor = std::move(gain);
   reader.bias.clear();
   return reader;
@@ -89,8 +88,8 @@ Reader Graph::FinalLayerNorm(std::string gain, std::string bias, SpaceId x) {
 // y = x^ * gain + bias is added to what the next layer writes, so gain and bias cannot move into readers: they are
 // elementwise, and signs would change the mean. LN(P x; P gain, P bias) = P LN(x; gain, bias) for a permutation P.
 void Graph::KeptLayerNorm(std::string gain, std::string bias, SpaceId x) {
-  AddWeight(std::move(gain), {{x, View::kPermutation}});
-  AddWeight(std::move(bias), {{x, View::kPermutation}});
+  AddWeight(std::move(gain), {Axis(x, View::kPermutation)});
+  AddWeight(std::move(bias), {Axis(x, View::kPermutation)});
   Narrow(x, Group::Permutation());
 }
 
@@ -113,7 +112,7 @@ AttentionAxes Graph::Attention(const std::string& label, const AttentionShape& s
   return {.query = {qk, View::kDirect, Copies::kPerQueryHead},
           .key = {qk, View::kDual, Copies::kPerKvHead},
           .value = {vo, View::kDirect, Copies::kPerKvHead},
-          .output = {.space = vo, .copies = Copies::kPerQueryHead}};
+          .output = {.axis = {vo, View::kDirect, Copies::kPerQueryHead}}};
 }
 
 // act(x)_i depends on x_i alone, alike for all i: permutations commute with it.
@@ -134,9 +133,11 @@ Graph::GatedAxes Graph::GatedProduct(SpaceId x) {
 // itself, so a tied head stays tied unless a gain is folded into it.
 void Graph::Head(std::string weight, const Reader& in, SpaceId vocab, std::optional<std::string> tied_to) {
   Narrow(vocab, Group::Permutation());
-  if (tied_to) Narrow(in.space, Group::Orthogonal());
+  if (tied_to) {
+    for (const Segment& segment : in.axis.segments) Narrow(segment.space, Group::Orthogonal());
+  }
   if (tied_to && norms_ == Norms::kKept) return;
-  Weight& head = AddWeight(std::move(weight), {{vocab}, {in.space, View::kDual}});
+  Weight& head = AddWeight(std::move(weight), {vocab, in.axis.Dual()});
   head.gain = in.gain;
   if (tied_to) head.source = *std::move(tied_to);
 }

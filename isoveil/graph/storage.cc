@@ -9,24 +9,37 @@ Group WithoutPowers() {
                    Move::kQuarterTurn, Move::kTurn, Move::kPairScale);
 }
 
+// A block spans heads: single heads cannot move, whole groups only if blocks fill them.
+void HoldHeadsTogether(const Axis& axis, uint64_t head_dim, uint64_t block, Graph& graph) {
+  uint64_t per_group = head_dim;
+  for (const Segment& segment : axis.segments) {
+    graph.Narrow(segment.space, Group::Trivial());
+    if (!graph.space(segment.space).heads) continue;
+    HeadSet& heads = graph.head_sets()[*graph.space(segment.space).heads];
+    if (axis.copies == Copies::kPerQueryHead) per_group = heads.queries_per_kv * head_dim;
+    heads.queries_move = false;
+    if (per_group % block != 0) heads.groups_move = false;
+  }
+}
+
 // Whole rows of blocks may change places on every axis but the last, whose coordinates are packed.
 void NarrowToBlocks(const Axis& axis, bool packed, uint64_t block, Graph& graph) {
-  const Group allowed = packed ? Group::BlockPermutation(block) : Group::Permutation();
-  if (axis.copies == Copies::kOne) {
-    graph.Narrow(axis.space, allowed);
+  uint64_t dim = 0;  // of one copy
+  for (const Segment& segment : axis.segments) dim += graph.space(segment.space).dim;
+  if (packed && axis.copies != Copies::kOne && dim % block != 0) {
+    HoldHeadsTogether(axis, dim, block, graph);
     return;
   }
-  const Space& space = graph.space(axis.space);
-  HeadSet& heads = graph.head_sets()[*space.heads];
-  if (packed && space.dim % block != 0) {
-    // A block spans heads: single heads cannot move, whole groups only if blocks fill them.
-    graph.Narrow(axis.space, Group::Trivial());
-    const uint64_t per_group = axis.copies == Copies::kPerQueryHead ? heads.queries_per_kv : 1;
-    heads.queries_move = false;
-    if (per_group * space.dim % block != 0) heads.groups_move = false;
-    return;
+  uint64_t begin = 0;
+  for (const Segment& segment : axis.segments) {
+    const uint64_t end = begin + graph.space(segment.space).dim;
+    // A block that two segments share holds both.
+    const bool whole = axis.segments.size() == 1 || (begin % block == 0 && end % block == 0);
+    graph.Narrow(segment.space, !packed  ? Group::Permutation()
+                                : !whole ? Group::Trivial()
+                                         : Group::BlockPermutation(block));
+    begin = end;
   }
-  graph.Narrow(axis.space, allowed);
 }
 
 }  // namespace
@@ -44,7 +57,9 @@ void NarrowToStorage(const Weight& weight, DType type, Graph& graph) {
   }
   if (type != DType::kF16) return;
   // Half floats have five exponent bits: a power of two could push a small weight into the subnormals.
-  for (const Axis& axis : weight.axes) graph.Narrow(axis.space, WithoutPowers());
+  for (const Axis& axis : weight.axes) {
+    for (const Segment& segment : axis.segments) graph.Narrow(segment.space, WithoutPowers());
+  }
 }
 
 }  // namespace isoveil

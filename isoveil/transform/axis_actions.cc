@@ -32,30 +32,52 @@ Action Relayout(const Space& space, RopeLayout::Pairing from, RopeLayout::Pairin
 }  // namespace
 
 Action AxisActions::Along(const Axis& axis) const {
-  return axis.copies == Copies::kOne ? InView(Shared(axis.space), axis.view) : Heads(axis);
+  if (graph_.HeadsAlong(axis) != nullptr) return Heads(axis);
+  std::vector<Action> parts;
+  for (const Segment& segment : axis.segments) parts.push_back(InFormat(segment, Shared(segment.space)));
+  return parts.size() == 1 ? parts.front() : Action::DirectSum(parts);
+}
+
+Action AxisActions::InFormat(const Segment& segment, const Action& element) const {
+  const Space& space = graph_.space(segment.space);
+  const Action viewed = InView(element, segment.view);
+  return space.rotary_dim > 0 && source_ != target_ ? Compose(Relayout(space, source_, target_), viewed) : viewed;
 }
 
 Action AxisActions::Shared(SpaceId id) const {
   const std::lock_guard lock(mutex_);
   if (const auto it = shared_.find(id); it != shared_.end()) return it->second;
-  return shared_.emplace(id, actions_.Of(graph_.RecordOf(id))).first->second;
+  const Space& space = graph_.space(id);
+  return shared_
+      .emplace(id, space.rotary_dim > 0 ? actions_.OfHeads(space, HeadSet{}, source_).front()
+                                        : actions_.Of(graph_.RecordOf(id)))
+      .first->second;
+}
+
+std::vector<Action> AxisActions::PlainHeads(const Segment& segment, const HeadSet& heads) const {
+  const Space& space = graph_.space(segment.space);
+  std::vector<Action> plain =
+      space.heads ? actions_.OfHeads(space, heads, source_) : std::vector(heads.kv_heads, Shared(segment.space));
+  for (Action& element : plain) element = InFormat(segment, element);
+  return plain;
 }
 
 Action AxisActions::Heads(const Axis& axis) const {
-  const Space& space = graph_.space(axis.space);
-  const HeadSet& heads = graph_.heads_of(space);
+  const HeadSet& heads = *graph_.HeadsAlong(axis);
   const HeadMoves moves = actions_.Moves(heads);
-  const std::vector<Action> plain = actions_.OfHeads(space, heads, source_);
+  std::vector<std::vector<Action>> segments;
+  for (const Segment& segment : axis.segments) segments.push_back(PlainHeads(segment, heads));
   const uint64_t copies = axis.copies == Copies::kPerQueryHead ? heads.queries_per_kv : 1;
 
   std::vector<uint32_t> source;
   std::vector<Action> blocks;
-  for (uint64_t i = 0; i < heads.kv_heads; ++i) {
-    Action block = InView(plain[moves.kv[i]], axis.view);
-    if (space.rotary_dim > 0 && source_ != target_) block = Compose(Relayout(space, source_, target_), block);
+  for (const uint32_t kv : moves.kv) {
+    std::vector<Action> parts;
+    for (const auto& plain : segments) parts.push_back(plain[kv]);
+    const Action block = parts.size() == 1 ? parts.front() : Action::DirectSum(parts);
     for (uint64_t j = 0; j < copies; ++j) {
-      const uint64_t query = copies == 1 ? 0 : moves.queries[moves.kv[i]][j];
-      source.push_back(static_cast<uint32_t>(moves.kv[i] * copies + query));
+      const uint64_t query = copies == 1 ? 0 : moves.queries[kv][j];
+      source.push_back(static_cast<uint32_t>(kv * copies + query));
       blocks.push_back(block);
     }
   }

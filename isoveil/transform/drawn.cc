@@ -28,7 +28,7 @@ std::vector<DrawnSpace> DescribeDrawn(const Graph& graph) {
   std::vector<DrawnSpace> all;
   for (SpaceId id = 0; id < graph.spaces().size(); ++id) {
     const Space& space = graph.space(id);
-    const std::string text = DescribeAxis(graph, Axis{.space = id});
+    const std::string text = DescribeAxis(graph, id);
     DrawnSpace drawn{WithoutNumbers(space.label), space.dim, text.substr(space.label.size() + 2)};
     if (std::find(all.begin(), all.end(), drawn) == all.end()) all.push_back(std::move(drawn));
   }

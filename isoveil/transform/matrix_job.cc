@@ -73,25 +73,36 @@ uint64_t RoundDown(uint64_t value, uint64_t step) { return value / step * step; 
 
 // A target whose rows are not consecutive is written along its other axis.
 void OrientToTarget(MatrixJobSpec& spec) {
-  if (spec.target.col_stride <= spec.target.row_stride || spec.target.rows == 1) return;
-  for (MatrixSlice* slice : {&spec.source, &spec.target}) {
-    std::swap(slice->rows, slice->cols);
-    std::swap(slice->row_stride, slice->col_stride);
-  }
+  if (spec.target.cols.stride <= spec.target.rows.stride || spec.target.rows.count == 1) return;
+  for (Slice* slice : {&spec.source, &spec.target}) std::swap(slice->rows, slice->cols);
   std::swap(spec.rows, spec.cols);
   std::swap(spec.row_gain, spec.col_gain);
 }
 
-uint64_t TargetBytes(const MatrixSlice& target, uint64_t cols) { return *RowBytes(target.type, cols); }
+uint64_t TargetBytes(const Slice& target, uint64_t cols) { return *RowBytes(target.type, cols); }
 
-// Writes a finished panel: at once if it covers whole consecutive rows, else row by row.
-Status WritePanel(const MatrixSlice& target, const Panel& panel, std::span<const std::byte> out,
-                  const PanelWriter& write) {
+// Part of a target row, run by run.
+Status WriteRow(const Slice& target, uint64_t begin, uint64_t col, std::span<const std::byte> out,
+                const PanelWriter& write) {
+  if (target.cols.run == 0) return write(begin + TargetBytes(target, col), out);
+  for (const uint64_t element = BlockBytes(target.type); !out.empty();) {
+    const uint64_t n = std::min<uint64_t>(target.cols.Run(col), out.size() / element);
+    ISOVEIL_RETURN_IF_ERROR(write(begin + target.cols.Offset(col), out.first(n * element)));
+    out = out.subspan(n * element);
+    col += n;
+  }
+  return Ok();
+}
+
+// Writes a finished panel: as many rows at once as are whole and consecutive.
+Status WritePanel(const Slice& target, const Panel& panel, std::span<const std::byte> out, const PanelWriter& write) {
   const uint64_t row_bytes = TargetBytes(target, panel.cols);
-  const uint64_t begin = target.offset + panel.row * target.row_stride + TargetBytes(target, panel.col);
-  if (row_bytes == target.row_stride || panel.rows == 1) return write(begin, out);
-  for (uint64_t r = 0; r < panel.rows; ++r) {
-    ISOVEIL_RETURN_IF_ERROR(write(begin + r * target.row_stride, out.subspan(r * row_bytes, row_bytes)));
+  const bool consecutive = row_bytes == target.rows.stride && target.cols.run == 0;
+  for (uint64_t r = 0; r < panel.rows;) {
+    const uint64_t n = consecutive ? std::min(target.rows.Run(panel.row + r), panel.rows - r) : 1;
+    const uint64_t begin = target.offset + target.rows.Offset(panel.row + r);
+    ISOVEIL_RETURN_IF_ERROR(WriteRow(target, begin, panel.col, out.subspan(r * row_bytes, n * row_bytes), write));
+    r += n;
   }
   return Ok();
 }
@@ -156,7 +167,7 @@ Status MatrixJob::Run(size_t panel, PanelScratch& scratch, const PanelWriter& wr
 }
 
 bool MatrixJob::State::TryMove() {
-  const MatrixSlice& source = spec.source;
+  const Slice& source = spec.source;
   if (source.type != spec.target.type || !spec.row_gain.empty() || !spec.col_gain.empty() || !spec.divisor.empty() ||
       !spec.addend.empty()) {
     return false;
@@ -172,13 +183,13 @@ bool MatrixJob::State::TryMove() {
   row_move = *std::move(rows);
   col_move = *std::move(cols);
   moves = true;
-  const uint64_t row_bytes = std::max<uint64_t>(TargetBytes(spec.target, source.cols), 1);
-  panels = Cut(source.rows, source.cols, std::max<uint64_t>(kMoveBytes / row_bytes, 1), source.cols);
+  const uint64_t row_bytes = std::max<uint64_t>(TargetBytes(spec.target, source.cols.count), 1);
+  panels = Cut(source.rows.count, source.cols.count, std::max<uint64_t>(kMoveBytes / row_bytes, 1), source.cols.count);
   return true;
 }
 
 Status MatrixJob::State::PrepareCompute(uint64_t scratch_bytes) {
-  const MatrixSlice& source = spec.source;
+  const Slice& source = spec.source;
   const std::string where = fmt::format("weight {}", spec.name);
   for (const DType type : {source.type, spec.target.type}) {
     if (IsBlockFormat(type) && !spec.requantize) {
@@ -208,15 +219,16 @@ Status MatrixJob::State::PrepareCompute(uint64_t scratch_bytes) {
   }
   // Whole rows when they fit: they are written at once. Else as many columns as fit, because every panel
   // of columns reads all rows again.
-  uint64_t panel_cols = source.cols;
+  uint64_t panel_cols = source.cols.count;
   uint64_t panel_rows = row_block;
-  if (row_block * source.cols <= budget) {
-    const uint64_t wanted = std::clamp(kPanelFloats / std::max<uint64_t>(source.cols, 1), row_block, source.rows);
-    panel_rows = std::max(row_block, RoundDown(std::min(wanted, budget / source.cols), row_block));
+  if (row_block * source.cols.count <= budget) {
+    const uint64_t wanted =
+        std::clamp(kPanelFloats / std::max<uint64_t>(source.cols.count, 1), row_block, source.rows.count);
+    panel_rows = std::max(row_block, RoundDown(std::min(wanted, budget / source.cols.count), row_block));
   } else {
     panel_cols = RoundDown(budget / row_block, col_block);
   }
-  panels = Cut(source.rows, source.cols, panel_rows, panel_cols);
+  panels = Cut(source.rows.count, source.cols.count, panel_rows, panel_cols);
   return Ok();
 }
 
@@ -261,18 +273,18 @@ void MatrixJob::State::Widen(const std::byte* bytes, float* out, uint64_t n) con
 
 // Target row `row` of the panel's columns before the mixing part of either action.
 void MatrixJob::State::LoadRow(uint64_t row, const Panel& panel, PanelScratch& scratch, float* out) const {
-  const MatrixSlice& source = spec.source;
+  const Slice& source = spec.source;
   const uint32_t source_row = row_work.source[row];
-  const std::byte* bytes = spec.source_bytes.data() + source.offset + source_row * source.row_stride;
+  const std::byte* bytes = spec.source_bytes.data() + source.offset + source.rows.Offset(source_row);
   const std::span<const uint32_t> cols(col_work.source.data() + panel.col, panel.cols);
   const uint64_t element = BlockBytes(source.type);
-  const bool packed = IsBlockFormat(source.type) || source.col_stride == element;
+  const bool packed = IsBlockFormat(source.type) || (source.cols.stride == element && source.cols.run == 0);
 
-  if (packed && col_work.contiguous && panel.cols == source.cols) {
+  if (packed && col_work.contiguous && panel.cols == source.cols.count) {
     Widen(bytes, out, panel.cols);
   } else if (IsBlockFormat(source.type)) {
-    scratch.row.resize(source.cols);
-    Widen(bytes, scratch.row.data(), source.cols);
+    scratch.row.resize(source.cols.count);
+    Widen(bytes, scratch.row.data(), source.cols.count);
     for (uint64_t c = 0; c < panel.cols; ++c) out[c] = scratch.row[cols[c]];
   } else if (packed && element == sizeof(uint16_t)) {
     scratch.encoded.resize(panel.cols * element);
@@ -282,7 +294,7 @@ void MatrixJob::State::LoadRow(uint64_t row, const Panel& panel, PanelScratch& s
   } else {
     scratch.encoded.resize(panel.cols * element);
     for (uint64_t c = 0; c < panel.cols; ++c) {
-      std::memcpy(scratch.encoded.data() + c * element, bytes + cols[c] * source.col_stride, element);
+      std::memcpy(scratch.encoded.data() + c * element, bytes + source.cols.Offset(cols[c]), element);
     }
     Widen(scratch.encoded.data(), out, panel.cols);
   }

@@ -25,17 +25,17 @@
 #include <vector>
 
 #include "isoveil/algebra/action.h"
-#include "isoveil/arch/bind.h"
+#include "isoveil/tensor/slice.h"
 
 namespace isoveil {
 
 struct MatrixJobSpec {
   std::string name;  // of the weight, for errors
   std::span<const std::byte> source_bytes;
-  MatrixSlice source;
-  MatrixSlice target;           // of the same rows and cols; offsets within the target tensor
-  Action rows;                  // of dimension source.rows
-  Action cols;                  // of dimension source.cols
+  Slice source;
+  Slice target;                 // of the same rows and cols; offsets within the target tensor
+  Action rows;                  // of dimension source.rows.count
+  Action cols;                  // of dimension source.cols.count
   std::vector<float> row_gain;  // empty for ones
   std::vector<float> col_gain;  // empty for ones
   std::vector<float> divisor;   // of a vector's columns; empty for ones

@@ -18,25 +18,25 @@ FloatBits BitsOf(DType type) {
 }
 
 template <typename U>
-void Gather(const std::byte* row, uint64_t stride, std::span<const uint32_t> source, U* out) {
-  for (size_t i = 0; i < source.size(); ++i) std::memcpy(&out[i], row + source[i] * stride, sizeof(U));
+void Gather(const std::byte* row, const StridedAxis& cols, std::span<const uint32_t> source, U* out) {
+  for (size_t i = 0; i < source.size(); ++i) std::memcpy(&out[i], row + cols.Offset(source[i]), sizeof(U));
 }
 
-void Gather(const std::byte* row, uint64_t stride, std::span<const uint32_t> source, uint16_t* out) {
-  if (stride == sizeof(uint16_t)) {
+void Gather(const std::byte* row, const StridedAxis& cols, std::span<const uint32_t> source, uint16_t* out) {
+  if (cols.stride == sizeof(uint16_t) && cols.run == 0) {
     Gather16(reinterpret_cast<const uint16_t*>(row), source.data(), out, source.size());
   } else {
-    Gather<uint16_t>(row, stride, source, out);
+    Gather<uint16_t>(row, cols, source, out);
   }
 }
 
 template <typename U>
-Status MoveRowOf(std::span<const std::byte> source_bytes, const MatrixSlice& source, const SignedMove& rows,
+Status MoveRowOf(std::span<const std::byte> source_bytes, const Slice& source, const SignedMove& rows,
                  const SignedMove& cols, uint64_t row, std::span<std::byte> out) {
   const uint64_t source_row = rows.source[row];
-  const std::byte* begin = source_bytes.data() + source.offset + source_row * source.row_stride;
+  const std::byte* begin = source_bytes.data() + source.offset + source.rows.Offset(source_row);
   U* values = reinterpret_cast<U*>(out.data());
-  Gather(begin, source.col_stride, cols.source, values);
+  Gather(begin, source.cols, cols.source, values);
   const FloatBits bits = BitsOf(source.type);
   const bool negative = !rows.negative.empty() && rows.negative[row] != 0;
   const auto* col_negative = cols.negative.empty() ? nullptr : cols.negative.data();
@@ -88,7 +88,7 @@ std::optional<std::vector<uint32_t>> AsBlockMove(const SignedMove& move, uint64_
   return blocks;
 }
 
-Status MoveRow(std::span<const std::byte> source_bytes, const MatrixSlice& source, const SignedMove& rows,
+Status MoveRow(std::span<const std::byte> source_bytes, const Slice& source, const SignedMove& rows,
                const SignedMove& cols, uint64_t row, std::span<std::byte> out) {
   switch (BlockBytes(source.type)) {
     case 2: return MoveRowOf<uint16_t>(source_bytes, source, rows, cols, row, out);
@@ -97,9 +97,9 @@ Status MoveRow(std::span<const std::byte> source_bytes, const MatrixSlice& sourc
   }
 }
 
-void MoveBlockRow(std::span<const std::byte> source_bytes, const MatrixSlice& source, uint64_t source_row,
+void MoveBlockRow(std::span<const std::byte> source_bytes, const Slice& source, uint64_t source_row,
                   std::span<const uint32_t> blocks, std::span<std::byte> out) {
-  const std::byte* row = source_bytes.data() + source.offset + source_row * source.row_stride;
+  const std::byte* row = source_bytes.data() + source.offset + source.rows.Offset(source_row);
   const uint64_t bytes = BlockBytes(source.type);
   for (size_t i = 0; i < blocks.size(); ++i) {
     std::memcpy(out.data() + i * bytes, row + blocks[i] * bytes, bytes);

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "isoveil/algebra/action.h"
-#include "isoveil/arch/bind.h"
+#include "isoveil/tensor/slice.h"
 
 namespace isoveil {
 
@@ -31,13 +31,13 @@ std::optional<SignedMove> AsSignedMove(const Action& action);
 // The move of whole blocks of `block` columns, or nullopt if it would break one or change a sign.
 std::optional<std::vector<uint32_t>> AsBlockMove(const SignedMove& move, uint64_t block);
 
-// Writes target row `row` of a plain type to `out` (source.cols elements).
+// Writes target row `row` of a plain type to `out` (source.cols.count elements).
 // kUnsupported if an exponent leaves its range, so that bits would be lost; names the source row.
-Status MoveRow(std::span<const std::byte> source_bytes, const MatrixSlice& source, const SignedMove& rows,
+Status MoveRow(std::span<const std::byte> source_bytes, const Slice& source, const SignedMove& rows,
                const SignedMove& cols, uint64_t row, std::span<std::byte> out);
 
 // The same for a block format, with `blocks` from AsBlockMove.
-void MoveBlockRow(std::span<const std::byte> source_bytes, const MatrixSlice& source, uint64_t source_row,
+void MoveBlockRow(std::span<const std::byte> source_bytes, const Slice& source, uint64_t source_row,
                   std::span<const uint32_t> blocks, std::span<std::byte> out);
 
 }  // namespace isoveil

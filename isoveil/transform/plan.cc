@@ -14,13 +14,11 @@ namespace {
 
 // Plans one target tensor that holds the weights of `stored`.
 Result<TensorPlan> PlanTensor(const BoundModel& model, const StoredTensor& stored, DType type) {
-  std::vector<Shape> shapes;
-  for (const std::string& role : stored.roles) shapes.push_back(model.graph.FindWeight(role)->shape);
-  ISOVEIL_ASSIGN_OR_RETURN(TensorLayout layout, LayOutTensor(stored, shapes, type));
+  std::vector<const Weight*> weights;
+  for (const std::string& role : stored.roles) weights.push_back(model.graph.FindWeight(role));
+  ISOVEIL_ASSIGN_OR_RETURN(TensorLayout layout, LayOutTensor(stored, model.graph, weights, type));
   TensorPlan tensor{.info = {stored.name, type, std::move(layout.shape)}, .parts = {}, .literal = {}};
-  for (size_t i = 0; i < stored.roles.size(); ++i) {
-    tensor.parts.push_back({model.graph.FindWeight(stored.roles[i]), layout.slices[i]});
-  }
+  for (size_t i = 0; i < weights.size(); ++i) tensor.parts.push_back({weights[i], layout.slices[i]});
   return tensor;
 }
 
@@ -114,11 +112,15 @@ class PlanHasher {
 
   void AddPart(const BoundModel& model, const PartPlan& part) {
     const Weight& weight = *part.weight;
-    const MatrixSlice& slice = part.target;
+    const Slice& slice = part.target;
     Add(weight.role, weight.source, weight.gain, weight.plus_matrix, weight.plus_vector, weight.divisor);
     Add(weight.constant.has_value(), weight.constant.value_or(0));
-    for (const Axis& axis : weight.axes) Add(axis.space, axis.view, axis.copies);
-    Add(slice.type, slice.offset, slice.rows, slice.cols, slice.row_stride, slice.col_stride);
+    for (const Axis& axis : weight.axes) {
+      Add(axis.copies, axis.segments.size());
+      for (const Segment& segment : axis.segments) Add(segment.space, segment.view);
+    }
+    Add(slice.type, slice.offset);
+    for (const StridedAxis& axis : {slice.rows, slice.cols}) Add(axis.count, axis.stride, axis.run, axis.run_stride);
     const Computation* how = weight.constant ? nullptr : model.slices.at(weight.source).tensor->computed.get();
     Add(how != nullptr && how->scales, how != nullptr && how->update);
   }
@@ -177,19 +179,31 @@ Result<Plan> Widened(Plan plan) {
   return plan;
 }
 
-std::string DescribeAxis(const Graph& graph, const Axis& axis) {
-  const Space& space = graph.space(axis.space);
+namespace {
+
+std::string DescribeSegment(const Graph& graph, const Segment& segment) {
+  const Space& space = graph.space(segment.space);
   const bool whole = space.group.granularity() > 1 && space.group.granularity() >= space.dim;
   if ((whole || space.group == Group::Trivial()) && !space.heads) return fmt::format("{}: stays", space.label);
   // Of a rotary head only the moves of pairs are drawn.
   const bool rotary = space.rotary_dim > 0 && space.rotary_dim == space.dim;
   const Group drawn = rotary ? Meet(space.group, Group::RopeScalars()) : space.group;
-  const std::string name = axis.view == View::kPermutation ? "permutation part of " + drawn.Name() : drawn.Name();
+  const std::string name = segment.view == View::kPermutation ? "permutation part of " + drawn.Name() : drawn.Name();
   if (!space.heads) return fmt::format("{}: {}", space.label, name);
   const HeadSet& heads = graph.heads_of(space);
   std::string moves = heads.groups_move && heads.kv_heads > 1 ? "groups move" : "groups stay";
   if (heads.queries_per_kv > 1) moves += heads.queries_move ? ", queries move" : ", queries stay";
   return fmt::format("{}: {} in each head; {}", space.label, name, moves);
+}
+
+}  // namespace
+
+std::string DescribeAxis(const Graph& graph, const Axis& axis) {
+  std::string text;
+  for (const Segment& segment : axis.segments) {
+    text += (text.empty() ? "" : " + ") + DescribeSegment(graph, segment);
+  }
+  return text;
 }
 
 std::string DescribeTreatment(const Graph& graph, const Weight& weight) {
@@ -229,7 +243,7 @@ std::vector<TensorTreatment> DescribeTensors(const Plan& plan) {
 
 std::string PlanFingerprint(const Plan& plan, const std::string& key_id, const ModelIdentity& identity) {
   PlanHasher hasher;
-  hasher.Add(std::string_view("plan 2"), key_id, Hex(identity), plan.model->profile, plan.recode, plan.target->kind());
+  hasher.Add(std::string_view("plan 3"), key_id, Hex(identity), plan.model->profile, plan.recode, plan.target->kind());
   const Graph& graph = plan.model->graph;
   for (const Space& space : graph.spaces()) {
     hasher.Add(space.label, space.dim, space.rotary_dim, space.heads.value_or(~size_t{0}), space.group.granularity());

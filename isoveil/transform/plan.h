@@ -22,7 +22,7 @@ class Target;
 // A weight and its place in a target tensor.
 struct PartPlan {
   const Weight* weight;
-  MatrixSlice target;
+  Slice target;
 };
 
 struct TensorPlan {

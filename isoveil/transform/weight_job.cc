@@ -8,16 +8,16 @@ namespace isoveil {
 namespace {
 
 std::vector<float> ReadRow(const BoundSlice& bound, uint64_t row) {
-  const MatrixSlice& slice = bound.slice;
-  const std::byte* begin = bound.tensor->bytes.data() + slice.offset + row * slice.row_stride;
-  std::vector<float> values(slice.cols);
+  const Slice& slice = bound.slice;
+  const std::byte* begin = bound.tensor->bytes.data() + slice.offset + slice.rows.Offset(row);
+  std::vector<float> values(slice.cols.count);
   const uint64_t element = BlockBytes(slice.type);
-  if (IsBlockFormat(slice.type) || slice.col_stride == element) {
-    ToFloat(slice.type, {begin, *RowBytes(slice.type, slice.cols)}, values);
+  if (IsBlockFormat(slice.type) || slice.cols == StridedAxis{.count = slice.cols.count, .stride = element}) {
+    ToFloat(slice.type, {begin, *RowBytes(slice.type, slice.cols.count)}, values);
     return values;
   }
-  for (uint64_t c = 0; c < slice.cols; ++c) {
-    ToFloat(slice.type, {begin + c * slice.col_stride, element}, {&values[c], 1});
+  for (uint64_t c = 0; c < slice.cols.count; ++c) {
+    ToFloat(slice.type, {begin + slice.cols.Offset(c), element}, {&values[c], 1});
   }
   return values;
 }
@@ -25,7 +25,7 @@ std::vector<float> ReadRow(const BoundSlice& bound, uint64_t row) {
 // W v in fp64.
 std::vector<float> Multiply(const BoundSlice& matrix, std::span<const float> vector) {
   std::vector<float> product;
-  for (uint64_t r = 0; r < matrix.slice.rows; ++r) {
+  for (uint64_t r = 0; r < matrix.slice.rows.count; ++r) {
     const std::vector<float> row = ReadRow(matrix, r);
     double sum = 0;
     for (size_t c = 0; c < row.size(); ++c) sum += static_cast<double>(row[c]) * vector[c];

@@ -27,15 +27,15 @@ Status Declare(Builder& b) {
   b.KeptLayerNorm("token_embd_norm", residual);
   for (uint64_t i = 0; i < sizes.n_layers; ++i) {
     const Builder layer = b.Layer(i);
-    SelfAttention(layer, {.space = residual}, residual, sizes.attention);
+    SelfAttention(layer, {residual}, residual, sizes.attention);
     layer.KeptLayerNorm("attn_output_norm", residual);
-    PlainFfn(layer, {.space = residual}, residual, sizes.ffn_width);
+    PlainFfn(layer, {residual}, residual, sizes.ffn_width);
     layer.KeptLayerNorm("layer_output_norm", residual);
   }
   b.Vectors("last_hidden_state", residual);
   if (!b.Has("pooler")) return Ok();
   const SpaceId pooled = b.AddSpace("pooled", sizes.width);
-  b.Linear("pooler", {.space = residual}, {pooled});
+  b.Linear("pooler", {residual}, pooled);
   b.graph().OddElementwise(pooled);  // tanh
   b.Vectors("pooler_output", pooled);
   return Ok();
