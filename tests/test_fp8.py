@@ -108,3 +108,11 @@ def test_not_a_number_is_found(runner, model_folder, tmp_path):
         tensors[NAME][1][3, 5] = 0x7F
     fp8_folder(model_folder("llama-gqa"), tmp_path / "fp8", "blocks", change=damage)
     assert "not a number" in runner.fail(1, "encrypt", tmp_path / "fp8", "-k", runner.key, "-o", tmp_path / "out")
+
+
+def test_a_product_that_does_not_fit_is_named(runner, model_folder, tmp_path):
+    def enlarge(tensors):
+        tensors[NAME + "_scale_inv"][1][1, 0] = 3e38
+    fp8_folder(model_folder("llama-gqa"), tmp_path / "fp8", "blocks", change=enlarge)
+    error = runner.fail(1, "encrypt", tmp_path / "fp8", "-k", runner.key, "-o", tmp_path / "out")
+    assert f"tensor '{NAME}', row 32" in error and "is not finite in BF16" in error, error

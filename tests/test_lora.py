@@ -101,17 +101,42 @@ def test_patterns_of_rank_and_alpha(runner, model_folder, tmp_path):
     assert_is(runner, base, tmp_path / "out", merged(base, pairs, scales, False))
 
 
-def test_values_are_rounded_once_into_the_models_type(runner, model_folder, tmp_path):
+UP = "model.layers.1.mlp.up_proj"
+
+
+def near_ties(base):
+    """An update of the first column that ends a hair beyond the middle of two BF16 numbers: in fp32 it is the middle."""
+    weight = models.read_folder(base)[UP + ".weight"][0].astype(np.float64)
+    column = weight[:, 0]
+    exponents = np.floor(np.log2(np.abs(column)))
+    a, b = np.zeros((4, weight.shape[1]), np.float32), np.zeros((weight.shape[0], 4), np.float32)
+    a[:2, 0] = 1
+    b[:, 0], b[:, 1] = np.copysign(2.0 ** (exponents - 8), column), np.copysign(2.0 ** (exponents - 32), column)
+    return a, b
+
+
+@pytest.mark.parametrize("update", [None, near_ties])
+def test_values_are_rounded_once_into_the_models_type(runner, model_folder, tmp_path, update):
     """Without a key in between: the conversion holds the sums of a BF16 model to half a step."""
     base = model_folder("llama-bf16")
-    pairs = adapter(tmp_path / "lora", base, ["model.layers.1.mlp.up_proj"], dtype=np.float16)
+    pair = update and update(base)
+    tensors = pair and {f"base_model.model.{UP}.lora_{name}.weight": values for name, values in zip("AB", pair)}
+    pairs = adapter(tmp_path / "lora", base, [UP], dtype=np.float16, tensors=tensors, lora_alpha=4)
     runner.run("convert", base, "-o", tmp_path / "plain", "--lora", tmp_path / "lora")
-    tensors = {t.name: t for t in gguf.GGUFReader(tmp_path / "plain/model.gguf").tensors}
-    bits = np.frombuffer(tensors["blk.1.ffn_up.weight"].data.tobytes(), "<u2").astype("<u4") << 16
-    exact = merged(base, pairs, {"model.layers.1.mlp.up_proj": 1.5}, False)["model.layers.1.mlp.up_proj.weight"]
+    found_tensors = {t.name: t for t in gguf.GGUFReader(tmp_path / "plain/model.gguf").tensors}
+    bits = np.frombuffer(found_tensors["blk.1.ffn_up.weight"].data.tobytes(), "<u2").astype("<u4") << 16
+    exact = merged(base, {UP: pair} if pair else pairs, {UP: 1}, False)[UP + ".weight"]
     found = bits.view("<f4").astype(np.float64).reshape(exact.shape)
     step = 2.0 ** (np.floor(np.log2(np.abs(exact))) - 7)
     assert (np.abs(found - exact) <= step / 2 * (1 + 1e-9)).all()
+
+
+def test_a_sum_that_does_not_fit_is_named(runner, model_folder, tmp_path):
+    base = model_folder("llama-bf16")
+    huge = {f"base_model.model.{UP}.lora_{name}.weight": np.full(shape, 1e30, np.float32) for name, shape in (("A", (4, 96)), ("B", (96, 4)))}
+    adapter(tmp_path / "lora", base, [UP], tensors=huge)
+    error = runner.fail(1, "encrypt", base, "-k", runner.key, "-o", tmp_path / "out", "--lora", tmp_path / "lora")
+    assert f"tensor '{UP}.weight', row 0" in error and "is not finite in BF16" in error, error
 
 
 def test_verify_and_identity_cover_the_adapter(runner, model_folder, tmp_path):
