@@ -143,11 +143,13 @@ def test_verify_and_identity_cover_the_adapter(runner, model_folder, tmp_path):
     base = model_folder("llama-gqa")
     adapter(tmp_path / "lora", base, LLAMA)
     adapter(tmp_path / "other", base, LLAMA, lora_alpha=7)
+    a = f"base_model.model.{LLAMA[0]}.lora_A.weight"
+    adapter(tmp_path / "further", base, LLAMA, tensors={a: safetensors.numpy.load_file(tmp_path / "lora/adapter_model.safetensors")[a] * 1.01})
     out = tmp_path / "out"
     runner.encrypt(base, out, "--lora", tmp_path / "lora", "--to", "gguf")
     check = ["verify", "--plain", base, "--encrypted", out, "-k", runner.key]
     assert runner.run(*check, "--lora", tmp_path / "lora")["match"]
-    for args in ([], ["--lora", tmp_path / "other"]):
+    for args in ([], ["--lora", tmp_path / "other"], ["--lora", tmp_path / "further"]):
         assert "is not the model that was encrypted" in runner.fail(3, *check, *args)
     manifest = json.loads((out / "client/manifest.json").read_text())
     assert "adapter_model.safetensors" in json.dumps(manifest)

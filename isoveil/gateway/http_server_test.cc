@@ -81,6 +81,11 @@ class HasteTest : public HttpServerTest {
   HasteTest() : HttpServerTest(8, milliseconds(400)) {}
 };
 
+class NoTimeTest : public HttpServerTest {
+ protected:
+  NoTimeTest() : HttpServerTest(8, milliseconds(0)) {}
+};
+
 TEST_F(HttpServerTest, AConnectionIsKeptAndRequestsMayComeInPieces) {
   Client client(port_);
   for (int i = 0; i < 3; ++i) {
@@ -124,6 +129,20 @@ TEST_F(HasteTest, ARequestThatComesDropByDropIsCut) {
   }
   EXPECT_LT(Clock::now() - begun, seconds(4));
 }
+
+TEST_F(HasteTest, WhatHasComeGivesTimeForTheRest) {
+  Client client(port_);
+  client.Send("POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 1048577\r\n\r\n");
+  const std::string most(1 << 20, 'x');
+  for (std::string_view rest = most; !rest.empty(); rest.remove_prefix(1 << 14))
+    ASSERT_TRUE(client.Send(rest.substr(0, 1 << 14)));
+  std::this_thread::sleep_for(milliseconds(1200));
+  client.Send("x");
+  EXPECT_NE(client.Receive("bytes=1048577").find("200 OK"), std::string::npos);
+}
+
+// As if each byte came right before the server looked for it.
+TEST_F(NoTimeTest, ARequestThatIsAlwaysThereIsCutToo) { EXPECT_EQ(Ask(), ""); }
 
 TEST_F(HttpServerTest, StopEndsThoseThatSendAndThoseThatTakeNothing) {
   std::vector<std::unique_ptr<Client>> slow;
