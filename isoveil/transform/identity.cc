@@ -59,9 +59,6 @@ Result<ModelIdentity> IdentifyModel(const Checkpoint& checkpoint) {
   for (const TensorView& tensor : checkpoint.tensors()) {
     for (TensorView& part : StoredParts(tensor)) stored.push_back(std::move(part));
   }
-  if (checkpoint.lora() != nullptr) {
-    stored.insert(stored.end(), checkpoint.lora()->tensors().begin(), checkpoint.lora()->tensors().end());
-  }
   for (const TensorView& tensor : stored) by_name[tensor.info.name] = &tensor;
   LengthPrefixed hash;
   hash.Text("isoveil-model-2");
