@@ -176,7 +176,8 @@ Result<TensorLayout> LayOutTensor(const StoredTensor& stored, const Graph& graph
     layout.slices.push_back({.type = type,
                              .offset = done * output_bytes,
                              .rows = matrix ? along_outputs : StridedAxis{.count = 1, .stride = *row_bytes},
-                             .cols = matrix ? along_inputs : along_outputs});
+                             .cols = matrix ? along_inputs : along_outputs,
+                             .origin = stored.origin});
     done += length;
   }
   return layout;

@@ -1,5 +1,7 @@
 #include "isoveil/arch/blocks.h"
 
+#include "isoveil/arch/config_fields.h"
+
 namespace isoveil {
 namespace {
 
@@ -10,16 +12,20 @@ Status Require(bool holds, std::string problem) {
 
 }  // namespace
 
-Result<Sizes> ReadSizes(ConfigReader& config, std::optional<uint64_t> ffn_per_width) {
+Result<Sizes> ReadSizes(ConfigReader& config, const SizeDefaults& defaults) {
   Sizes sizes;
   AttentionShape& attention = sizes.attention;
   ISOVEIL_ASSIGN_OR_RETURN(sizes.n_layers, config.Layers());
-  ISOVEIL_ASSIGN_OR_RETURN(sizes.n_positions, config.Count(field::kPositions));
+  ISOVEIL_ASSIGN_OR_RETURN(sizes.n_positions, config.Count(field::kPositions, defaults.n_positions));
   ISOVEIL_ASSIGN_OR_RETURN(sizes.width, config.Count(field::kWidth));
-  const auto ffn_default = ffn_per_width ? std::optional(*ffn_per_width * sizes.width) : std::nullopt;
-  ISOVEIL_ASSIGN_OR_RETURN(sizes.ffn_width, config.Count(field::kFfnWidth, ffn_default));
+  const auto ffn = defaults.ffn_per_width ? std::optional(*defaults.ffn_per_width * sizes.width) : std::nullopt;
+  ISOVEIL_ASSIGN_OR_RETURN(sizes.ffn_width, config.Count(field::kFfnWidth, ffn));
   ISOVEIL_ASSIGN_OR_RETURN(attention.n_heads, config.Count(field::kHeads));
-  ISOVEIL_ASSIGN_OR_RETURN(attention.kv_heads, config.Count(field::kKvHeads, attention.n_heads));
+  if (defaults.kv_heads) {
+    attention.kv_heads = *defaults.kv_heads;
+  } else {
+    ISOVEIL_ASSIGN_OR_RETURN(attention.kv_heads, config.Count(field::kKvHeads, attention.n_heads));
+  }
   ISOVEIL_ASSIGN_OR_RETURN(attention.head_dim, config.Count(field::kHeadDim, sizes.width / attention.n_heads));
   ISOVEIL_RETURN_IF_ERROR(
       Require(attention.n_heads % attention.kv_heads == 0,
@@ -27,20 +33,50 @@ Result<Sizes> ReadSizes(ConfigReader& config, std::optional<uint64_t> ffn_per_wi
   return sizes;
 }
 
-Result<uint64_t> ReadRotaryDim(ConfigReader& config, uint64_t head_dim) {
-  ISOVEIL_ASSIGN_OR_RETURN(const uint64_t rotary_dim, config.Count(field::kRotaryDim, head_dim));
+Result<uint64_t> ReadRotaryDim(ConfigReader& config, uint64_t head_dim, std::string_view fraction, double otherwise) {
+  uint64_t of_head = head_dim;
+  if (const nlohmann::ordered_json* hf = config.hf()) {
+    // transformers 5 nests it.
+    config.Keep({fraction, "rope_parameters"});
+    ISOVEIL_ASSIGN_OR_RETURN(const double nested, ConfigNumber(hf->value("rope_parameters", nlohmann::ordered_json()),
+                                                               "partial_rotary_factor", otherwise));
+    ISOVEIL_ASSIGN_OR_RETURN(const double part, ConfigNumber(*hf, fraction, nested));
+    ISOVEIL_RETURN_IF_ERROR(
+        Require(part > 0 && part <= 1, fmt::format("{}: expected 0 to 1, found {}", fraction, part)));
+    of_head = static_cast<uint64_t>(static_cast<double>(head_dim) * part);
+  }
+  ISOVEIL_ASSIGN_OR_RETURN(const uint64_t rotary_dim, config.Count(field::kRotaryDim, of_head));
   ISOVEIL_RETURN_IF_ERROR(Require(
       rotary_dim <= head_dim && rotary_dim % 2 == 0,
       fmt::format("RoPE on {} of {} coordinates of a head: expected an even number of them", rotary_dim, head_dim)));
   return rotary_dim;
 }
 
-void SelfAttention(const Builder& layer, const Reader& in, SpaceId out, const AttentionShape& shape) {
-  const AttentionAxes axes = layer.graph().Attention(layer.label(), shape);
+Result<Activation> ReadActivation(ConfigReader& config, std::string_view name) {
+  ISOVEIL_RETURN_IF_ERROR(config.Accept(name,
+                                        {"gelu", "gelu_new", "gelu_fast", "gelu_python", "gelu_pytorch_tanh",
+                                         "quick_gelu", "silu", "swish", "mish", "relu", "relu2", nullptr},
+                                        "the feed-forward layer is declared with a function of each coordinate"));
+  const nlohmann::ordered_json* hf = config.hf();
+  return hf != nullptr && hf->value(name, nlohmann::ordered_json()) == "relu" ? Activation::kPositive
+                                                                              : Activation::kGeneral;
+}
+
+void SelfAttention(const Builder& layer, const Reader& in, SpaceId out, const AttentionShape& shape,
+                   const AttentionExtras& extras) {
+  Graph& graph = layer.graph();
+  const AttentionAxes axes = graph.Attention(layer.label(), shape);
   layer.Linear("attn_q", in, axes.query);
   layer.Linear("attn_k", in, axes.key);
   layer.Linear("attn_v", in, axes.value);
   layer.Linear("attn_output", axes.output, out);
+  if (extras.head_norm) {
+    layer.NormHeads("attn_q_norm", axes.query, *extras.head_norm);
+    layer.NormHeads("attn_k_norm", axes.key, *extras.head_norm);
+  }
+  if (extras.fixed_heads) graph.FixHeads(axes);
+  if (!extras.clamped) return;
+  for (const Axis* axis : {&axes.query, &axes.value}) graph.OddElementwise(axis->segments.front().space);
 }
 
 void GatedFfn(const Builder& layer, const Reader& in, SpaceId out, uint64_t ffn_width) {
@@ -51,9 +87,13 @@ void GatedFfn(const Builder& layer, const Reader& in, SpaceId out, uint64_t ffn_
   layer.Linear("ffn_down", {ffn}, out);
 }
 
-void PlainFfn(const Builder& layer, const Reader& in, SpaceId out, uint64_t ffn_width) {
+void PlainFfn(const Builder& layer, const Reader& in, SpaceId out, uint64_t ffn_width, Activation act) {
   const SpaceId ffn = layer.AddSpace("ffn", ffn_width);
-  layer.graph().Elementwise(ffn);
+  if (act == Activation::kPositive) {
+    layer.graph().PositiveElementwise(ffn);
+  } else {
+    layer.graph().Elementwise(ffn);
+  }
   layer.Linear("ffn_up", in, ffn);
   layer.Linear("ffn_down", {ffn}, out);
 }

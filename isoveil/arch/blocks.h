@@ -17,20 +17,44 @@ struct Sizes {
   AttentionShape attention;  // without RoPE
 };
 
-// Heads have their own keys and values, and share the width, where nothing else is said. `ffn_per_width` stands for a
-// missing feed-forward width. kFormat if the query heads do not share the key/value heads evenly.
-Result<Sizes> ReadSizes(ConfigReader& config, std::optional<uint64_t> ffn_per_width = std::nullopt);
+// What a configuration may leave out.
+struct SizeDefaults {
+  std::optional<uint64_t> ffn_per_width;  // feed-forward width by width
+  std::optional<uint64_t> n_positions;
+  std::optional<uint64_t> kv_heads;  // whatever the configuration says
+};
 
-// The rotary dimension of a head, by default all of it; kFormat if RoPE cannot pair its coordinates.
-Result<uint64_t> ReadRotaryDim(ConfigReader& config, uint64_t head_dim);
+// Heads share the width where nothing else is said. kFormat if the query heads do not share the key/value heads evenly.
+Result<Sizes> ReadSizes(ConfigReader& config, const SizeDefaults& defaults = {});
+
+// The rotary dimension of a head: what GGUF says, or the fraction of `head_dim` that the member `fraction` of
+// config.json says, by default all of it; kFormat if RoPE cannot pair its coordinates.
+Result<uint64_t> ReadRotaryDim(ConfigReader& config, uint64_t head_dim,
+                               std::string_view fraction = "partial_rotary_factor", double otherwise = 1.0);
+
+// How an elementwise function behaves under scaling.
+enum class Activation { kGeneral, kPositive };
+
+// The elementwise function that the member `name` of config.json names. kUnsupported for one that is not known to work
+// on each coordinate alone.
+Result<Activation> ReadActivation(ConfigReader& config, std::string_view name);
+
+// What an attention layer has besides the plain one.
+struct AttentionExtras {
+  std::optional<Graph::HeadNorm> head_norm;  // attn_q_norm, attn_k_norm
+  bool fixed_heads = false;                  // ALiBi
+  bool clamped = false;                      // queries, keys and values are clamped to symmetric limits
+};
 
 // attn_q, attn_k, attn_v, attn_output; spaces "heads", "qk", "vo".
-void SelfAttention(const Builder& layer, const Reader& in, SpaceId out, const AttentionShape& shape);
+void SelfAttention(const Builder& layer, const Reader& in, SpaceId out, const AttentionShape& shape,
+                   const AttentionExtras& extras = {});
 
 // act(ffn_gate x) * (ffn_up x), ffn_down; space "ffn". `act` works elementwise.
 void GatedFfn(const Builder& layer, const Reader& in, SpaceId out, uint64_t ffn_width);
 
 // act(ffn_up x), ffn_down; space "ffn".
-void PlainFfn(const Builder& layer, const Reader& in, SpaceId out, uint64_t ffn_width);
+void PlainFfn(const Builder& layer, const Reader& in, SpaceId out, uint64_t ffn_width,
+              Activation act = Activation::kGeneral);
 
 }  // namespace isoveil

@@ -1,5 +1,7 @@
 #include "isoveil/arch/builder.h"
 
+#include <algorithm>
+
 namespace isoveil {
 namespace {
 
@@ -41,20 +43,24 @@ void Builder::PublicEmbedding(std::string_view role, uint64_t n, SpaceId out) co
 
 Reader Builder::RmsNorm(std::string_view role, SpaceId x) const { return graph().RmsNorm(Weight(role), x); }
 
-Reader Builder::LayerNorm(std::string_view role, SpaceId x) const {
-  return graph().LayerNorm(Weight(role), Bias(role), x);
+Reader Builder::LayerNorm(std::string_view role, SpaceId x, const std::vector<std::string_view>& readers) const {
+  const bool biased = std::all_of(readers.begin(), readers.end(), [&](std::string_view map) { return HasBias(map); });
+  return biased || !HasBias(role) ? graph().LayerNorm(Weight(role), BiasIfThere(role), x)
+                                  : graph().LayerNormWithOwnBias(Weight(role), Bias(role), x);
 }
 
-Reader Builder::FinalLayerNorm(std::string_view role, SpaceId x) const {
-  return graph().FinalLayerNorm(Weight(role), Bias(role), x);
-}
+void Builder::KeptRmsNorm(std::string_view role, SpaceId x) const { graph().KeptRmsNorm(Weight(role), x); }
 
 void Builder::KeptLayerNorm(std::string_view role, SpaceId x) const {
-  graph().KeptLayerNorm(Weight(role), Bias(role), x);
+  graph().KeptLayerNorm(Weight(role), BiasIfThere(role), x);
+}
+
+void Builder::NormHeads(std::string_view role, const Axis& x, Graph::HeadNorm how) const {
+  graph().NormHeads(Weight(role), x, how);
 }
 
 void Builder::Linear(std::string_view role, const Reader& in, Axis out) const {
-  graph().Linear(Weight(role), network_->has(Bias(role)) ? Bias(role) : std::string(), in, out);
+  graph().Linear(Weight(role), BiasIfThere(role), in, std::move(out));
 }
 
 void Builder::OptionalConstant(std::string_view role, uint64_t dim) const {
@@ -67,7 +73,8 @@ Status Builder::Head(std::string_view role, const Reader& in, std::string_view e
   network_->tied_head = tied;
   if (tied && stored) network_->unread.emplace(Weight(role), "a copy of the embedding, to which the head is tied");
   graph().AddPort("logits", PortKind::kLogits, network_->vocab);
-  graph().Head(Weight(role), in, network_->vocab, tied ? std::optional(Weight(embedding)) : std::nullopt);
+  graph().Head(Weight(role), BiasIfThere(role), in, network_->vocab,
+               tied ? std::optional(Weight(embedding)) : std::nullopt);
   return Ok();
 }
 

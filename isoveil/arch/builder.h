@@ -20,6 +20,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "isoveil/arch/config_reader.h"
 #include "isoveil/graph/graph.h"
@@ -58,14 +59,19 @@ class Builder {
   // Of positions or other public numbers.
   void PublicEmbedding(std::string_view role, uint64_t n, SpaceId out) const;
   Reader RmsNorm(std::string_view role, SpaceId x) const;
-  Reader LayerNorm(std::string_view role, SpaceId x) const;
-  Reader FinalLayerNorm(std::string_view role, SpaceId x) const;
+  // In front of the maps `readers`, which decide where a bias of the norm goes.
+  Reader LayerNorm(std::string_view role, SpaceId x, const std::vector<std::string_view>& readers) const;
+  // A norm without weights.
+  Reader BareLayerNorm(SpaceId x) const { return graph().LayerNorm("", "", x); }
+  void KeptRmsNorm(std::string_view role, SpaceId x) const;
   void KeptLayerNorm(std::string_view role, SpaceId x) const;
+  void NormHeads(std::string_view role, const Axis& x, Graph::HeadNorm how) const;
   void Linear(std::string_view role, const Reader& in, Axis out) const;
   // A public vector that only some formats store.
   void OptionalConstant(std::string_view role, uint64_t dim) const;
-  // Whether the checkpoint stores the weight.
+  // Whether the checkpoint stores the weight, and its bias.
   bool Has(std::string_view role) const { return network_->has(Weight(role)); }
+  bool HasBias(std::string_view role) const { return network_->has(Bias(role)); }
   // An output of vectors, as engines call it.
   void Vectors(std::string_view name, SpaceId space) const {
     graph().AddPort(std::string(name), PortKind::kVectors, space);
@@ -77,6 +83,8 @@ class Builder {
  private:
   std::string Weight(std::string_view role) const { return blk_ + std::string(role) + ".weight"; }
   std::string Bias(std::string_view role) const { return blk_ + std::string(role) + ".bias"; }
+  // Empty for none.
+  std::string BiasIfThere(std::string_view role) const { return HasBias(role) ? Bias(role) : std::string(); }
 
   Network* network_;
   std::string blk_;

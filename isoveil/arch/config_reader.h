@@ -28,21 +28,24 @@ namespace isoveil {
 struct Field {
   std::string_view name;               // for people: "n_layers"
   std::string_view gguf;               // after "<architecture>."; empty: GGUF has none
-  std::array<std::string_view, 4> hf;  // the first that is there counts
+  std::array<std::string_view, 5> hf;  // the first that is there counts
 };
 
 namespace field {
 inline constexpr Field kLayers{"n_layers", "block_count", {"num_hidden_layers", "n_layer", "n_layers", "num_layers"}};
-inline constexpr Field kPositions{"n_positions", "context_length", {"max_position_embeddings", "n_positions"}};
+inline constexpr Field kPositions{
+    "n_positions", "context_length", {"max_position_embeddings", "n_positions", "max_seq_len", "seq_length"}};
 inline constexpr Field kWidth{"width", "embedding_length", {"hidden_size", "n_embd", "d_model", "dim"}};
-inline constexpr Field kFfnWidth{"ffn_width", "feed_forward_length", {"intermediate_size", "n_inner", "hidden_dim"}};
+inline constexpr Field kFfnWidth{
+    "ffn_width", "feed_forward_length", {"intermediate_size", "n_inner", "hidden_dim", "ffn_dim", "ffn_hidden_size"}};
 inline constexpr Field kHeads{"n_heads", "attention.head_count", {"num_attention_heads", "n_head", "n_heads"}};
-inline constexpr Field kKvHeads{"kv_heads", "attention.head_count_kv", {"num_key_value_heads"}};
+inline constexpr Field kKvHeads{"kv_heads", "attention.head_count_kv", {"num_key_value_heads", "num_kv_heads"}};
 inline constexpr Field kHeadDim{"head_dim", "attention.key_length", {"head_dim"}};
-inline constexpr Field kRotaryDim{"rotary_dim", "rope.dimension_count", {}};
+inline constexpr Field kRotaryDim{"rotary_dim", "rope.dimension_count", {"rotary_dim"}};
 inline constexpr Field kRmsEpsilon{"rms_norm_eps", "attention.layer_norm_rms_epsilon", {"rms_norm_eps"}};
-inline constexpr Field kLayerNormEpsilon{
-    "layer_norm_eps", "attention.layer_norm_epsilon", {"layer_norm_eps", "layer_norm_epsilon"}};
+inline constexpr Field kLayerNormEpsilon{"layer_norm_eps",
+                                         "attention.layer_norm_epsilon",
+                                         {"layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", "norm_eps"}};
 }  // namespace field
 
 class ConfigReader {

@@ -21,25 +21,83 @@ Status LimitToWindow(ConfigReader& config, const Sizes& sizes, GgufDescription& 
   return Ok();
 }
 
+class Layers {
+ public:
+  Layers(const DecoderOptions& options, const Sizes& sizes, Activation act, SpaceId residual)
+      : options_(options), sizes_(sizes), act_(act), residual_(residual) {}
+
+  void Declare(const Builder& layer) const {
+    // One norm in front of both has its readers in both.
+    std::vector<std::string_view> readers = {"attn_q", "attn_k", "attn_v"};
+    if (options_.one_norm) {
+      for (const std::string_view map : ffn_inputs()) readers.push_back(map);
+    }
+    const Reader x = PreNorm(layer, options_.attn_norm, readers);
+    SelfAttention(layer, x, residual_, sizes_.attention, options_.attention);
+    PostNorm(layer, "post_attention_norm");
+    Ffn(layer, options_.one_norm ? x : PreNorm(layer, options_.ffn_norm, ffn_inputs()));
+    PostNorm(layer, "post_ffw_norm");
+  }
+
+  Reader Norm(const Builder& b, std::string_view role, const std::vector<std::string_view>& readers) const {
+    switch (options_.norm) {
+      case NormKind::kRms: return b.RmsNorm(role, residual_);
+      case NormKind::kLayer: return b.LayerNorm(role, residual_, readers);
+      case NormKind::kBareLayer: return b.BareLayerNorm(residual_);
+    }
+    return {residual_};
+  }
+
+ private:
+  std::vector<std::string_view> ffn_inputs() const {
+    return options_.gated ? std::vector<std::string_view>{"ffn_gate", "ffn_up"}
+                          : std::vector<std::string_view>{"ffn_up"};
+  }
+
+  Reader PreNorm(const Builder& b, std::string_view role, const std::vector<std::string_view>& readers) const {
+    return options_.pre_norm ? Norm(b, role, readers) : Reader{residual_};
+  }
+
+  void PostNorm(const Builder& b, std::string_view role) const {
+    if (!options_.post_norm) return;
+    if (options_.norm == NormKind::kRms) return b.KeptRmsNorm(role, residual_);
+    return b.KeptLayerNorm(role, residual_);
+  }
+
+  void Ffn(const Builder& layer, const Reader& x) const {
+    if (options_.gated) return GatedFfn(layer, x, residual_, sizes_.ffn_width);
+    return PlainFfn(layer, x, residual_, sizes_.ffn_width, act_);
+  }
+
+  const DecoderOptions& options_;
+  const Sizes& sizes_;
+  Activation act_;
+  SpaceId residual_;
+};
+
 }  // namespace
 
-Status DeclareDecoder(const Builder& b) {
+Status DeclareDecoder(const Builder& b, const DecoderOptions& options) {
   ConfigReader& config = b.config();
-  ISOVEIL_RETURN_IF_ERROR(config.Accept("hidden_act", {"silu", nullptr}, "the gated product is declared with SiLU"));
-  ISOVEIL_RETURN_IF_ERROR(config.Accept("partial_rotary_factor", {1.0, nullptr}, "RoPE is declared on the whole head"));
-  ISOVEIL_RETURN_IF_ERROR(config.Keep(field::kRmsEpsilon));
-  ISOVEIL_ASSIGN_OR_RETURN(Sizes sizes, ReadSizes(config));
-  ISOVEIL_ASSIGN_OR_RETURN(sizes.attention.rotary_dim, ReadRotaryDim(config, sizes.attention.head_dim));
+  ISOVEIL_ASSIGN_OR_RETURN(const Activation act, ReadActivation(config, options.activation));
+  ISOVEIL_RETURN_IF_ERROR(config.Keep(options.norm == NormKind::kRms ? field::kRmsEpsilon : field::kLayerNormEpsilon));
+  ISOVEIL_ASSIGN_OR_RETURN(Sizes sizes, ReadSizes(config, options.sizes));
+  if (options.rope) {
+    ISOVEIL_ASSIGN_OR_RETURN(
+        sizes.attention.rotary_dim,
+        ReadRotaryDim(config, sizes.attention.head_dim, options.rotary_fraction, options.default_rotary_fraction));
+  }
 
   const SpaceId residual = b.AddSpace("residual", sizes.width);
   b.Embedding("token_embd", residual);
-  for (uint64_t i = 0; i < sizes.n_layers; ++i) {
-    const Builder layer = b.Layer(i);
-    SelfAttention(layer, layer.RmsNorm("attn_norm", residual), residual, sizes.attention);
-    GatedFfn(layer, layer.RmsNorm("ffn_norm", residual), residual, sizes.ffn_width);
+  if (const auto before = options.rows_before_positions) {
+    b.PublicEmbedding("position_embd", sizes.n_positions + *before, residual);
   }
-  ISOVEIL_RETURN_IF_ERROR(b.Head("output", b.RmsNorm("output_norm", residual)));
-  b.OptionalConstant("rope_freqs", sizes.attention.rotary_dim / 2);
+  if (options.embedding_norm) b.KeptLayerNorm("token_embd_norm", residual);
+  const Layers layers(options, sizes, act, residual);
+  for (uint64_t i = 0; i < sizes.n_layers; ++i) layers.Declare(b.Layer(i));
+  ISOVEIL_RETURN_IF_ERROR(b.Head("output", layers.Norm(b, "output_norm", {"output"})));
+  if (options.rope) b.OptionalConstant("rope_freqs", sizes.attention.rotary_dim / 2);
   return Ok();
 }
 

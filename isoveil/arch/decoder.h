@@ -1,7 +1,8 @@
-// The decoder that most families are: RMSNorm before attention with RoPE and grouped keys, RMSNorm before a gated
-// feed-forward layer, a head that may be tied. Biases are optional.
+// The decoder that most families are: a norm, attention with RoPE, a norm, a feed-forward layer, a head that may be
+// tied. Biases are there where the checkpoint has them.
 //
-//   Status Declare(Builder& b) { return DeclareDecoder(b); }
+//   Status Declare(Builder& b) { return DeclareDecoder(b); }                              // Llama
+//   Status Declare(Builder& b) { return DeclareDecoder(b, {.norm = NormKind::kLayer}); }  // StarCoder 2
 #pragma once
 
 #include "isoveil/arch/blocks.h"
@@ -9,8 +10,30 @@
 
 namespace isoveil {
 
+enum class NormKind { kRms, kLayer, kBareLayer };  // the last has no weights
+
+// What one family's layers do otherwise than Llama's.
+struct DecoderOptions {
+  NormKind norm = NormKind::kRms;
+  bool pre_norm = true;  // in front of attention and feed-forward layer
+  std::string_view attn_norm = "attn_norm";
+  std::string_view ffn_norm = "ffn_norm";
+  bool post_norm = false;  // post_attention_norm, post_ffw_norm: of what they add to the residual
+  bool one_norm = false;   // attention and feed-forward layer stand side by side and read attn_norm
+  bool gated = true;
+  std::string_view activation = "hidden_act";
+  std::string_view rotary_fraction = "partial_rotary_factor";
+  double default_rotary_fraction = 1.0;
+  bool rope = true;
+  // Learned positions, position_embd, with that many rows in front of the first.
+  std::optional<uint64_t> rows_before_positions = std::nullopt;
+  bool embedding_norm = false;  // token_embd_norm, of what becomes the residual
+  AttentionExtras attention = {};
+  SizeDefaults sizes = {};
+};
+
 // Reads the dimensions and states all layers.
-Status DeclareDecoder(const Builder& b);
+Status DeclareDecoder(const Builder& b, const DecoderOptions& options = {});
 
 // What a family's graph in llama.cpp does beyond the plain one.
 struct DecoderInGguf {

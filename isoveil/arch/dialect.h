@@ -21,6 +21,7 @@ struct StoredTensor {
   std::vector<std::string> roles;  // several are stacked along the output axis
   bool transposed = false;         // of a matrix the input axis comes first
   bool unprefixed = false;         // never carries one of Dialect::prefixes
+  float origin = 0;                // what a stored 0 stands for: 1 where norms store their gain less 1
   bool by_head = false;            // what is stacked takes turns: all of one key/value head, then all of the next
 };
 
@@ -44,7 +45,8 @@ struct Dialect {
   bool IsBuffer(std::string_view name) const;
 };
 
-// Those of transformers that families share.
-Dialect LlamaDialect();
+// Llama's of transformers, which many families share, with modules of their own in the place of those of the same name
+// or roles.
+Dialect LlamaDialect(std::vector<StoredTensor> other = {});
 
 }  // namespace isoveil

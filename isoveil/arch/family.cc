@@ -108,7 +108,11 @@ Status CheckNumbers(const GgufDescription& gguf) {
 }  // namespace
 
 std::span<const Family> Families() {
-  static const std::array kTable = {BertFamily(), LlamaFamily(), Gpt2Family(), Qwen2Family()};
+  static const std::array kTable = {
+      BertFamily(), BloomFamily(),    CohereFamily(), FalconFamily(),   GemmaFamily(),     Gemma2Family(),
+      GlmFamily(),  Gpt2Family(),     GptJFamily(),   GptNeoxFamily(),  GraniteFamily(),   LlamaFamily(),
+      MptFamily(),  NemotronFamily(), OlmoFamily(),   Olmo2Family(),    OptFamily(),       PhiFamily(),
+      Phi3Family(), Qwen2Family(),    Qwen3Family(),  StablelmFamily(), Starcoder2Family()};
   return kTable;
 }
 

@@ -155,26 +155,38 @@ class Graph {
   void Linear(std::string weight, std::string bias, const Reader& in, Axis out);
   // x / rms(x) * gain, read by linear maps only.
   Reader RmsNorm(std::string gain, SpaceId x);
-  // (x - mean) / std * gain + bias, read by linear maps that have biases.
+  // (x - mean) / std * gain + bias, read by linear maps that have biases. Empty names for a norm without a bias, which
+  // any map may read, or without a gain.
   Reader LayerNorm(std::string gain, std::string bias, SpaceId x);
-  // The same in front of maps without a bias: the norm keeps a bias of its own.
-  Reader FinalLayerNorm(std::string gain, std::string bias, SpaceId x);
-  // (x - mean) / std * gain + bias, written into `x` again, as post-norm networks do.
+  // The same in front of maps some of which have no bias: the norm keeps a bias of its own.
+  Reader LayerNormWithOwnBias(std::string gain, std::string bias, SpaceId x);
+  // x / rms(x) * gain, written into `x` again or added to it, as post-norm networks do.
+  void KeptRmsNorm(std::string gain, SpaceId x);
+  // (x - mean) / std * gain + bias likewise; an empty `bias` is none.
   void KeptLayerNorm(std::string gain, std::string bias, SpaceId x);
+  // x / rms(x) * gain of queries or keys in front of RoPE. Each head by itself with one gain {head_dim} for all of
+  // them, or all heads together with a gain for each coordinate.
+  enum class HeadNorm { kEachHead, kAllHeads };
+  void NormHeads(std::string gain, const Axis& x, HeadNorm how);
   // softmax(q k^T) v over heads; `label` prefixes the key labels ("layer.3").
   AttentionAxes Attention(const std::string& label, const AttentionShape& shape);
+  // What an engine adds to scores differs from head to head (ALiBi).
+  void FixHeads(const AttentionAxes& attention);
   // act(x) elementwise for GELU, SiLU, sigmoid and others without a symmetry of their own.
   void Elementwise(SpaceId x);
-  // f(x) elementwise with f(-x) = -f(x), such as tanh.
+  // f(x) elementwise with f(-x) = -f(x), such as tanh or a clamp.
   void OddElementwise(SpaceId x);
+  // f(x) elementwise with f(c x) = c f(x) for c > 0, such as ReLU.
+  void PositiveElementwise(SpaceId x);
   // act(a) * b elementwise, a and b in `x`: returns the axis of a and the axis of b.
   struct GatedAxes {
     Axis gate;
     Axis value;
   };
   GatedAxes GatedProduct(SpaceId x);
-  // logits = W x, W {vocab, in}. With `tied_to`, W is that embedding unless norms are folded.
-  void Head(std::string weight, const Reader& in, SpaceId vocab, std::optional<std::string> tied_to);
+  // logits = W x + b, W {vocab, in}; an empty `bias` is none. With `tied_to`, W is that embedding unless norms are
+  // folded.
+  void Head(std::string weight, std::string bias, const Reader& in, SpaceId vocab, std::optional<std::string> tied_to);
 
   // The world reads or writes `space` there; its name is what engines call it.
   void AddPort(std::string name, PortKind kind, SpaceId space);

@@ -18,7 +18,7 @@ TEST(RulesTest, EmbeddingAndHeadPermuteTheVocabulary) {
   EXPECT_EQ(graph.space(vocab).group, Group::Permutation());
   EXPECT_EQ(graph.space(residual).group, Group::General());
   EXPECT_EQ(graph.FindWeight("embedding")->shape, (Shape{10, 4}));
-  graph.Head("head", {residual}, vocab, std::nullopt);
+  graph.Head("head", "", {residual}, vocab, std::nullopt);
   EXPECT_EQ(graph.space(residual).group, Group::General()) << "an untied head is a free linear map";
   EXPECT_EQ(graph.FindWeight("head")->axes[1].segments[0].view, View::kDual);
 }
@@ -51,10 +51,10 @@ TEST(RulesTest, LayerNormFixesOnesAndMovesItsBias) {
   }
 }
 
-TEST(RulesTest, AFinalLayerNormKeepsItsBiasDividedByTheGain) {
+TEST(RulesTest, ALayerNormWithOwnBiasKeepsItsBiasDividedByTheGain) {
   Graph graph(Graph::Norms::kFolded);
   const SpaceId x = graph.AddSpace("x", 4);
-  graph.Head("head", graph.FinalLayerNorm("gain", "beta", x), graph.AddSpace("vocab", 9), "embedding");
+  graph.Head("head", "", graph.LayerNormWithOwnBias("gain", "beta", x), graph.AddSpace("vocab", 9), "embedding");
   EXPECT_EQ(graph.FindWeight("beta")->divisor, "gain");
   EXPECT_EQ(graph.FindWeight("beta")->axes[0].segments[0].view, View::kDirect);
   EXPECT_FALSE(graph.FindWeight("beta")->constant);
@@ -65,7 +65,7 @@ TEST(RulesTest, AFinalLayerNormKeepsItsBiasDividedByTheGain) {
 TEST(RulesTest, ATiedHeadStaysTiedUnlessAGainIsFolded) {
   Graph graph(Graph::Norms::kKept);
   const SpaceId x = graph.AddSpace("x", 4);
-  graph.Head("head", graph.RmsNorm("gain", x), graph.AddSpace("vocab", 9), "embedding");
+  graph.Head("head", "", graph.RmsNorm("gain", x), graph.AddSpace("vocab", 9), "embedding");
   EXPECT_EQ(graph.FindWeight("head"), nullptr);
   EXPECT_TRUE(graph.space(x).group.IsSubgroupOf(Group::Orthogonal()));
 }
@@ -81,6 +81,70 @@ TEST(RulesTest, ANormThatIsWrittenBackPermutesInBothProfiles) {
       EXPECT_EQ(graph.FindWeight(role)->axes[0].segments[0].view, View::kPermutation) << role;
     }
   }
+}
+
+TEST(RulesTest, AnRmsNormThatIsAddedKeepsSigns) {
+  for (const Graph::Norms norms : kBoth) {
+    Graph graph(norms);
+    const SpaceId x = graph.AddSpace("x", 4);
+    graph.KeptRmsNorm("gain", x);
+    EXPECT_EQ(graph.space(x).group, Group::SignedPermutation());
+    EXPECT_FALSE(graph.FindWeight("gain")->constant);
+    EXPECT_EQ(graph.FindWeight("gain")->axes[0].segments[0].view, View::kPermutation);
+  }
+}
+
+TEST(RulesTest, ALayerNormWithoutBiasOrWeightsIsReadByAnyMap) {
+  for (const Graph::Norms norms : kBoth) {
+    const bool folded = norms == Graph::Norms::kFolded;
+    Graph graph(norms);
+    const SpaceId x = graph.AddSpace("x", 4);
+    graph.Linear("w", "", graph.LayerNorm("gain", "", x), {graph.AddSpace("y", 6)});
+    EXPECT_EQ(graph.space(x).group, folded ? Group::OrthogonalFixingOnes() : Group::Permutation());
+    EXPECT_EQ(graph.FindWeight("w")->gain, folded ? "gain" : "");
+    EXPECT_EQ(graph.FindWeight("gain")->constant.has_value(), folded);
+    const SpaceId bare = graph.AddSpace("bare", 4);
+    EXPECT_EQ(graph.LayerNorm("", "", bare).gain, "");
+    EXPECT_EQ(graph.space(bare).group, Group::OrthogonalFixingOnes()) << "nothing of it depends on coordinates";
+    EXPECT_EQ(graph.weights().size(), 2U);
+  }
+}
+
+TEST(RulesTest, NormsOfHeadsLeaveSignsAndMoveWithTheHeads) {
+  Graph graph(Graph::Norms::kFolded);
+  const AttentionAxes axes = graph.Attention("layer.0", {.n_heads = 4, .kv_heads = 2, .head_dim = 6, .rotary_dim = 6});
+  graph.NormHeads("q_norm", axes.query, Graph::HeadNorm::kEachHead);
+  graph.NormHeads("k_norm", axes.key, Graph::HeadNorm::kAllHeads);
+  EXPECT_EQ(graph.space(axes.query.segments[0].space).group, Group::Of(Move::kSign, Move::kPairSign));
+  EXPECT_EQ(graph.space(axes.value.segments[0].space).group, Group::General()) << "values are not normed";
+  EXPECT_EQ(graph.FindWeight("q_norm")->shape, (Shape{6}));
+  EXPECT_EQ(graph.space(graph.FindWeight("q_norm")->axes[0].segments[0].space).group, Group::Trivial());
+  EXPECT_EQ(graph.FindWeight("k_norm")->shape, (Shape{12}));
+  EXPECT_EQ(graph.FindWeight("k_norm")->axes[0].copies, Copies::kPerKvHead);
+  EXPECT_TRUE(graph.head_sets()[0].groups_move);
+}
+
+TEST(RulesTest, NumbersOfHeadsByPlaceHoldThem) {
+  Graph graph(Graph::Norms::kFolded);
+  graph.FixHeads(graph.Attention("layer.0", {.n_heads = 4, .kv_heads = 2, .head_dim = 6}));
+  EXPECT_FALSE(graph.head_sets()[0].groups_move);
+  EXPECT_FALSE(graph.head_sets()[0].queries_move);
+}
+
+TEST(RulesTest, APositiveFunctionKeepsPositiveScales) {
+  Graph graph(Graph::Norms::kFolded);
+  const SpaceId x = graph.AddSpace("x", 4);
+  graph.PositiveElementwise(x);
+  EXPECT_EQ(graph.space(x).group, Group::PositiveMonomial());
+}
+
+TEST(RulesTest, ATiedHeadWithABiasFoldsTheNormThroughTheEmbedding) {
+  Graph graph(Graph::Norms::kFolded);
+  const SpaceId x = graph.AddSpace("x", 4);
+  graph.Head("head", "head_bias", graph.LayerNorm("gain", "beta", x), graph.AddSpace("vocab", 9), "embedding");
+  EXPECT_EQ(graph.FindWeight("head")->source, "embedding");
+  EXPECT_EQ(graph.FindWeight("head_bias")->plus_matrix, "embedding");
+  EXPECT_EQ(graph.FindWeight("head_bias")->plus_vector, "beta");
 }
 
 TEST(RulesTest, AnOddFunctionKeepsSigns) {

@@ -59,22 +59,19 @@ Reader Graph::RmsNorm(std::string gain, SpaceId x) {
 // orthogonal action that fixes the ones vector, and x - mean(x) ones commutes with it. A gain and bias that
 // stay are elementwise and signs would change the mean: a permutation moves them along.
 Reader Graph::LayerNorm(std::string gain, std::string bias, SpaceId x) {
-  AddWeight(gain, {Axis(x, View::kPermutation)});
-  AddWeight(bias, {Axis(x, View::kPermutation)});
-  if (norms_ == Norms::kKept) {
-    Narrow(x, Group::Permutation());
-    return {x};
-  }
-  Narrow(x, Group::OrthogonalFixingOnes());
-  weights_[weights_.size() - 2].constant = 1.0F;
-  weights_[weights_.size() - 1].constant = 0.0F;
-  return {.axis = x, .gain = std::move(gain), .bias = std::move(bias)};
+  const bool kept = norms_ == Norms::kKept && !gain.empty();
+  Narrow(x, kept ? Group::Permutation() : Group::OrthogonalFixingOnes());
+  if (!gain.empty()) AddWeight(gain, {Axis(x, View::kPermutation)});
+  if (!gain.empty() && !kept) weights_.back().constant = 1.0F;
+  if (!bias.empty()) AddWeight(bias, {Axis(x, View::kPermutation)});
+  if (!bias.empty() && !kept) weights_.back().constant = 0.0F;
+  return kept ? Reader{x} : Reader{.axis = x, .gain = std::move(gain), .bias = std::move(bias)};
 }
 
 // A reader without bias cannot take W beta. Instead W (x^ * gain + beta) = (W diag gain)(x^ + beta / gain):
 // the norm keeps beta / gain as its bias, a vector of the space. It needs a gain without zeros where
-// beta is not zero; binding checks that.
-Reader Graph::FinalLayerNorm(std::string gain, std::string bias, SpaceId x) {
+// beta is not zero; the job that divides checks that.
+Reader Graph::LayerNormWithOwnBias(std::string gain, std::string bias, SpaceId x) {
   Reader reader = LayerNorm(gain, bias, x);
   if (norms_ == Norms::kKept) return reader;
   Weight& kept = weights_.back();
@@ -85,12 +82,33 @@ Reader Graph::FinalLayerNorm(std::string gain, std::string bias, SpaceId x) {
   return reader;
 }
 
+// y = x^ * gain is added to what the next layer writes, so the gain cannot move into readers; see RmsNorm.
+void Graph::KeptRmsNorm(std::string gain, SpaceId x) {
+  AddWeight(std::move(gain), {Axis(x, View::kPermutation)});
+  Narrow(x, Group::SignedPermutation());
+}
+
 // y = x^ * gain + bias is added to what the next layer writes, so gain and bias cannot move into readers: they are
 // elementwise, and signs would change the mean. LN(P x; P gain, P bias) = P LN(x; gain, bias) for a permutation P.
 void Graph::KeptLayerNorm(std::string gain, std::string bias, SpaceId x) {
   AddWeight(std::move(gain), {Axis(x, View::kPermutation)});
-  AddWeight(std::move(bias), {Axis(x, View::kPermutation)});
+  if (!bias.empty()) AddWeight(std::move(bias), {Axis(x, View::kPermutation)});
   Narrow(x, Group::Permutation());
+}
+
+// Signs S keep rms and pass the gain by: rms(S x) = rms(x), S x * gain = S (x * gain). RoPE turns pairs, and commutes
+// with a sign that both coordinates of a pair share. All heads have one gain, so nothing may move inside a head; heads
+// change places, and with them the parts of a gain that covers all of them.
+void Graph::NormHeads(std::string gain, const Axis& x, HeadNorm how) {
+  for (const Segment& segment : x.segments) Narrow(segment.space, Group::Of(Move::kSign, Move::kPairSign));
+  Axis axis = x;
+  for (Segment& segment : axis.segments) segment.view = View::kPermutation;
+  if (how == HeadNorm::kEachHead) {
+    uint64_t head_dim = 0;
+    for (const Segment& segment : x.segments) head_dim += spaces_[segment.space].dim;
+    axis = Fixed(head_dim);
+  }
+  AddWeight(std::move(gain), {std::move(axis)});
 }
 
 // Scores are q.k per query head: (A q).(A^-T k) = q.k for every invertible A, one per key/value head because
@@ -115,11 +133,21 @@ AttentionAxes Graph::Attention(const std::string& label, const AttentionShape& s
           .output = {.axis = {vo, View::kDirect, Copies::kPerQueryHead}}};
 }
 
+// Numbers that belong to a head by its place hold it there; what happens inside heads stays free.
+void Graph::FixHeads(const AttentionAxes& attention) {
+  HeadSet& heads = head_sets_[*spaces_[attention.query.segments.front().space].heads];
+  heads.groups_move = false;
+  heads.queries_move = false;
+}
+
 // act(x)_i depends on x_i alone, alike for all i: permutations commute with it.
 void Graph::Elementwise(SpaceId x) { Narrow(x, Group::Permutation()); }
 
 // f(S P x) = S P f(x) for signs S, because f is odd in each coordinate.
 void Graph::OddElementwise(SpaceId x) { Narrow(x, Group::SignedPermutation()); }
+
+// f(D P x) = D P f(x) for positive scales D.
+void Graph::PositiveElementwise(SpaceId x) { Narrow(x, Group::PositiveMonomial()); }
 
 // act(P a) * (D P b) = D P (act(a) * b): both operands are permuted alike, and b may also be scaled by
 // any nonzero diagonal, which the reader undoes.
@@ -131,15 +159,20 @@ Graph::GatedAxes Graph::GatedProduct(SpaceId x) {
 // Logits are named by token ids: softmax and sampling commute with permutations of them, the same one as
 // the embedding's because sampled ids are fed back. With an orthogonal action the dual is the action
 // itself, so a tied head stays tied unless a gain is folded into it.
-void Graph::Head(std::string weight, const Reader& in, SpaceId vocab, std::optional<std::string> tied_to) {
+void Graph::Head(std::string weight, std::string bias, const Reader& in, SpaceId vocab,
+                 std::optional<std::string> tied_to) {
   Narrow(vocab, Group::Permutation());
   if (tied_to) {
     for (const Segment& segment : in.axis.segments) Narrow(segment.space, Group::Orthogonal());
   }
-  if (tied_to && norms_ == Norms::kKept) return;
-  Weight& head = AddWeight(std::move(weight), {vocab, in.axis.Dual()});
-  head.gain = in.gain;
-  if (tied_to) head.source = *std::move(tied_to);
+  if (tied_to && norms_ == Norms::kKept) {
+    if (!bias.empty()) AddWeight(std::move(bias), {vocab});
+    return;
+  }
+  Linear(weight, bias, in, vocab);
+  if (!tied_to) return;
+  if (!weights_.back().plus_matrix.empty()) weights_.back().plus_matrix = *tied_to;
+  weights_[by_role_.at(weight)].source = *std::move(tied_to);
 }
 
 }  // namespace isoveil

@@ -35,6 +35,7 @@ struct Slice {
   uint64_t offset = 0;  // of the first element, in bytes of the tensor
   StridedAxis rows;
   StridedAxis cols;
+  float origin = 0;  // what a stored 0 stands for
 
   bool operator==(const Slice&) const = default;
 };

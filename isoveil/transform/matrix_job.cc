@@ -168,8 +168,8 @@ Status MatrixJob::Run(size_t panel, PanelScratch& scratch, const PanelWriter& wr
 
 bool MatrixJob::State::TryMove() {
   const Slice& source = spec.source;
-  if (source.type != spec.target.type || !spec.row_gain.empty() || !spec.col_gain.empty() || !spec.divisor.empty() ||
-      !spec.addend.empty()) {
+  if (source.type != spec.target.type || source.origin != spec.target.origin || !spec.row_gain.empty() ||
+      !spec.col_gain.empty() || !spec.divisor.empty() || !spec.addend.empty()) {
     return false;
   }
   std::optional<SignedMove> rows = AsSignedMove(spec.rows);
@@ -180,6 +180,8 @@ bool MatrixJob::State::TryMove() {
     if (!blocks || !AsBlockMove(*rows, 1)) return false;
     block_move = *std::move(blocks);
   }
+  // Stored values are moved as they are: a sign or a scale would act on the origin as well.
+  if (source.origin != 0 && !(AsBlockMove(*rows, 1) && AsBlockMove(*cols, 1))) return false;
   row_move = *std::move(rows);
   col_move = *std::move(cols);
   moves = true;
@@ -255,6 +257,9 @@ Status MatrixJob::State::Compute(const Panel& panel, PanelScratch& scratch, cons
   if (!col_work.rest.IsIdentity()) ActOnCols(panel, scratch);
   if (!row_work.rest.IsIdentity()) ActOnRows(panel, scratch);
 
+  if (spec.target.origin != 0) {
+    for (float& value : scratch.panel) value -= spec.target.origin;
+  }
   const uint64_t row_bytes = TargetBytes(spec.target, panel.cols);
   scratch.out.resize(panel.rows * row_bytes);
   for (uint64_t r = 0; r < panel.rows; ++r) {
@@ -303,6 +308,9 @@ void MatrixJob::State::LoadRow(uint64_t row, const Panel& panel, PanelScratch& s
     if (factors.empty()) return;
     for (uint64_t c = 0; c < panel.cols; ++c) out[c] = apply(out[c], factors[panel.col + c]);
   };
+  if (source.origin != 0) {
+    for (uint64_t c = 0; c < panel.cols; ++c) out[c] += source.origin;
+  }
   each(col_gain, [](float value, float gain) { return value * gain; });
   each(divisor, [](float value, float by) { return value == 0.0F ? 0.0F : value / by; });
   each(addend, [](float value, float more) { return value + more; });

@@ -119,7 +119,7 @@ class PlanHasher {
       Add(axis.copies, axis.segments.size());
       for (const Segment& segment : axis.segments) Add(segment.space, segment.view);
     }
-    Add(slice.type, slice.offset);
+    Add(slice.type, slice.offset, slice.origin);
     for (const StridedAxis& axis : {slice.rows, slice.cols}) Add(axis.count, axis.stride, axis.run, axis.run_stride);
     const Computation* how = weight.constant ? nullptr : model.slices.at(weight.source).tensor->computed.get();
     Add(how != nullptr && how->scales, how != nullptr && how->update);

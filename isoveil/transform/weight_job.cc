@@ -14,11 +14,12 @@ std::vector<float> ReadRow(const BoundSlice& bound, uint64_t row) {
   const uint64_t element = BlockBytes(slice.type);
   if (IsBlockFormat(slice.type) || slice.cols == StridedAxis{.count = slice.cols.count, .stride = element}) {
     ToFloat(slice.type, {begin, *RowBytes(slice.type, slice.cols.count)}, values);
-    return values;
+  } else {
+    for (uint64_t c = 0; c < slice.cols.count; ++c) {
+      ToFloat(slice.type, {begin + slice.cols.Offset(c), element}, {&values[c], 1});
+    }
   }
-  for (uint64_t c = 0; c < slice.cols.count; ++c) {
-    ToFloat(slice.type, {begin + slice.cols.Offset(c), element}, {&values[c], 1});
-  }
+  for (float& value : values) value += slice.origin;
   return values;
 }
 

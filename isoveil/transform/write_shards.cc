@@ -154,7 +154,8 @@ class ShardWriter {
   Status WritePart(const TensorSources& sources, const PartPlan& part, PanelScratch& scratch,
                    const PanelWriter& write) {
     if (part.weight->constant) {
-      return WriteValues(part.target.type, std::vector<float>(part.target.cols.count, *part.weight->constant),
+      return WriteValues(part.target.type,
+                         std::vector<float>(part.target.cols.count, *part.weight->constant - part.target.origin),
                          part.target.offset, write);
     }
     ISOVEIL_ASSIGN_OR_RETURN(MatrixJobSpec spec, SpecifyWeight(sources, actions_, part, plan_.recode));

@@ -9,9 +9,7 @@ constexpr Field kSegments{"n_segments", "", {"type_vocab_size"}};
 
 Status Declare(Builder& b) {
   ConfigReader& config = b.config();
-  ISOVEIL_RETURN_IF_ERROR(config.Accept("hidden_act",
-                                        {"gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", nullptr},
-                                        "the feed-forward layer is declared with an elementwise function"));
+  ISOVEIL_ASSIGN_OR_RETURN(const Activation act, ReadActivation(config, "hidden_act"));
   ISOVEIL_RETURN_IF_ERROR(
       config.Accept("position_embedding_type", {"absolute", nullptr}, "relative positions have no rule yet"));
   ISOVEIL_RETURN_IF_ERROR(config.Accept("is_decoder", {false, nullptr}, "the family is declared as an encoder"));
@@ -29,7 +27,7 @@ Status Declare(Builder& b) {
     const Builder layer = b.Layer(i);
     SelfAttention(layer, {residual}, residual, sizes.attention);
     layer.KeptLayerNorm("attn_output_norm", residual);
-    PlainFfn(layer, {residual}, residual, sizes.ffn_width);
+    PlainFfn(layer, {residual}, residual, sizes.ffn_width, act);
     layer.KeptLayerNorm("layer_output_norm", residual);
   }
   b.Vectors("last_hidden_state", residual);

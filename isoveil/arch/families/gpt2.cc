@@ -1,31 +1,20 @@
 // GPT-2: LayerNorm with biases, learned positions, fused and (in Hugging Face format) transposed
 // projections, GELU, a tied head.
-#include "isoveil/arch/blocks.h"
+#include "isoveil/arch/decoder.h"
 #include "isoveil/arch/families/table.h"
 
 namespace isoveil {
 namespace {
 
-Result<Sizes> ReadGpt2Sizes(ConfigReader& config) { return ReadSizes(config, 4); }
-
 Status Declare(Builder& b) {
-  ConfigReader& config = b.config();
-  ISOVEIL_RETURN_IF_ERROR(config.Accept("activation_function",
-                                        {"gelu_new", "gelu", "gelu_pytorch_tanh", "relu", "silu", nullptr},
-                                        "the feed-forward layer is declared with an elementwise function"));
-  ISOVEIL_RETURN_IF_ERROR(config.Accept("add_cross_attention", {false, nullptr}, "cross attention has no rule yet"));
-  ISOVEIL_RETURN_IF_ERROR(config.Keep(field::kLayerNormEpsilon));
-  ISOVEIL_ASSIGN_OR_RETURN(const Sizes sizes, ReadGpt2Sizes(config));
-
-  const SpaceId residual = b.AddSpace("residual", sizes.width);
-  b.Embedding("token_embd", residual);
-  b.PublicEmbedding("position_embd", sizes.n_positions, residual);
-  for (uint64_t i = 0; i < sizes.n_layers; ++i) {
-    const Builder layer = b.Layer(i);
-    SelfAttention(layer, layer.LayerNorm("attn_norm", residual), residual, sizes.attention);
-    PlainFfn(layer, layer.LayerNorm("ffn_norm", residual), residual, sizes.ffn_width);
-  }
-  return b.Head("output", b.FinalLayerNorm("output_norm", residual));
+  ISOVEIL_RETURN_IF_ERROR(
+      b.config().Accept("add_cross_attention", {false, nullptr}, "cross attention has no rule yet"));
+  return DeclareDecoder(b, {.norm = NormKind::kLayer,
+                            .gated = false,
+                            .activation = "activation_function",
+                            .rope = false,
+                            .rows_before_positions = 0,
+                            .sizes = {.ffn_per_width = 4}});
 }
 
 Status ToGguf(ConfigReader& config, uint64_t, GgufDescription& gguf) {
@@ -34,7 +23,7 @@ Status ToGguf(ConfigReader& config, uint64_t, GgufDescription& gguf) {
       config.Accept("activation_function", {"gelu_new", "gelu_pytorch_tanh", nullptr}, "llama.cpp computes gelu_new"));
   ISOVEIL_RETURN_IF_ERROR(config.Accept("scale_attn_weights", {true, nullptr}, kScores));
   ISOVEIL_RETURN_IF_ERROR(config.Accept("scale_attn_by_inverse_layer_idx", {false, nullptr}, kScores));
-  ISOVEIL_ASSIGN_OR_RETURN(const Sizes sizes, ReadGpt2Sizes(config));
+  ISOVEIL_ASSIGN_OR_RETURN(const Sizes sizes, ReadSizes(config, {.ffn_per_width = 4}));
   gguf.Set("feed_forward_length", static_cast<uint32_t>(sizes.ffn_width));
   return Ok();
 }

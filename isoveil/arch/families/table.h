@@ -6,8 +6,27 @@
 namespace isoveil {
 
 Family BertFamily();
-Family LlamaFamily();
+Family BloomFamily();
+Family CohereFamily();
+Family FalconFamily();
+Family GemmaFamily();
+Family Gemma2Family();
+Family GlmFamily();
 Family Gpt2Family();
+Family GptJFamily();
+Family GptNeoxFamily();
+Family GraniteFamily();
+Family LlamaFamily();
+Family MptFamily();
+Family NemotronFamily();
+Family OlmoFamily();
+Family Olmo2Family();
+Family OptFamily();
+Family PhiFamily();
+Family Phi3Family();
 Family Qwen2Family();
+Family Qwen3Family();
+Family StablelmFamily();
+Family Starcoder2Family();
 
 }  // namespace isoveil
