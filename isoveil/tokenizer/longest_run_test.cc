@@ -50,6 +50,36 @@ TEST(LongestRun, LongRunsAreRefused) {
   }
 }
 
+TEST(SlowRuns, AreSquared) {
+  const SlowRuns digits = SlowRunsOf("superbpe").value();
+  EXPECT_EQ(SquaresOfRuns("", digits), 0U);
+  EXPECT_EQ(SquaresOfRuns("123a1 22", digits), 9U + 1U + 4U);
+  const SlowRuns spaces = SlowRunsOf("jais-2").value();
+  EXPECT_EQ(SquaresOfRuns("a \u3000\n\u00a0b \té", spaces), 16U + 4U);
+  EXPECT_FALSE(SlowRunsOf("llama-bpe"));
+}
+
+// 23 s for 16,384 digits; also where special tokens or other characters part them.
+TEST(SlowRuns, AreRefusedByName) {
+  const Vocabulary digits = Vocabulary::FromMetadata(WithPreTokenizer("superbpe"), "test.gguf").value();
+  const Vocabulary spaces = Vocabulary::FromMetadata(WithPreTokenizer("jais-2"), "test.gguf").value();
+  const TokenizeOptions parsed{.parse_special = true};
+  for (const auto& ids :
+       {digits.Tokenize(Repeated("1", 16'384)), digits.Tokenize(Repeated(Repeated("7", 2000) + "<|end|>", 8), parsed),
+        digits.Tokenize(Repeated("1234567890 ", 300'000)), spaces.Tokenize(Repeated(" ", 130'000)),
+        spaces.Tokenize(Repeated("\u3000", 130'000))}) {
+    ASSERT_FALSE(ids);
+    EXPECT_EQ(ids.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_NE(ids.error().problem.find("pre-tokenizer"), std::string::npos) << ids.error().Message();
+  }
+  for (const auto& [vocabulary, text] : {std::pair(&digits, Repeated("1234567890 ", 1000) + Repeated("1", 999)),
+                                         {&spaces, Repeated("a" + Repeated(" ", 600), 100)}}) {
+    const auto ids = vocabulary->Tokenize(text);
+    ASSERT_TRUE(ids) << ids.error().Message();
+    EXPECT_EQ(vocabulary->Detokenize(*ids).value(), text);
+  }
+}
+
 // Every kind of expression at the bound, where it takes the most stack, and texts that are long but for their runs.
 TEST(LongestRun, TheLongestRunsHaveRoom) {
 #ifdef __SANITIZE_THREAD__

@@ -122,6 +122,7 @@ struct Vocabulary::Impl {
   const llama_vocab* vocab = nullptr;
   VocabularyKind kind = VocabularyKind::kOther;
   RunKind run_kind = RunKind::kClasses;
+  std::optional<SlowRuns> slow_runs;
   bool adds_space_prefix = false;
   TextRules rules;
   // One of the two where the kind is kSentencePiece.
@@ -140,6 +141,7 @@ struct Vocabulary::Impl {
   void TakeListed(const ListedTokens& listed);
   Status ReadTextRules(const GgufMetadata& metadata, const std::string& where);
   Status ReadStripping(const GgufMetadata& metadata, const std::string& where);
+  Status CheckSlowRuns(std::string_view text) const;
   Result<std::vector<PlainId>> TokenizeText(std::string_view text, TokenizeOptions options) const;
   Status AppendSpan(std::string_view text, const TextSpan& span, std::span<const size_t> barriers,
                     std::vector<PlainId>& ids) const;
@@ -285,7 +287,10 @@ Result<Vocabulary> Vocabulary::FromMetadata(const GgufMetadata& metadata, std::s
   impl->lists_special_tokens = listed.has_value();
   ISOVEIL_RETURN_IF_ERROR(impl->CheckSpecialIds(metadata, where));
   impl->adds_space_prefix = AddsSpacePrefix(metadata, impl->kind);
-  if (const auto name = metadata.GetString("tokenizer.ggml.pre")) impl->run_kind = RunKindOf(*name);
+  if (const auto name = metadata.GetString("tokenizer.ggml.pre"); name && impl->kind == VocabularyKind::kBytePair) {
+    impl->run_kind = RunKindOf(*name);
+    impl->slow_runs = SlowRunsOf(*name);
+  }
   if (const auto text = metadata.GetString("tokenizer.chat_template")) impl->chat_template = *text;
   impl->ReadPieces();
   impl->ReadSpecialIds(metadata);
@@ -355,6 +360,16 @@ Result<std::vector<PlainId>> CallTokenize(const llama_vocab* vocab, std::string_
 
 }  // namespace
 
+Status Vocabulary::Impl::CheckSlowRuns(std::string_view text) const {
+  const uint64_t squares = slow_runs ? SquaresOfRuns(text, *slow_runs) : 0;
+  if (!slow_runs || squares <= slow_runs->most) return Ok();
+  return Fail(ErrorCode::kInvalidArgument, "text",
+              fmt::format("runs of {} take llama.cpp's pre-tokenizer {} too long: expected squares of their lengths of "
+                          "at most {} together, found {}",
+                          slow_runs->what, slow_runs->pre_tokenizer, slow_runs->most, squares),
+              "break them");
+}
+
 Result<std::vector<PlainId>> Vocabulary::Impl::TokenizeText(std::string_view text, TokenizeOptions options) const {
   if (merges) {
     std::vector<PlainId> ids;
@@ -411,6 +426,7 @@ Result<std::vector<PlainId>> Vocabulary::Tokenize(std::string_view text, Tokeniz
     return Fail(ErrorCode::kInvalidArgument, "text",
                 fmt::format("expected well-formed UTF-8 of at most {} bytes", kMaxTextBytes));
   }
+  ISOVEIL_RETURN_IF_ERROR(impl_->CheckSlowRuns(text));
   const bool listed = impl_->lists_special_tokens;
   if (!listed && (barriers.empty() || !options.parse_special)) return impl_->TokenizeText(text, options);
   // llama.cpp frames every text of this kind.

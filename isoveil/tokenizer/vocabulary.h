@@ -95,8 +95,9 @@ class Vocabulary {
   static constexpr size_t kMostOfOneKind = size_t{1} << 18;
 
   // kInvalidArgument unless `text` is well-formed UTF-8 of at most kMaxTextBytes, and, for a byte-level tokenizer, its
-  // runs of letters, digits, signs or white space are of at most kMostOfOneKind characters; kFormat if the vocabulary
-  // lacks a token for a part of it; kNoMemory. Errors never quote the text.
+  // runs of letters, digits, signs or white space are of at most kMostOfOneKind characters and take no more than
+  // seconds with its pre-tokenizer (SlowRunsOf); kFormat if the vocabulary lacks a token for a part of it; kNoMemory.
+  // Errors never quote the text.
   Result<std::vector<PlainId>> Tokenize(std::string_view text, TokenizeOptions options = {}) const;
   // The same, with places (ascending) that no special token may lie over, such as where a content spells one.
   Result<std::vector<PlainId>> Tokenize(std::string_view text, TokenizeOptions options,
