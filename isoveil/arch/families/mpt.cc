@@ -17,7 +17,7 @@ Status Declare(Builder& b) {
   };
   ISOVEIL_RETURN_IF_ERROR(accept("attn_type", "multihead_attention"));
   ISOVEIL_RETURN_IF_ERROR(accept("qk_ln", false));
-  ISOVEIL_RETURN_IF_ERROR(b.config().Accept({4, nullptr}, "engines know no other"));
+  ISOVEIL_RETURN_IF_ERROR(b.config().Accept("expansion_ratio", {4, nullptr}, "engines know no other"));
   const bool clamped = attention.is_object() && !attention.value("clip_qkv", ordered_json()).is_null();
   return DeclareDecoder(b, {.norm = NormKind::kLayer,
                             .gated = false,
