@@ -42,6 +42,8 @@ if(Llama_FOUND AND NOT TARGET llama::llama)
   # With gzip, and in a namespace of its own: libllama-common exports a copy without, which would be taken instead.
   find_package(ZLIB REQUIRED)
   target_compile_definitions(isoveil_httplib PUBLIC CPPHTTPLIB_ZLIB_SUPPORT httplib=isoveil_httplib)
+  # Else its client holds back every body of a kilobyte until the server says "100 Continue", or a second has passed.
+  target_compile_definitions(isoveil_httplib PRIVATE CPPHTTPLIB_EXPECT_100_THRESHOLD=0)
   target_link_libraries(isoveil_httplib PUBLIC Threads::Threads ZLIB::ZLIB)
   add_library(llama::httplib ALIAS isoveil_httplib)
   _llama_import(ggml "${LLAMA_ggml-base_LIBRARY}" "${ISOVEIL_LLAMA_PREFIX}/include")
