@@ -19,6 +19,9 @@ def test_it_holds_no_code_that_reads_checkpoints_or_fetches(isoveil):
         assert name in whole, f"{name} is what the check looks for"
         assert name not in gateway
     assert "isoveil::Gateway::" in gateway
+    # Nor the library of `pull`, which brings 28 others into the process.
+    libraries = [subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout for program in (isoveil, PROGRAM)]
+    assert "libcurl" in libraries[0] and "libcurl" not in libraries[1]
 
 
 def test_it_answers_as_the_command_does(runner, blind, blind_server, front, tmp_path):

@@ -13,6 +13,7 @@ LAYERS = re.search(r"foreach\(layer ([a-z ]+)\)", (ROOT / "CMakeLists.txt").read
 NEVER = {
     "gateway": {"transform", "graph", "arch", "reference", "hub"},  # what listens for days holds keys and reads no checkpoint
     "engine": {"key", "crypto", "tokenizer", "graph", "arch", "transform"},  # what talks to servers knows neither text nor keys
+    "net": {"crypto"},  # knows no secret but the keys of servers that it is handed
     "reference": {"key", "graph", "arch", "transform"},  # what judges is given no key
     "graph": {"key", "crypto", "format"},  # symmetries are public, and no format's matter
     "arch": {"key", "crypto"},

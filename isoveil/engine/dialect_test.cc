@@ -6,9 +6,9 @@
 
 #include "isoveil/base/file.h"
 #include "isoveil/base/token_ids_for_test.h"
-#include "isoveil/engine/fake_server_for_test.h"
 #include "isoveil/engine/server_kind.h"
 #include "isoveil/engine/upstream_factory.h"
+#include "isoveil/net/fake_server_for_test.h"
 
 namespace isoveil {
 namespace {

@@ -1,8 +1,8 @@
 #include "isoveil/engine/embed.h"
 
-#include "isoveil/engine/http_client.h"
 #include "isoveil/engine/json_fields.h"
 #include "isoveil/engine/server_kind.h"
+#include "isoveil/net/http_client.h"
 
 namespace isoveil {
 namespace {

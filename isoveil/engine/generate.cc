@@ -3,10 +3,10 @@
 #include <chrono>
 #include <cmath>
 
-#include "isoveil/engine/http_client.h"
 #include "isoveil/engine/json_fields.h"
 #include "isoveil/engine/server_kind.h"
-#include "isoveil/engine/sse.h"
+#include "isoveil/net/http_client.h"
+#include "isoveil/net/sse.h"
 
 namespace isoveil {
 namespace {

@@ -1,8 +1,8 @@
 // An upstream over HTTP: runs tasks in a kind of server's dialects, and finds out what the server has.
 #pragma once
 
-#include "isoveil/engine/http_client.h"
 #include "isoveil/engine/server_kind.h"
+#include "isoveil/net/http_client.h"
 
 namespace isoveil {
 

@@ -9,8 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "isoveil/base/token_ids_for_test.h"
-#include "isoveil/engine/fake_server_for_test.h"
 #include "isoveil/engine/upstream_factory.h"
+#include "isoveil/net/fake_server_for_test.h"
 
 namespace isoveil {
 namespace {

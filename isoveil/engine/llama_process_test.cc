@@ -10,10 +10,10 @@
 
 #include "isoveil/base/temp_folder_for_test.h"
 #include "isoveil/base/token_ids_for_test.h"
-#include "isoveil/engine/fake_server_for_test.h"
-#include "isoveil/engine/http_client.h"
 #include "isoveil/engine/server_process.h"
 #include "isoveil/engine/upstream_factory.h"
+#include "isoveil/net/fake_server_for_test.h"
+#include "isoveil/net/http_client.h"
 #include "isoveil/reference/llama_evaluator.h"
 #include "isoveil/reference/tiny_model_for_test.h"
 

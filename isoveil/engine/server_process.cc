@@ -21,7 +21,7 @@
 
 #include "isoveil/base/folder.h"
 #include "isoveil/base/program.h"
-#include "isoveil/engine/http_client.h"
+#include "isoveil/net/http_client.h"
 
 extern char** environ;
 
@@ -354,7 +354,7 @@ std::string ServerProcess::url() const {
   std::string host = state_->host;
   if (host == "0.0.0.0") host = "127.0.0.1";
   if (host == "::") host = "::1";
-  return Url{.tls = false, .host = host, .port = state_->port, .prefix = ""}.ToString();
+  return Url{.tls = false, .host = host, .port = state_->port, .path = "", .query = ""}.ToString();
 }
 
 uint16_t ServerProcess::port() const { return state_->port; }

@@ -4,9 +4,9 @@
 #include <cstdlib>
 
 #include "isoveil/base/strict_json.h"
-#include "isoveil/engine/http_client.h"
 #include "isoveil/engine/server_kind.h"
-#include "isoveil/engine/sse.h"
+#include "isoveil/net/http_client.h"
+#include "isoveil/net/sse.h"
 
 namespace isoveil {
 namespace {
@@ -68,6 +68,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Require(whole == Parse(text, chunk));
   for (const ServerKind* server : ServerKinds()) Decode(*server, whole);
   for (const char c : ErrorBodyText(text)) Require(c >= ' ' && c < 0x7f);
-  if (const auto url = Url::Parse(text)) Require(Url::Parse(url->ToString())->ToString() == url->ToString());
+  if (const auto url = Url::Parse(text, "URL")) {
+    Require(*Url::Parse(url->ToString(), "URL") == *url);
+    if (const auto next = url->Resolve(text.substr(text.size() / 2)))
+      Require(*Url::Parse(next->ToString(), "URL") == *next);
+  }
   return 0;
 }

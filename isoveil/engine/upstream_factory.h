@@ -11,8 +11,8 @@
 #include <string_view>
 
 #include "isoveil/base/result.h"
-#include "isoveil/engine/http_client.h"
 #include "isoveil/engine/server_kind.h"
+#include "isoveil/net/http_client.h"
 
 namespace isoveil {
 

@@ -16,11 +16,6 @@ namespace {
 
 constexpr const char* kGoesOn = "the same command goes on where it ended";
 
-std::string Header(const HubHeaders& headers, const std::string& name) {
-  const auto it = headers.find(name);
-  return it == headers.end() ? "" : it->second;
-}
-
 std::optional<uint64_t> ParseNumber(std::string_view text) {
   uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -73,7 +68,7 @@ class Job {
         on_bytes_(on_bytes),
         fd_(::open(d_.path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644)) {}
 
-  Status Run(HubClient& client, const RetryPolicy& policy, const std::atomic<bool>& stop);
+  Status Run(HubClient& client, const RetryPolicy& policy, const std::stop_token& stop);
 
  private:
   Status TakeUp();
@@ -126,11 +121,11 @@ Status Job::Restart() {
 
 // Wrong content is noticed here when the hub says so, and by the hash in any case.
 Status Job::CheckHub(const HubAnswer& answer) const {
-  const std::string commit = Header(answer.hub_headers, "x-repo-commit");
+  const std::string commit = HeaderOf(answer.hub_headers, "x-repo-commit");
   if (!commit.empty() && commit != d_.commit) {
     return tl::unexpected(Mismatch(fmt::format("expected commit {}, found {}", d_.commit, Quoted(commit))));
   }
-  const auto size = ParseNumber(Header(answer.hub_headers, "x-linked-size"));
+  const auto size = ParseNumber(HeaderOf(answer.hub_headers, "x-linked-size"));
   if (size && *size != d_.file.size) {
     return tl::unexpected(Mismatch(fmt::format("expected {} bytes, found {}", d_.file.size, *size)));
   }
@@ -140,10 +135,10 @@ Status Job::CheckHub(const HubAnswer& answer) const {
 Status Job::Begin(const HubAnswer& answer) {
   ISOVEIL_RETURN_IF_ERROR(CheckHub(answer));
   if (answer.status == 206) {
-    const auto range = ParseContentRange(Header(answer.headers, "content-range"));
+    const auto range = ParseContentRange(HeaderOf(answer.headers, "content-range"));
     if (!range || range->begin != offset_ || range->total != d_.file.size) {
       return tl::unexpected(Mismatch(fmt::format("expected bytes from {} of {}, found {}", offset_, d_.file.size,
-                                                 Quoted(Header(answer.headers, "content-range")))));
+                                                 Quoted(HeaderOf(answer.headers, "content-range")))));
     }
     pieces_ = true;
   } else if (answer.status == 200) {
@@ -151,11 +146,11 @@ Status Job::Begin(const HubAnswer& answer) {
   } else {
     return tl::unexpected(Mismatch(fmt::format("expected HTTP 200 or 206, found {}", answer.status)));
   }
-  const auto length = ParseNumber(Header(answer.headers, "content-length"));
+  const auto length = ParseNumber(HeaderOf(answer.headers, "content-length"));
   if (length && *length != d_.file.size - offset_) {
     return tl::unexpected(Mismatch(fmt::format("expected {} bytes, found {}", d_.file.size, offset_ + *length)));
   }
-  const std::string etag = Header(answer.headers, "etag");
+  const std::string etag = HeaderOf(answer.headers, "etag");
   if (IsStrongTag(etag) && etag != etag_) {
     etag_ = etag;
     std::error_code ignored;
@@ -200,7 +195,7 @@ Result<bool> Job::Finish() {
       Mismatch(fmt::format("expected {} {}, found {}", HashKindName(d_.file.hash_kind), d_.file.hash, hash)));
 }
 
-Status Job::Run(HubClient& client, const RetryPolicy& policy, const std::atomic<bool>& stop) {
+Status Job::Run(HubClient& client, const RetryPolicy& policy, const std::stop_token& stop) {
   ISOVEIL_RETURN_IF_ERROR(TakeUp());
   Backoff backoff(policy);
   for (;;) {
@@ -218,10 +213,10 @@ Status Job::Run(HubClient& client, const RetryPolicy& policy, const std::atomic<
     auto answer = client.Get({d_.url, offset_, etag_}, start, data, stop);
     if (answer && offset_ == d_.file.size) continue;
     if (came) backoff.Progress();
-    HubFailure failure{{ErrorCode::kUnavailable, d_.file.path,
-                        fmt::format("the server ends after {} of {} bytes", offset_, d_.file.size), kGoesOn},
-                       true,
-                       {}};
+    RequestFailure failure{{ErrorCode::kUnavailable, d_.file.path,
+                            fmt::format("the server ends after {} of {} bytes", offset_, d_.file.size), kGoesOn},
+                           true,
+                           {}};
     if (!answer) failure = std::move(answer).error();
     ISOVEIL_RETURN_IF_ERROR(backoff.Wait(std::move(failure), stop));
   }
@@ -230,7 +225,7 @@ Status Job::Run(HubClient& client, const RetryPolicy& policy, const std::atomic<
 }  // namespace
 
 Status DownloadFile(HubClient& client, const Download& download, const RetryPolicy& policy, const OnBytes& on_bytes,
-                    const std::atomic<bool>& stop) {
+                    const std::stop_token& stop) {
   ISOVEIL_RETURN_IF_ERROR(Job(download, on_bytes).Run(client, policy, stop));
   std::error_code ignored;
   std::filesystem::remove(download.etag_path, ignored);

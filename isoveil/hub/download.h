@@ -1,7 +1,6 @@
 // One file from the hub to the disk: taken up where it ended, checked as it streams.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 
@@ -29,7 +28,7 @@ using OnBytes = std::function<void(int64_t)>;
 // kMismatch if the server has another commit, size or content; kNoSpace if the disk is full, and then what
 // came so far is kept; kUnavailable after enough retries.
 Status DownloadFile(HubClient& client, const Download& download, const RetryPolicy& policy, const OnBytes& on_bytes,
-                    const std::atomic<bool>& stop);
+                    const std::stop_token& stop);
 
 // Whether the file at `path` has the size and hash of `file`; kNotFound if it is not there.
 Result<bool> HasContent(const Path& path, const HubFile& file);

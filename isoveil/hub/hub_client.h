@@ -1,4 +1,4 @@
-// Requests to a model hub, over libcurl: redirects, the token, errors in words.
+// Requests to a model hub: redirects, the token, errors in words.
 //
 //   HubClient client(settings);
 //   auto answer = client.Get({.url = url}, on_start, on_data);  // one try; see retry.h
@@ -8,16 +8,15 @@
 // $SSL_CERT_FILE if it is set. Proxies are taken from the environment as libcurl does.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 
-#include "isoveil/hub/retry.h"
 #include "isoveil/hub/token.h"
+#include "isoveil/net/http.h"
+#include "isoveil/net/retry.h"
 
 namespace isoveil {
 
@@ -37,38 +36,35 @@ struct HubRequest {
   std::string if_range;  // only if the entity tag is still this one
 };
 
-// Header names are in lower case.
-using HubHeaders = std::map<std::string, std::string>;
-
 struct HubAnswer {
-  long status = 0;
-  std::string url;         // the last one
-  HubHeaders headers;      // of the last answer
-  HubHeaders hub_headers;  // of the endpoint's own answers; the first of each name
+  int status = 0;
+  std::string url;          // the last one
+  HttpHeaders headers;      // of the last answer
+  HttpHeaders hub_headers;  // of the endpoint's own answers; the first of each name
 };
 
 // Called before the first byte of a 2xx body, also of an empty one.
 using OnHubStart = std::function<Status(const HubAnswer& answer)>;
 using OnHubData = std::function<Status(std::string_view bytes)>;
 
-// Keeps its connections. One thread at a time.
+// Keeps its connections. Movable; one thread at a time.
 class HubClient {
  public:
   explicit HubClient(HubSettings settings);
-  HubClient(HubClient&&) noexcept;
-  HubClient& operator=(HubClient&&) noexcept;
-  ~HubClient();
 
-  const HubSettings& settings() const;
+  const HubSettings& settings() const { return settings_; }
 
-  // An error of a callback ends the transfer and is returned, as lasting. Setting `stop` ends it with
-  // kCancelled within about a second.
-  tl::expected<HubAnswer, HubFailure> Get(const HubRequest& request, const OnHubStart& on_start,
-                                          const OnHubData& on_data, const std::atomic<bool>& stop);
+  // An error of a callback ends the transfer and is returned, as lasting. A stop request ends it
+  // at once, with kCancelled.
+  tl::expected<HubAnswer, RequestFailure> Get(const HubRequest& request, const OnHubStart& on_start,
+                                              const OnHubData& on_data, const std::stop_token& stop);
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  tl::expected<HttpAnswer, RequestFailure> Ask(const HubRequest& request, const Url& url, const OnHead& on_start,
+                                               const ChunkCallback& on_data, const std::stop_token& stop);
+
+  HubSettings settings_;
+  std::unique_ptr<HttpConnection> connection_;
 };
 
 }  // namespace isoveil

@@ -5,6 +5,7 @@
 
 #include "isoveil/base/strict_json.h"
 #include "isoveil/hub/web_address.h"
+#include "isoveil/net/url.h"
 
 namespace isoveil {
 namespace {
@@ -22,7 +23,7 @@ struct Page {
 };
 
 Result<Page> GetPage(HubClient& client, const std::string& url, const RetryPolicy& policy,
-                     const std::atomic<bool>& stop) {
+                     const std::stop_token& stop) {
   Backoff backoff(policy);
   for (;;) {
     Page page;
@@ -78,7 +79,7 @@ Result<HubFile> ParseEntry(const json& entry) {
 }
 
 Result<std::string> ResolveCommit(HubClient& client, const std::string& url, const RetryPolicy& policy,
-                                  const std::atomic<bool>& stop) {
+                                  const std::stop_token& stop) {
   ISOVEIL_ASSIGN_OR_RETURN(const Page page, GetPage(client, url, policy, stop));
   ISOVEIL_ASSIGN_OR_RETURN(const json info, ParseStrictJson(page.body, url));
   const std::string commit = info.is_object() ? StringField(info, "sha") : "";
@@ -102,7 +103,7 @@ Result<std::vector<HubFile>> ParseTreePage(std::string_view text) {
 }
 
 Result<HubListing> ListRepository(HubClient& client, const RepoId& repo, const std::string& revision,
-                                  const RetryPolicy& policy, const std::atomic<bool>& stop) {
+                                  const RetryPolicy& policy, const std::stop_token& stop) {
   const std::string model = client.settings().endpoint + "/api/models/" + repo.text();
   HubListing listing;
   ISOVEIL_ASSIGN_OR_RETURN(listing.commit,

@@ -21,7 +21,7 @@ struct HubListing {
 
 // Answers that are too large, of the wrong form or endless are kFormat.
 Result<HubListing> ListRepository(HubClient& client, const RepoId& repo, const std::string& revision,
-                                  const RetryPolicy& policy, const std::atomic<bool>& stop);
+                                  const RetryPolicy& policy, const std::stop_token& stop);
 
 // One page of the hub's tree API: a JSON array. Folders are left out. Exposed for tests.
 Result<std::vector<HubFile>> ParseTreePage(std::string_view json);

@@ -13,6 +13,7 @@
 #include "isoveil/hub/listing.h"
 #include "isoveil/hub/source_record.h"
 #include "isoveil/hub/web_address.h"
+#include "isoveil/net/url.h"
 
 namespace isoveil {
 namespace {
@@ -172,7 +173,7 @@ Status FetchAll(const HubSettings& settings, const PullOptions& options, const P
   std::vector<HubClient> clients;
   for (unsigned i = 0; i < threads; ++i) clients.emplace_back(settings);
 
-  std::atomic<bool> stop = false;
+  std::stop_source stop;
   std::mutex mutex;
   std::optional<Error> first;  // the cause; the others were stopped by it
   const Status status = RunParallel(files.size(), threads, [&](size_t job, unsigned worker) -> Status {
@@ -184,11 +185,11 @@ Status FetchAll(const HubSettings& settings, const PullOptions& options, const P
                             .path = folder / file.path,
                             .etag_path = plan.EtagPath(folder, file)};
     Status done = DownloadFile(
-        clients[worker], download, options.retry, [&](int64_t bytes) { progress.Add(bytes); }, stop);
+        clients[worker], download, options.retry, [&](int64_t bytes) { progress.Add(bytes); }, stop.get_token());
     if (done) return done;
     const std::lock_guard lock(mutex);
     if (!first) first = done.error();
-    stop = true;
+    stop.request_stop();
     return done;
   });
   if (first) return tl::unexpected(*std::move(first));
@@ -233,10 +234,9 @@ Result<PullReport> Pull(const PullOptions& options) {
   ISOVEIL_ASSIGN_OR_RETURN(const std::string endpoint, CheckEndpoint(options.endpoint));
   const Path folder = options.folder.empty() ? Path(repo.name()) : options.folder;
   const HubSettings settings = Settings(options, repo, endpoint);
-  const std::atomic<bool> stop = false;
   HubClient client(settings);
   ISOVEIL_ASSIGN_OR_RETURN(const HubListing listing,
-                           ListRepository(client, repo, options.revision, options.retry, stop));
+                           ListRepository(client, repo, options.revision, options.retry, std::stop_token()));
   auto choice = ChooseFiles(listing.files, options.include);
   if (!choice) {
     Error error = std::move(choice).error();

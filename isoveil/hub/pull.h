@@ -9,7 +9,6 @@
 // endpoint and its certificate.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <string>
 #include <vector>

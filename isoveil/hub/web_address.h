@@ -1,4 +1,4 @@
-// What a client may do with the URLs that a person or a server gives it, over libcurl's URL parser.
+// What a client may do with the URLs that a person or a server gives it; net/url.h reads them.
 //
 //   ISOVEIL_ASSIGN_OR_RETURN(std::string endpoint, CheckEndpoint("https://hub.example/"));
 //   ISOVEIL_ASSIGN_OR_RETURN(std::string next, FollowRedirect(url, location));
@@ -30,9 +30,6 @@ bool MayCarryToken(const std::string& url, const std::string& endpoint);
 
 // "https://host/path".
 std::string WithoutQuery(const std::string& url);
-
-// Percent-encodes all but letters, digits and "-._~", and '/' if `keep_slashes`.
-std::string PercentEncode(std::string_view text, bool keep_slashes);
 
 // The target of rel="next" in a Link header (RFC 8288); empty if there is none.
 std::string NextLink(std::string_view header);

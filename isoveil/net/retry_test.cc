@@ -1,13 +1,15 @@
-#include "isoveil/hub/retry.h"
+#include "isoveil/net/retry.h"
 
 #include <gtest/gtest.h>
+
+#include <thread>
 
 namespace isoveil {
 namespace {
 
 using std::chrono::milliseconds;
 
-HubFailure Passing(std::optional<std::chrono::seconds> retry_after = std::nullopt) {
+RequestFailure Passing(std::optional<std::chrono::seconds> retry_after = std::nullopt) {
   return {{ErrorCode::kUnavailable, "there", "HTTP 503", ""}, true, retry_after};
 }
 
@@ -21,7 +23,8 @@ class RetryTest : public testing::Test {
 
   RetryPolicy policy_;
   std::vector<std::string> waits_;
-  std::atomic<bool> stop_ = false;
+  std::stop_source source_;
+  const std::stop_token stop_ = source_.get_token();
 };
 
 TEST_F(RetryTest, GivesUpAfterEnough) {
@@ -68,13 +71,34 @@ TEST_F(RetryTest, HonoursTheServersWait) {
 
 TEST_F(RetryTest, StopsAtOnce) {
   Backoff backoff(policy_);
-  HubFailure lasting = Passing();
+  RequestFailure lasting = Passing();
   lasting.transient = false;
   EXPECT_FALSE(backoff.Wait(lasting, stop_));
-  stop_ = true;
+  source_.request_stop();
   const Status status = backoff.Wait(Passing(std::chrono::seconds(60)), stop_);
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code, ErrorCode::kCancelled);
+}
+
+TEST_F(RetryTest, AStopEndsAWaitAtOnce) {
+  Backoff backoff(policy_);
+  std::jthread stops([this] {
+    std::this_thread::sleep_for(milliseconds(20));
+    source_.request_stop();
+  });
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(backoff.Wait(Passing(std::chrono::seconds(60)), stop_).error().code, ErrorCode::kCancelled);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
+}
+
+TEST(RetryAfterTest, SecondsAndDates) {
+  EXPECT_EQ(ParseRetryAfter("7"), std::chrono::seconds(7));
+  EXPECT_EQ(ParseRetryAfter("Fri, 31 Dec 2066 23:59:59 GMT").has_value(), true);
+  EXPECT_EQ(ParseRetryAfter("Fri, 31 Dec 1999 23:59:59 GMT"), std::nullopt);
+  for (const char* text : {"", "0", "-3", "7 s", "soon", "99999999999999999999", "Fri, 31 Dec 2066"}) {
+    EXPECT_EQ(ParseRetryAfter(text), std::nullopt) << text;
+  }
+  EXPECT_EQ(ParseRetryAfter("99999999999999"), std::chrono::seconds(1'000'000'000));
 }
 
 }  // namespace

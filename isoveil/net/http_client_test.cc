@@ -1,11 +1,11 @@
-#include "isoveil/engine/http_client.h"
+#include "isoveil/net/http_client.h"
 
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <future>
 
-#include "isoveil/engine/fake_server_for_test.h"
+#include "isoveil/net/fake_server_for_test.h"
 
 namespace isoveil {
 namespace {
@@ -17,31 +17,6 @@ constexpr auto kPrompt = 2s;  // far below every time limit, far above a busy ma
 
 HttpClient Client(const std::string& url, HttpOptions options = {}) {
   return *HttpClient::Create(url, std::move(options));
-}
-
-TEST(UrlTest, ReadsItsParts) {
-  const auto url = Url::Parse("http://gpu-1.example:8081/v2/");
-  ASSERT_TRUE(url);
-  EXPECT_EQ(url->host, "gpu-1.example");
-  EXPECT_EQ(url->port, 8081);
-  EXPECT_EQ(url->prefix, "/v2");
-  EXPECT_EQ(Url::Parse("http://[::1]:81")->host, "::1");
-  EXPECT_EQ(Url::Parse("http://[::1]:81")->ToString(), "http://[::1]:81");
-  EXPECT_EQ(Url::Parse("http://a")->port, 80);
-}
-
-TEST(UrlTest, RefusesWhatItDoesNotUnderstand) {
-  for (const char* text : {"", "a:80", "ftp://a", "http://", "http://:80", "http://a:0", "http://a:65536",
-                           "http://a:", "http://a:8x", "http://a b", "http://a/?q", "http://a/#f", "http://a\\b",
-                           "http://[::1", "http://[]:1", "http://[::1]x", "http://a/\r\nX: y", "http://a\n"}) {
-    EXPECT_EQ(Url::Parse(text).error().code, ErrorCode::kInvalidArgument) << text;
-  }
-}
-
-TEST(UrlTest, NeverRepeatsAPassword) {
-  const auto url = Url::Parse("http://user:secret@a:80");
-  ASSERT_FALSE(url);
-  EXPECT_EQ(url.error().Message().find("secret"), std::string::npos);
 }
 
 TEST(HttpClientTest, GetsAndPosts) {

@@ -4,22 +4,23 @@
 //   for (;;) {
 //     auto answer = client.Get(...);
 //     if (answer) break;
-//     ISOVEIL_RETURN_IF_ERROR(backoff.Wait(std::move(answer).error(), stop));
+//     ISOVEIL_RETURN_IF_ERROR(backoff.Wait(std::move(answer).error(), stop));     // a RequestFailure
 //   }
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
+#include <string_view>
 
 #include "isoveil/base/result.h"
 
 namespace isoveil {
 
 // Why a request failed, and whether the same one may succeed later.
-struct HubFailure {
+struct RequestFailure {
   Error error;
   bool transient = false;
   std::optional<std::chrono::seconds> retry_after;  // what the server asks for
@@ -40,8 +41,9 @@ class Backoff {
  public:
   explicit Backoff(const RetryPolicy& policy) : policy_(policy) {}
 
-  // Sleeps; or gives the failure's error if it lasts or was retried enough, or kCancelled once `stop` is set.
-  Status Wait(HubFailure failure, const std::atomic<bool>& stop);
+  // Sleeps; or gives the failure's error if it lasts or was retried enough, or kCancelled as soon as a
+  // stop is requested.
+  Status Wait(RequestFailure failure, const std::stop_token& stop);
   // Bytes came: the count begins again.
   void Progress() { tries_ = 0; }
 
@@ -49,5 +51,9 @@ class Backoff {
   const RetryPolicy& policy_;
   unsigned tries_ = 0;
 };
+
+// How long a Retry-After header asks to wait: seconds, or a date (RFC 9110, section 10.2.3). Nothing for what is
+// neither and for what is past.
+std::optional<std::chrono::seconds> ParseRetryAfter(std::string_view header);
 
 }  // namespace isoveil

@@ -1,4 +1,4 @@
-#include "isoveil/engine/sse.h"
+#include "isoveil/net/sse.h"
 
 #include <gtest/gtest.h>
 

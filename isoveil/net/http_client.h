@@ -1,4 +1,4 @@
-// HTTP for the upstream connection, over cpp-httplib.
+// Requests to one server: JSON out, documents or streams back, statuses as errors.
 //
 //   ISOVEIL_ASSIGN_OR_RETURN(HttpClient client, HttpClient::Create("http://gpu:8081", {}));
 //   ISOVEIL_ASSIGN_OR_RETURN(std::string body, client.Get("/v1/models", cancel));
@@ -10,43 +10,9 @@
 // always checks the server's certificate and name. Idle connections are kept and reused.
 #pragma once
 
-#include <chrono>
-#include <cstddef>
-#include <cstdint>
-#include <functional>
-#include <memory>
-#include <stop_token>
-#include <string>
-#include <string_view>
-
-#include "isoveil/base/result.h"
+#include "isoveil/net/http.h"
 
 namespace isoveil {
-
-// The parts of "scheme://host[:port][/prefix]".
-struct Url {
-  bool tls = false;
-  std::string host;  // without the brackets of an IPv6 address
-  uint16_t port = 0;
-  std::string prefix;  // "" or "/v2", without a final slash
-
-  // kInvalidArgument for another scheme, user names, queries, fragments and bad ports; kUnsupported
-  // for https in a build without it. The text of a URL that holds a password is never repeated.
-  static Result<Url> Parse(std::string_view text);
-
-  // "http://host:port/prefix".
-  std::string ToString() const;
-};
-
-struct HttpOptions {
-  std::chrono::milliseconds connect_timeout{5'000};
-  // The longest silence. The first byte may take as long as the prompt's computation.
-  std::chrono::milliseconds read_timeout{600'000};
-  std::chrono::milliseconds write_timeout{30'000};
-  size_t max_response_bytes = 64 << 20;  // of a whole answer; a stream is bounded by who reads it
-  std::string bearer_key;                // sent as "Authorization: Bearer ..."; never in an error
-  std::string ca_file;                   // PEM of the certificates to trust instead of the system's
-};
 
 // The class of the error that an HTTP status stands for; see HttpClient.
 ErrorCode HttpStatusCode(int status);
@@ -54,9 +20,6 @@ ErrorCode HttpStatusCode(int status);
 // What a server's error body says: the `message` or `detail` of its JSON, else its text; quoted and cut
 // short.
 std::string ErrorBodyText(std::string_view body);
-
-// Receives the next piece of a body. An error ends the transfer and is returned from the call.
-using ChunkCallback = std::function<Status(std::string_view chunk)>;
 
 // Asks over one connection that is kept, so that the end of the process at its other side is noticed at once and
 // without sending anything: its system closes the connection. Servers close a connection after some requests; the next
