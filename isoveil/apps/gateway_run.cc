@@ -170,7 +170,7 @@ Result<std::unique_ptr<Gateway>> OpenGateway(const Path& client_folder, const Ro
   options.metrics = flags.metrics;
   options.page = !flags.no_page;
   options.parse_special = flags.parse_special;
-  ISOVEIL_ASSIGN_OR_RETURN(ClientFolder opened, ClientFolder::OpenText(client_folder, key));
+  ISOVEIL_ASSIGN_OR_RETURN(ClientFolder opened, ClientFolder::Open(client_folder, key));
   auto client = std::make_unique<ClientFolder>(std::move(opened));
   ISOVEIL_ASSIGN_OR_RETURN(auto pool, OpenPool(client_folder, *client, upstreams));
   return Gateway::Start(std::move(client), std::move(pool), std::move(options));

@@ -54,15 +54,6 @@ nlohmann::ordered_json ApiError::ToJson(ErrorForm form) const {
   return {{"error", {{"message", message}, {"type", type}, {"param", or_null(param)}, {"code", or_null(code_name)}}}};
 }
 
-ApiError BadField(std::string param, std::string message, ApiCode code) {
-  return {.status = 400,
-          .type = "invalid_request_error",
-          .message = std::move(message),
-          .param = std::move(param),
-          .code = code,
-          .final = true};
-}
-
 ApiError ToApiError(const Error& error) {
   switch (error.code) {
     case ErrorCode::kInvalidArgument: return OfRequest(error, 400, ApiCode::kInvalidValue);

@@ -36,9 +36,6 @@ struct ApiError {
   nlohmann::ordered_json ToJson(ErrorForm form = ErrorForm::kOpenAi) const;
 };
 
-// A field of the request that is wrong.
-ApiError BadField(std::string param, std::string message, ApiCode code = ApiCode::kInvalidValue);
-
 // kInvalidArgument, kUnsupported and kTooLong are the client's (400, `where` is the field), kNotFound 404, a server
 // that is away 503, one that answers nonsense or refuses the gateway 502, a model that does not answer as it must 502,
 // kCancelled 499; all else is the gateway's own (500).

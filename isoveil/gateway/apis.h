@@ -18,6 +18,7 @@ void CountMessageTokens(const ModelService& service, const ApiRequest& request, 
 // What /v1/responses has stored under the id `request.target`.
 void GetResponse(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
 void DeleteResponse(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
+// Of a model that gives vectors.
 void Embeddings(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
 void Tokenize(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
 void Detokenize(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);

@@ -1,7 +1,7 @@
 // Any text as the record of a server's answer.
 #include <cmath>
 
-#include "isoveil/gateway/canary.h"
+#include "isoveil/gateway/generate_canary.h"
 #include "tests/fuzz/require.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

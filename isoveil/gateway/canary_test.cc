@@ -1,9 +1,8 @@
-#include "isoveil/gateway/canary.h"
-
 #include <gtest/gtest.h>
 
 #include <fstream>
 
+#include "isoveil/gateway/generate_canary.h"
 #include "isoveil/gateway/small_service_for_test.h"
 
 namespace isoveil {

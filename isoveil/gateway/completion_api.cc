@@ -47,14 +47,7 @@ Result<std::vector<PlainId>> ReadPrompt(const ModelService& service, const Json&
     if (ids.empty()) return BadMember("prompt", "at least one token of text");
     return ids;
   }
-  std::vector<PlainId> ids;
-  for (const Json& id : prompt) {
-    if (!id.is_number_integer() || id < 0 || id >= static_cast<int64_t>(service.client.vocabulary.n_tokens())) {
-      return BadMember("prompt", "token ids of the model's vocabulary");
-    }
-    ids.push_back(id.get<PlainId>());
-  }
-  return ids;
+  return ReadPlainIds(service, "prompt", prompt);
 }
 
 // A text, ids, a list of texts, or a list of lists of ids.

@@ -4,14 +4,14 @@ namespace isoveil {
 
 std::span<const Endpoint> Endpoints() {
   static constexpr Endpoint kEndpoints[] = {
-      {"POST", "/v1/chat/completions", &ChatCompletions},
-      {"POST", "/v1/completions", &Completions},
-      {"POST", "/v1/responses", &Responses},
+      {"POST", "/v1/chat/completions", &ChatCompletions, PortKind::kLogits},
+      {"POST", "/v1/completions", &Completions, PortKind::kLogits},
+      {"POST", "/v1/responses", &Responses, PortKind::kLogits},
       {"GET", "/v1/responses/{id}", &GetResponse},
       {"DELETE", "/v1/responses/{id}", &DeleteResponse},
-      {"POST", "/v1/messages", &Messages, ErrorForm::kAnthropic},
-      {"POST", "/v1/messages/count_tokens", &CountMessageTokens, ErrorForm::kAnthropic},
-      {"POST", "/v1/embeddings", &Embeddings},
+      {"POST", "/v1/messages", &Messages, PortKind::kLogits, ErrorForm::kAnthropic},
+      {"POST", "/v1/messages/count_tokens", &CountMessageTokens, PortKind::kLogits, ErrorForm::kAnthropic},
+      {"POST", "/v1/embeddings", &Embeddings, PortKind::kVectors},
       {"GET", "/v1/models", &ListModels},
       {"GET", "/v1/models/{id}", &GetModel},
       {"POST", "/tokenize", &Tokenize},
@@ -21,6 +21,20 @@ std::span<const Endpoint> Endpoints() {
       {.method = "GET", .path = "/metrics", .answer = &ShowMetrics, .is_look = true, .is_for_metrics = true},
   };
   return kEndpoints;
+}
+
+void AnswerAt(const Endpoint& endpoint, const ModelService& service, const ApiRequest& request, ReplyWriter& reply) {
+  if (!endpoint.output || service.client.manifest.ports.SpaceOf(*endpoint.output) != nullptr) {
+    return endpoint.answer(service, request, reply);
+  }
+  reply.Fail({.status = 400,
+              .type = "invalid_request_error",
+              .message = endpoint.output == PortKind::kVectors
+                             ? "this model generates text and gives no embeddings"
+                             : "this model gives embeddings and writes no text; use /v1/embeddings",
+              .param = "model",
+              .code = ApiCode::kUnsupported,
+              .final = true});
 }
 
 }  // namespace isoveil

@@ -6,6 +6,7 @@
 // A new endpoint is a file with its function, a declaration in apis.h and a line in endpoint.cc.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -17,6 +18,8 @@ struct Endpoint {
   std::string_view method;  // "GET", "POST" or "DELETE"
   std::string_view path;    // as it is documented; what ends in "/{id}" has a target, see ApiRequest
   void (*answer)(const ModelService& service, const ApiRequest& request, ReplyWriter& reply) = nullptr;
+  // What the model has to give for it; nothing where it is there for every model.
+  std::optional<PortKind> output = std::nullopt;
   // Whose clients read its errors, and those at paths below its own.
   ErrorForm errors = ErrorForm::kOpenAi;
   bool is_open = false;  // asks for no API key: what it says is for everybody who may connect
@@ -27,5 +30,8 @@ struct Endpoint {
 };
 
 std::span<const Endpoint> Endpoints();
+
+// The endpoint's answer; where the model does not give what it needs, an error that says what it gives.
+void AnswerAt(const Endpoint& endpoint, const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
 
 }  // namespace isoveil

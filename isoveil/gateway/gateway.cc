@@ -371,7 +371,7 @@ void Gateway::Impl::Route() {
 void Gateway::Impl::AnswerLook(const Endpoint& endpoint, const httplib::Request& request,
                                httplib::Response& response) const {
   ResponseReply reply(response, routes_.ErrorsAt(request.path));
-  endpoint.answer(service_, {}, reply);
+  AnswerAt(endpoint, service_, {}, reply);
 }
 
 // Waits for the first thing that the work has to say: it decides between a document and a stream.
@@ -387,12 +387,11 @@ void Gateway::Impl::Answer(const Endpoint& endpoint, const httplib::Request& req
                  .wants_wire = request.get_header_value("X-Isoveil-Wire") == "1",
                  .who = running->who,
                  .target = request.matches.size() > 1 ? request.matches[1].str() : ""};
-  exchange->Start([this, answer = endpoint.answer, meter, api = std::move(api)](ReplyWriter& reply,
-                                                                                std::stop_token cancel) mutable {
+  exchange->Start([this, &endpoint, meter, api = std::move(api)](ReplyWriter& reply, std::stop_token cancel) mutable {
     api.cancel = cancel;
     ModelService service = service_;
     service.upstream = meter.get();
-    answer(service, api, reply);
+    AnswerAt(endpoint, service, api, reply);
   });
   for (;;) {
     ReplyItem item = exchange->First(kTick);

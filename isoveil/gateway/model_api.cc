@@ -1,4 +1,4 @@
-// GET /v1/models, POST /tokenize, /detokenize and /v1/embeddings
+// GET /v1/models, POST /tokenize and /detokenize
 #include "isoveil/gateway/apis.h"
 
 namespace isoveil {
@@ -27,13 +27,7 @@ Result<Json> DetokenizeBody(const ModelService& service, const ApiRequest& reque
   ISOVEIL_ASSIGN_OR_RETURN(const Json body, ParseBody(request, service.limits.max_depth));
   const Json& tokens = Member(body, "tokens");
   if (!tokens.is_array()) return BadMember("tokens", "a list of token ids");
-  std::vector<PlainId> ids;
-  for (const Json& id : tokens) {
-    if (!id.is_number_integer() || id < 0 || id >= static_cast<int64_t>(service.client.vocabulary.n_tokens())) {
-      return BadMember("tokens", "token ids of the model's vocabulary");
-    }
-    ids.push_back(id.get<PlainId>());
-  }
+  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<PlainId> ids, ReadPlainIds(service, "tokens", tokens));
   ISOVEIL_ASSIGN_OR_RETURN(const std::string text, service.client.vocabulary.Detokenize(ids, {.special = true}));
   return Json{{"content", text}};
 }
@@ -68,14 +62,6 @@ void GetModel(const ModelService& service, const ApiRequest& request, ReplyWrite
               .param = "model",
               .code = ApiCode::kModelNotFound,
               .final = true});
-}
-
-// A vector comes back in the encrypted basis, and no architecture with a rule here is one that gives vectors for
-// texts; a wrong vector would look like a right one.
-void Embeddings(const ModelService& service, const ApiRequest& request, ReplyWriter& reply) {
-  const auto body = ParseBody(request, service.limits.max_depth);
-  if (!body) return reply.Fail(ToApiError(body.error()));
-  reply.Fail(BadField("model", "this model generates text and gives no embeddings", ApiCode::kUnsupported));
 }
 
 }  // namespace isoveil

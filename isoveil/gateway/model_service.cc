@@ -9,6 +9,17 @@ constexpr int64_t kUnknownContext = 4096;
 
 }  // namespace
 
+Result<std::vector<PlainId>> ReadPlainIds(const ModelService& service, const char* field, const Json& list) {
+  std::vector<PlainId> ids;
+  for (const Json& id : list) {
+    if (!id.is_number_integer() || id < 0 || id >= static_cast<int64_t>(service.client.vocabulary.n_tokens())) {
+      return BadMember(field, "token ids of the model's vocabulary");
+    }
+    ids.push_back(id.get<PlainId>());
+  }
+  return ids;
+}
+
 Status FitContext(const ModelService& service, const char* field, size_t n_prompt, GenerationOptions& options) {
   const int64_t n_context = service.n_context().value_or(0);
   const auto n = static_cast<int64_t>(n_prompt);

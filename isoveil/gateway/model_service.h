@@ -35,6 +35,9 @@ struct ModelService {
   std::string upstream_url = "";  // the first server's
 };
 
+// A list of ids of the model's vocabulary; kInvalidArgument, naming `field`, for all else in it.
+Result<std::vector<PlainId>> ReadPlainIds(const ModelService& service, const char* field, const Json& list);
+
 // Sets max_tokens to what is left of the context, where the request gives none. kTooLong, naming `field`, if the prompt
 // alone is too long.
 Status FitContext(const ModelService& service, const char* field, size_t n_prompt, GenerationOptions& options);

@@ -2,7 +2,6 @@
 // JSON.
 #include <cstdlib>
 
-#include "isoveil/gateway/endpoint.h"
 #include "isoveil/gateway/small_service_for_test.h"
 
 namespace isoveil {
@@ -42,7 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const Endpoint& endpoint : Endpoints()) {
     if (endpoint.is_look) continue;
     small.upstream.requests.clear();
-    CheckReply(small.Post(endpoint.answer, body));
+    CheckReply(small.PostTo(endpoint, body));
     CheckSent(small);
   }
   return 0;

@@ -8,7 +8,7 @@
 #include <mutex>
 
 #include "isoveil/engine/typed_upstream_for_test.h"
-#include "isoveil/gateway/apis.h"
+#include "isoveil/gateway/endpoint.h"
 #include "isoveil/tokenizer/test_vocabularies.h"
 
 namespace isoveil {
@@ -142,6 +142,12 @@ struct SmallService {
   CollectedReply Post(Api api, std::string body, std::string target = "") {
     CollectedReply reply;
     api(service, {.body = std::move(body), .id = "req_test", .target = std::move(target), .cancel = {}}, reply);
+    return reply;
+  }
+
+  CollectedReply PostTo(const Endpoint& endpoint, std::string body) {
+    CollectedReply reply;
+    AnswerAt(endpoint, service, {.body = std::move(body), .id = "req_test", .cancel = {}}, reply);
     return reply;
   }
 
