@@ -117,6 +117,7 @@ TEST_P(HttpConnectionTest, AStopBreaksASilentConnectionAtOnce) {
   std::stop_source stop;
   auto got = std::async(std::launch::async, [&] { return Ask(server, {}, stop.get_token()); });
   reached.get_future().wait();
+  std::this_thread::sleep_for(400ms);  // until the client waits, and no timer of a library wakes it
   const auto start = Clock::now();
   stop.request_stop();
   EXPECT_EQ(got.get().status.error().code, ErrorCode::kCancelled);
