@@ -27,7 +27,7 @@ class Named final : public TypedUpstream {
     return info;
   }
   Result<Contact> Look(std::stop_token = {}) override {
-    if (away) return Fail(ErrorCode::kUnavailable, "upstream", "is away");
+    if (away || fell_silent) return Fail(ErrorCode::kUnavailable, "upstream", "is away");
     return Contact{life, ""};
   }
   bool Stands(const Contact& contact) const override { return !away && contact.connection == life; }
@@ -42,6 +42,8 @@ class Named final : public TypedUpstream {
     while (frozen && !stop.stop_requested()) std::this_thread::sleep_for(1ms);
     GenerateResult result{.finish = FinishReason::kLength, .usage = {.prompt_tokens = request.prompt.size()}};
     for (int32_t i = 0; i < request.sampling.max_tokens; ++i) {
+      fell_silent = fell_silent || i == falls_silent_after;
+      while (fell_silent && !stop.stop_requested()) std::this_thread::sleep_for(1ms);
       if (stop.stop_requested()) return result.finish = FinishReason::kCancelled, result;
       if (i == dies_after) {
         away = true;
@@ -77,6 +79,8 @@ class Named final : public TypedUpstream {
   std::atomic<uint64_t> life = 1;
   std::atomic<int64_t> model = 7;
   std::atomic<int> dies_after = -1;
+  std::atomic<int> falls_silent_after = -1;
+  std::atomic<bool> fell_silent = false;
   std::optional<Error> failure;
   std::latch* gate = nullptr;
   std::atomic<int> asked = 0;
@@ -142,6 +146,20 @@ TEST(UpstreamPoolTest, ScoresAreAskedOfAServerThatCan) {
   none.server[0]->can_score = none.server[1]->can_score = false;
   ASSERT_TRUE(none.pool->Start());
   EXPECT_EQ(Score(*none.pool, ids, 1).error().code, ErrorCode::kUnsupported);
+}
+
+TEST(UpstreamPoolTest, AServerThatFallsSilentInTheMiddleIsGivenUpAndAnotherGoesOn) {
+  Pool pool(2);
+  ASSERT_TRUE(pool.pool->Start());
+  ASSERT_TRUE(pool.Eventually([&] { return pool.pool->n_ready() == 2; }));
+  pool.server[0]->falls_silent_after = 2;
+  // Equals take turns: one of the requests begins at the first server.
+  std::vector<int32_t> names;
+  for (int i = 0; i < 20 && (names.empty() || names.front() == 1); ++i) names = pool.Ask(5);
+  ASSERT_TRUE(pool.last) << pool.last.error().Message();
+  EXPECT_EQ(names, (std::vector<int32_t>{0, 0, 1, 1, 1}));
+  EXPECT_EQ(pool.last->usage.completion_tokens, 5U);
+  EXPECT_EQ(pool.last->finish, FinishReason::kLength);
 }
 
 // The pool knows no task: what it does for generations it does for vectors.
