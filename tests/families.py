@@ -42,6 +42,33 @@ DECODERS = {
 }
 
 
+BERT = dict(WIDE, max_position_embeddings=64)
+DISTIL = dict(dim=48, hidden_dim=100, n_layers=2, n_heads=6, max_position_embeddings=64)
+NAMES = {"id2label": {0: "calm", 1: "glad", 2: "sad"}, "label2id": {"calm": 0, "glad": 1, "sad": 2}}
+# name: (class, configuration, output)
+ENCODERS = {
+    "bert-masked": ("BertForMaskedLM", BERT, "logits"),
+    "bert-labels": ("BertForSequenceClassification", dict(BERT, **NAMES), "labels"),
+    "bert-token-labels": ("BertForTokenClassification", dict(BERT, **NAMES), "labels"),
+    "roberta": ("RobertaModel", BERT, "last_hidden_state"),
+    "roberta-masked": ("RobertaForMaskedLM", BERT, "logits"),
+    "roberta-labels": ("RobertaForSequenceClassification", dict(BERT, **NAMES), "labels"),
+    "xlm-roberta": ("XLMRobertaModel", BERT, "pooler_output"),
+    "xlm-roberta-reranker": ("XLMRobertaForSequenceClassification", dict(BERT, id2label={0: "relevance"}), "labels"),
+    "camembert": ("CamembertForMaskedLM", BERT, "logits"),
+    "distilbert": ("DistilBertModel", DISTIL, "last_hidden_state"),
+    "distilbert-masked": ("DistilBertForMaskedLM", DISTIL, "logits"),
+    "distilbert-labels": ("DistilBertForSequenceClassification", dict(DISTIL, **NAMES), "labels"),
+    "electra": ("ElectraModel", dict(BERT, embedding_size=48), "last_hidden_state"),
+    "electra-labels": ("ElectraForSequenceClassification", dict(BERT, embedding_size=32, **NAMES), "labels"),
+    "mpnet": ("MPNetModel", BERT, "last_hidden_state"),
+    "mpnet-labels": ("MPNetForSequenceClassification", dict(BERT, **NAMES), "labels"),
+    "albert": ("AlbertModel", dict(BERT, embedding_size=32), "pooler_output"),
+    "albert-masked": ("AlbertForMaskedLM", dict(BERT, embedding_size=32), "logits"),
+    "albert-labels": ("AlbertForSequenceClassification", dict(BERT, embedding_size=32, **NAMES), "labels"),
+}
+
+
 def randomise(model, rng):
     """Weights whose spread makes every operation matter; a freshly made model's norms and biases do nothing."""
     import torch
@@ -61,22 +88,30 @@ def randomise(model, rng):
 def make(name, folder):
     import torch
     import transformers
-    model_type, sizes = DECODERS[name]
     t = models.tokenizer(None)
     ids = {token: t.token_to_id(token) for token in models.SPECIAL}
-    special = dict(bos_token_id=ids["<|bos|>"], eos_token_id=ids["<|eos|>"], pad_token_id=ids["<|pad|>"])
-    n_vocab = t.get_vocab_size() + 5
-    config = transformers.AutoConfig.for_model(model_type, **dict(special, vocab_size=n_vocab, **sizes | special))
+    special = dict(bos_token_id=ids["<|bos|>"], eos_token_id=ids["<|eos|>"], pad_token_id=ids["<|pad|>"], vocab_size=t.get_vocab_size() + 5)
     torch.manual_seed(1)
-    model = transformers.AutoModelForCausalLM.from_config(config).float().eval()
+    if name in DECODERS:
+        model_type, sizes = DECODERS[name]
+        model = transformers.AutoModelForCausalLM.from_config(transformers.AutoConfig.for_model(model_type, **sizes | special))
+    else:
+        hf_class, sizes, _ = ENCODERS[name]
+        hf_class = getattr(transformers, hf_class)
+        if hf_class.config_class.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet"):
+            special["pad_token_id"] = 1  # positions count from it
+        model = hf_class(hf_class.config_class(**sizes | special))
+    model = model.float().eval()
+    config = model.config
     randomise(model, np.random.default_rng(sum(map(ord, name))))
     model.tie_weights()
     config.architectures = [type(model).__name__]
     config.save_pretrained(folder)
     # Not model.save_pretrained, which needs torch.distributed: Debian's cannot be imported.
-    tied = {name for name in model._tied_weights_keys or [] if config.tie_word_embeddings}
+    # Its list of ties has endings; a bias is tied in any case.
+    tied = [name for name in model._tied_weights_keys or [] if config.tie_word_embeddings]
     models.write_safetensors(folder / "model.safetensors", {name: value.numpy() for name, value in model.state_dict().items()
-                                                            if name not in tied}, "F32")
+                                                            if not any(name.endswith(t) for t in tied)}, "F32")
     t.save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text(json.dumps({
         "tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<|bos|>", "eos_token": "<|eos|>", "pad_token": "<|pad|>"}))

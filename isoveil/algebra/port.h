@@ -19,9 +19,10 @@ namespace isoveil {
 
 // What goes through a port.
 enum class PortKind {
-  kIds,     // in: numbers of a vocabulary
-  kLogits,  // out: one number for each of a vocabulary
-  kVectors  // out: vectors of numbers without names
+  kIds,      // in: numbers of a vocabulary
+  kLogits,   // out: one number for each of a vocabulary
+  kVectors,  // out: vectors of numbers without names
+  kLabels    // out: one number for each of a classifier's labels
 };
 
 // What determines the element that a key draws for a space.
@@ -37,6 +38,8 @@ struct Port {
   std::string name;  // as engines call it: "input_ids", "last_hidden_state"
   PortKind kind = PortKind::kIds;
   std::string space;  // its label
+  // Of a classifier's labels, in plain order; empty where they have none.
+  std::vector<std::string> names = {};
 
   bool operator==(const Port&) const = default;
 };

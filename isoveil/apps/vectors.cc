@@ -19,7 +19,7 @@ struct Options {
 Result<const VectorCodec*> FindCodec(const ClientFolder& client, const std::string& output) {
   std::string names;
   for (const Port& port : client.manifest.ports.list) {
-    if (port.kind != PortKind::kVectors) continue;
+    if (port.kind != PortKind::kVectors && port.kind != PortKind::kLabels) continue;
     if (output.empty() || port.name == output) return &client.vectors.find(port.name)->second;
     names += (names.empty() ? "" : ", ") + port.name;
   }

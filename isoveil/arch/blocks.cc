@@ -62,10 +62,18 @@ Result<Activation> ReadActivation(ConfigReader& config, std::string_view name) {
                                                                               : Activation::kGeneral;
 }
 
+void Activate(Graph& graph, Activation act, SpaceId x) {
+  switch (act) {
+    case Activation::kGeneral: return graph.Elementwise(x);
+    case Activation::kPositive: return graph.PositiveElementwise(x);
+    case Activation::kOdd: return graph.OddElementwise(x);
+  }
+}
+
 void SelfAttention(const Builder& layer, const Reader& in, SpaceId out, const AttentionShape& shape,
                    const AttentionExtras& extras) {
   Graph& graph = layer.graph();
-  const AttentionAxes axes = graph.Attention(layer.label(), shape);
+  const AttentionAxes axes = graph.Attention(layer.label(), shape, extras.heads);
   layer.Linear("attn_q", in, axes.query);
   layer.Linear("attn_k", in, axes.key);
   layer.Linear("attn_v", in, axes.value);
@@ -89,11 +97,7 @@ void GatedFfn(const Builder& layer, const Reader& in, SpaceId out, uint64_t ffn_
 
 void PlainFfn(const Builder& layer, const Reader& in, SpaceId out, uint64_t ffn_width, Activation act) {
   const SpaceId ffn = layer.AddSpace("ffn", ffn_width);
-  if (act == Activation::kPositive) {
-    layer.graph().PositiveElementwise(ffn);
-  } else {
-    layer.graph().Elementwise(ffn);
-  }
+  Activate(layer.graph(), act, ffn);
   layer.Linear("ffn_up", in, ffn);
   layer.Linear("ffn_down", {ffn}, out);
 }

@@ -33,7 +33,9 @@ Result<uint64_t> ReadRotaryDim(ConfigReader& config, uint64_t head_dim,
                                std::string_view fraction = "partial_rotary_factor", double otherwise = 1.0);
 
 // How an elementwise function behaves under scaling.
-enum class Activation { kGeneral, kPositive };
+enum class Activation { kGeneral, kPositive, kOdd };  // GELU, ReLU, tanh
+
+void Activate(Graph& graph, Activation act, SpaceId x);
 
 // The elementwise function that the member `name` of config.json names. kUnsupported for one that is not known to work
 // on each coordinate alone.
@@ -44,6 +46,7 @@ struct AttentionExtras {
   std::optional<Graph::HeadNorm> head_norm;  // attn_q_norm, attn_k_norm
   bool fixed_heads = false;                  // ALiBi
   bool clamped = false;                      // queries, keys and values are clamped to symmetric limits
+  std::optional<HeadSetId> heads;            // that other layers have too
 };
 
 // attn_q, attn_k, attn_v, attn_output; spaces "heads", "qk", "vo".

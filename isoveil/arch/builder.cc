@@ -19,6 +19,27 @@ Result<bool> IsTied(Network& network, bool head_is_stored) {
   return tied;
 }
 
+// "id2label" of config.json, whose keys are numbers as texts; two nameless ones where it is missing, as in
+// transformers.
+Result<std::vector<std::string>> ReadLabelNames(ConfigReader& config) {
+  using nlohmann::ordered_json;
+  const ordered_json labels = config.hf()->value("id2label", ordered_json());
+  std::vector<std::string> names(labels.is_object() ? labels.size() : 2);
+  if (labels.is_null()) return names;
+  const auto malformed = [&] {
+    return Fail(ErrorCode::kFormat, "config.json: id2label",
+                fmt::format("expected texts under \"0\" to \"{}\"", names.empty() ? 0 : names.size() - 1),
+                "the file is damaged; fetch it again");
+  };
+  if (names.empty()) return malformed();
+  for (size_t i = 0; i < names.size(); ++i) {
+    const auto it = labels.find(std::to_string(i));
+    if (!labels.is_object() || it == labels.end() || !it->is_string()) return malformed();
+    names[i] = it->get<std::string>();
+  }
+  return names;
+}
+
 }  // namespace
 
 Builder Builder::Layer(uint64_t i) const {
@@ -68,13 +89,45 @@ void Builder::OptionalConstant(std::string_view role, uint64_t dim) const {
 }
 
 Status Builder::Head(std::string_view role, const Reader& in, std::string_view embedding) const {
+  return Logits(role, BiasIfThere(role), in, embedding);
+}
+
+Status Builder::HeadWithBias(std::string_view role, std::string_view bias, const Reader& in) const {
+  if (!HasBias(bias)) return Logits(role, BiasIfThere(role), in, "token_embd");
+  // Some save the same numbers under the weight's name too.
+  if (HasBias(role)) network_->unread.emplace(Bias(role), "a copy of the bias that is stored apart");
+  return Logits(role, Bias(bias), in, "token_embd");
+}
+
+Status Builder::Logits(std::string_view role, std::string bias, const Reader& in, std::string_view embedding) const {
   const bool stored = network_->has(Weight(role));
   ISOVEIL_ASSIGN_OR_RETURN(const bool tied, IsTied(*network_, stored));
   network_->tied_head = tied;
   if (tied && stored) network_->unread.emplace(Weight(role), "a copy of the embedding, to which the head is tied");
   graph().AddPort("logits", PortKind::kLogits, network_->vocab);
-  graph().Head(Weight(role), BiasIfThere(role), in, network_->vocab,
+  graph().Head(Weight(role), std::move(bias), in, network_->vocab,
                tied ? std::optional(Weight(embedding)) : std::nullopt);
+  return Ok();
+}
+
+Result<SpaceId> Builder::Labels(std::string_view name) const {
+  ISOVEIL_ASSIGN_OR_RETURN(std::vector<std::string> names, ReadLabelNames(config()));
+  const SpaceId labels = AddSpace("labels", names.size());
+  graph().Elementwise(labels);
+  graph().AddPort(std::string(name), PortKind::kLabels, labels, std::move(names));
+  return labels;
+}
+
+Status Builder::FixId(uint64_t id) const {
+  if (id >= network_->n_vocab) {
+    return Fail(ErrorCode::kFormat, "config.json: pad_token_id",
+                fmt::format("expected an id below {}, found {}", network_->n_vocab, id));
+  }
+  Partition around{.ends = {}, .blocks = Partition::Blocks::kStay};
+  if (id > 0) around.ends.push_back(id);
+  around.ends.push_back(id + 1);
+  if (id + 1 < network_->n_vocab) around.ends.push_back(network_->n_vocab);
+  graph().Narrow(network_->vocab, Group::Keeping(std::move(around)));
   return Ok();
 }
 

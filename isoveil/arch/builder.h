@@ -66,6 +66,8 @@ class Builder {
   void KeptRmsNorm(std::string_view role, SpaceId x) const;
   void KeptLayerNorm(std::string_view role, SpaceId x) const;
   void NormHeads(std::string_view role, const Axis& x, Graph::HeadNorm how) const;
+  // {n, n_heads}: numbers that engines add to the scores of heads.
+  void PerHead(std::string_view role, uint64_t n, HeadSetId heads) const { graph().PerHead(Weight(role), n, heads); }
   void Linear(std::string_view role, const Reader& in, Axis out) const;
   // A public vector that only some formats store.
   void OptionalConstant(std::string_view role, uint64_t dim) const;
@@ -76,15 +78,24 @@ class Builder {
   void Vectors(std::string_view name, SpaceId space) const {
     graph().AddPort(std::string(name), PortKind::kVectors, space);
   }
+  // An output of labels, with the names that the configuration gives them. kFormat if the names are no list of texts
+  // that fits.
+  Result<SpaceId> Labels(std::string_view name) const;
+  // Holds an id in its place, because engines tell by it what is padding.
+  Status FixId(uint64_t id) const;
   // Logits of tokens, tied to the embedding as the configuration or, in GGUF, the missing tensor says. kNotFound if
   // neither a tensor nor a tie is there.
   Status Head(std::string_view role, const Reader& in, std::string_view embedding = "token_embd") const;
+  // The same with a bias that may be stored apart from the weight.
+  Status HeadWithBias(std::string_view role, std::string_view bias, const Reader& in) const;
 
  private:
   std::string Weight(std::string_view role) const { return blk_ + std::string(role) + ".weight"; }
   std::string Bias(std::string_view role) const { return blk_ + std::string(role) + ".bias"; }
   // Empty for none.
   std::string BiasIfThere(std::string_view role) const { return HasBias(role) ? Bias(role) : std::string(); }
+
+  Status Logits(std::string_view role, std::string bias, const Reader& in, std::string_view embedding) const;
 
   Network* network_;
   std::string blk_;

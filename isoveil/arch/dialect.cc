@@ -73,7 +73,20 @@ bool Dialect::IsBuffer(std::string_view name) const {
          });
 }
 
-Dialect LlamaDialect(std::vector<StoredTensor> other) {
+Dialect Dialect::With(std::vector<StoredTensor> other) const {
+  Dialect dialect = *this;
+  const auto clash = [](const StoredTensor& a, const StoredTensor& b) {
+    return a.name == b.name ||
+           std::find_first_of(a.roles.begin(), a.roles.end(), b.roles.begin(), b.roles.end()) != a.roles.end();
+  };
+  std::erase_if(dialect.modules, [&](const StoredTensor& module) {
+    return std::any_of(other.begin(), other.end(), [&](const StoredTensor& o) { return clash(module, o); });
+  });
+  dialect.modules.insert(dialect.modules.end(), other.begin(), other.end());
+  return dialect;
+}
+
+Dialect LlamaDialect() {
   Dialect dialect{.modules = {{"embed_tokens", {"token_embd"}},
                               {"norm", {"output_norm"}},
                               {"lm_head", {"output"}, false, true},
@@ -92,14 +105,6 @@ Dialect LlamaDialect(std::vector<StoredTensor> other) {
       dialect.buffers.push_back(module + buffer);
     }
   }
-  const auto clash = [](const StoredTensor& a, const StoredTensor& b) {
-    return a.name == b.name ||
-           std::find_first_of(a.roles.begin(), a.roles.end(), b.roles.begin(), b.roles.end()) != a.roles.end();
-  };
-  std::erase_if(dialect.modules, [&](const StoredTensor& module) {
-    return std::any_of(other.begin(), other.end(), [&](const StoredTensor& o) { return clash(module, o); });
-  });
-  dialect.modules.insert(dialect.modules.end(), other.begin(), other.end());
   return dialect;
 }
 

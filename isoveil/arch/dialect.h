@@ -43,10 +43,11 @@ struct Dialect {
   // `name`, with the usual prefix where a bare model has none.
   std::string Prefixed(const StoredTensor& stored) const;
   bool IsBuffer(std::string_view name) const;
+  // The same with these modules in the place of those of the same name or roles.
+  Dialect With(std::vector<StoredTensor> other) const;
 };
 
-// Llama's of transformers, which many families share, with modules of their own in the place of those of the same name
-// or roles.
-Dialect LlamaDialect(std::vector<StoredTensor> other = {});
+// Llama's of transformers, which many families share.
+Dialect LlamaDialect();
 
 }  // namespace isoveil

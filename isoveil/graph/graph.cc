@@ -21,8 +21,8 @@ SpaceId Graph::AddRotarySpace(std::string label, uint64_t dim) {
   return space;
 }
 
-void Graph::AddPort(std::string name, PortKind kind, SpaceId space) {
-  ports_.emplace_back(Port{std::move(name), kind, spaces_[space].label}, space);
+void Graph::AddPort(std::string name, PortKind kind, SpaceId space, std::vector<std::string> names) {
+  ports_.emplace_back(Port{std::move(name), kind, spaces_[space].label, std::move(names)}, space);
 }
 
 Ports Graph::ports() const {
@@ -64,6 +64,12 @@ Weight& Graph::AddWeight(std::string role, std::vector<Axis> axes) {
   by_role_.emplace(weight.role, weights_.size());
   weights_.push_back(std::move(weight));
   return weights_.back();
+}
+
+HeadSetId Graph::AddHeads(std::string label, const AttentionShape& shape) {
+  head_sets_.push_back(
+      {.label = std::move(label), .kv_heads = shape.kv_heads, .queries_per_kv = shape.n_heads / shape.kv_heads});
+  return head_sets_.size() - 1;
 }
 
 Axis Graph::Fixed(uint64_t dim) {

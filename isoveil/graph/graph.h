@@ -169,7 +169,12 @@ class Graph {
   enum class HeadNorm { kEachHead, kAllHeads };
   void NormHeads(std::string gain, const Axis& x, HeadNorm how);
   // softmax(q k^T) v over heads; `label` prefixes the key labels ("layer.3").
-  AttentionAxes Attention(const std::string& label, const AttentionShape& shape);
+  // Layers that share numbers of heads share `heads` as well.
+  AttentionAxes Attention(const std::string& label, const AttentionShape& shape,
+                          std::optional<HeadSetId> heads = std::nullopt);
+  HeadSetId AddHeads(std::string label, const AttentionShape& shape);
+  // A number for each query head, added to its scores, in `n` rows that stay: {n, n_heads}.
+  void PerHead(std::string weight, uint64_t n, HeadSetId heads);
   // What an engine adds to scores differs from head to head (ALiBi).
   void FixHeads(const AttentionAxes& attention);
   // act(x) elementwise for GELU, SiLU, sigmoid and others without a symmetry of their own.
@@ -189,7 +194,8 @@ class Graph {
   void Head(std::string weight, std::string bias, const Reader& in, SpaceId vocab, std::optional<std::string> tied_to);
 
   // The world reads or writes `space` there; its name is what engines call it.
-  void AddPort(std::string name, PortKind kind, SpaceId space);
+  // `names` are those of labels.
+  void AddPort(std::string name, PortKind kind, SpaceId space, std::vector<std::string> names = {});
 
   // Takes moves away from a space: a rule, a profile or a storage format.
   void Narrow(SpaceId space, Group group) { spaces_[space].group = Meet(spaces_[space].group, group); }

@@ -118,10 +118,8 @@ void Graph::NormHeads(std::string gain, const Axis& x, HeadNorm how) {
 // Values: softmax weights are scalars per head, so o = sum w_t (A v_t) = A o, undone by A^-1 in the output
 // projection, again one A per key/value head. Heads are summed over, so they may change places
 // as long as query, key, value and output move alike.
-AttentionAxes Graph::Attention(const std::string& label, const AttentionShape& shape) {
-  head_sets_.push_back(
-      {.label = label + ".heads", .kv_heads = shape.kv_heads, .queries_per_kv = shape.n_heads / shape.kv_heads});
-  const HeadSetId heads = head_sets_.size() - 1;
+AttentionAxes Graph::Attention(const std::string& label, const AttentionShape& shape, std::optional<HeadSetId> given) {
+  const HeadSetId heads = given ? *given : AddHeads(label + ".heads", shape);
   const SpaceId qk = AddSpace(label + ".qk", shape.head_dim);
   const SpaceId vo = AddSpace(label + ".vo", shape.head_dim);
   spaces_[qk].heads = heads;
@@ -131,6 +129,15 @@ AttentionAxes Graph::Attention(const std::string& label, const AttentionShape& s
           .key = {qk, View::kDual, Copies::kPerKvHead},
           .value = {vo, View::kDirect, Copies::kPerKvHead},
           .output = {.axis = {vo, View::kDirect, Copies::kPerQueryHead}}};
+}
+
+// A head's numbers move with it: the scores of head h are those of its queries and keys plus its own numbers.
+void Graph::PerHead(std::string weight, uint64_t n, HeadSetId heads) {
+  const SpaceId number = AddSpace(head_sets_[heads].label + ".number", 1);
+  spaces_[number].heads = heads;
+  Narrow(number, Group::Trivial());
+  const Axis rows = Fixed(n);
+  AddWeight(std::move(weight), {rows, Axis(number, View::kDirect, Copies::kPerQueryHead)});
 }
 
 // Numbers that belong to a head by its place hold it there; what happens inside heads stays free.
@@ -165,7 +172,7 @@ void Graph::Head(std::string weight, std::string bias, const Reader& in, SpaceId
   if (tied_to) {
     for (const Segment& segment : in.axis.segments) Narrow(segment.space, Group::Orthogonal());
   }
-  if (tied_to && norms_ == Norms::kKept) {
+  if (tied_to && in.gain.empty() && in.bias.empty()) {
     if (!bias.empty()) AddWeight(std::move(bias), {vocab});
     return;
   }

@@ -22,7 +22,7 @@ Result<VocabCipher> DeriveCipher(const Path& folder, const Manifest& manifest, c
 Result<std::map<std::string, VectorCodec, std::less<>>> DeriveVectors(const Manifest& manifest, const ModelKey& key) {
   std::map<std::string, VectorCodec, std::less<>> vectors;
   for (const Port& port : manifest.ports.list) {
-    if (port.kind != PortKind::kVectors) continue;
+    if (port.kind != PortKind::kVectors && port.kind != PortKind::kLabels) continue;
     ISOVEIL_ASSIGN_OR_RETURN(VectorCodec codec, VectorCodec::Derive(key, *manifest.ports.FindSpace(port.space)));
     vectors.emplace(port.name, std::move(codec));
   }

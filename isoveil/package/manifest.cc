@@ -67,8 +67,10 @@ ordered_json SpacesJson(const std::vector<SpaceRecord>& spaces) {
 
 ordered_json PortsJson(const std::vector<Port>& ports) {
   ordered_json list = ordered_json::array();
-  for (const Port& port : ports)
+  for (const Port& port : ports) {
     list.push_back({{"name", port.name}, {"kind", PortKindName(port.kind)}, {"space", port.space}});
+    if (!port.names.empty()) list.back()["names"] = port.names;
+  }
   return list;
 }
 
@@ -134,10 +136,16 @@ Result<Ports> ReadPorts(const ordered_json& json) {
   for (const auto& entry : json.at("ports")) {
     Port port{.name = entry.at("name").get<std::string>(), .space = entry.at("space").get<std::string>()};
     ISOVEIL_ASSIGN_OR_RETURN(
-        port.kind, OneOf(entry, "kind", {PortKind::kIds, PortKind::kLogits, PortKind::kVectors}, &PortKindName));
+        port.kind, OneOf(entry, "kind", {PortKind::kIds, PortKind::kLogits, PortKind::kVectors, PortKind::kLabels},
+                         &PortKindName));
     if (ports.FindSpace(port.space) == nullptr) {
       return Fail(ErrorCode::kFormat, fmt::format("port {}", Quoted(port.name)),
                   fmt::format("lies in a space {} that is not listed", Quoted(port.space)));
+    }
+    if (entry.contains("names")) port.names = entry.at("names").get<std::vector<std::string>>();
+    if (!port.names.empty() && port.names.size() != ports.FindSpace(port.space)->dim) {
+      return Fail(ErrorCode::kFormat, fmt::format("port {}", Quoted(port.name)),
+                  fmt::format("expected {} names, found {}", ports.FindSpace(port.space)->dim, port.names.size()));
     }
     ports.list.push_back(std::move(port));
   }
@@ -209,6 +217,7 @@ std::string_view PortKindName(PortKind kind) {
     case PortKind::kIds: return "ids";
     case PortKind::kLogits: return "logits";
     case PortKind::kVectors: return "vectors";
+    case PortKind::kLabels: return "labels";
   }
   return "";
 }

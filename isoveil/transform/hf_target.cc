@@ -15,6 +15,18 @@ bool IsKeptField(const BoundModel& model, const std::string& name) {
   return LooksLikeIds(name) || model.config.IsKept(name) || IsPublicField(*model.family, name);
 }
 
+// Engines count labels by their names, which stay with the client.
+void NameLabels(const BoundModel& model, ordered_json& config) {
+  const Ports ports = model.graph.ports();
+  const SpaceRecord* labels = ports.SpaceOf(PortKind::kLabels);
+  if (labels == nullptr) return;
+  for (const char* field : {"id2label", "label2id"}) config[field] = ordered_json::object();
+  for (uint64_t i = 0; i < labels->dim; ++i) {
+    config["id2label"][std::to_string(i)] = fmt::format("LABEL_{}", i);
+    config["label2id"][fmt::format("LABEL_{}", i)] = i;
+  }
+}
+
 Result<ordered_json> ServerConfig(const BoundModel& model, const ordered_json& config, const VocabCipher& cipher,
                                   bool untied) {
   ordered_json kept = ordered_json::object();
@@ -25,6 +37,7 @@ Result<ordered_json> ServerConfig(const BoundModel& model, const ordered_json& c
   kept["architectures"] = {hf_class};
   kept["vocab_size"] = model.n_vocab;
   if (untied) kept["tie_word_embeddings"] = false;
+  NameLabels(model, kept);
   ISOVEIL_RETURN_IF_ERROR(EncryptIdFields(cipher, IdFormat::kHfConfig, kept, "config.json"));
   return kept;
 }

@@ -32,16 +32,16 @@ Family Gemma(std::string_view name, HfClass hf_class, Dialect hf) {
 
 Family GemmaFamily() {
   return Gemma("gemma", {"GemmaForCausalLM", "gemma", {"GemmaModel"}},
-               LlamaDialect({Norm("norm", "output_norm"), Norm("layers.{}.input_layernorm", "blk.{}.attn_norm"),
-                             Norm("layers.{}.post_attention_layernorm", "blk.{}.ffn_norm")}));
+               LlamaDialect().With({Norm("norm", "output_norm"), Norm("layers.{}.input_layernorm", "blk.{}.attn_norm"),
+                                    Norm("layers.{}.post_attention_layernorm", "blk.{}.ffn_norm")}));
 }
 
 Family Gemma2Family() {
   return Gemma("gemma2", {"Gemma2ForCausalLM", "gemma2", {"Gemma2Model"}},
-               LlamaDialect({Norm("norm", "output_norm"), Norm("layers.{}.input_layernorm", "blk.{}.attn_norm"),
-                             Norm("layers.{}.post_attention_layernorm", "blk.{}.post_attention_norm"),
-                             Norm("layers.{}.pre_feedforward_layernorm", "blk.{}.ffn_norm"),
-                             Norm("layers.{}.post_feedforward_layernorm", "blk.{}.post_ffw_norm")}));
+               LlamaDialect().With({Norm("norm", "output_norm"), Norm("layers.{}.input_layernorm", "blk.{}.attn_norm"),
+                                    Norm("layers.{}.post_attention_layernorm", "blk.{}.post_attention_norm"),
+                                    Norm("layers.{}.pre_feedforward_layernorm", "blk.{}.ffn_norm"),
+                                    Norm("layers.{}.post_feedforward_layernorm", "blk.{}.post_ffw_norm")}));
 }
 
 }  // namespace isoveil

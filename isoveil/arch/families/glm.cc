@@ -7,9 +7,9 @@ namespace isoveil {
 namespace {
 
 Dialect HfDialect() {
-  Dialect dialect = LlamaDialect({{"layers.{}.mlp.gate_up_proj", {"blk.{}.ffn_gate", "blk.{}.ffn_up"}},
-                                  {"layers.{}.post_self_attn_layernorm", {"blk.{}.post_attention_norm"}},
-                                  {"layers.{}.post_mlp_layernorm", {"blk.{}.post_ffw_norm"}}});
+  Dialect dialect = LlamaDialect().With({{"layers.{}.mlp.gate_up_proj", {"blk.{}.ffn_gate", "blk.{}.ffn_up"}},
+                                         {"layers.{}.post_self_attn_layernorm", {"blk.{}.post_attention_norm"}},
+                                         {"layers.{}.post_mlp_layernorm", {"blk.{}.post_ffw_norm"}}});
   dialect.pairing = RopeLayout::Pairing::kInterleaved;
   return dialect;
 }

@@ -10,8 +10,8 @@ Family NemotronFamily() {
   };
   return {.name = "nemotron",
           .hf_classes = {{"NemotronForCausalLM", "nemotron", {"NemotronModel"}}},
-          .hf = LlamaDialect({norm("norm", "output_norm"), norm("layers.{}.input_layernorm", "blk.{}.attn_norm"),
-                              norm("layers.{}.post_attention_layernorm", "blk.{}.ffn_norm")}),
+          .hf = LlamaDialect().With({norm("norm", "output_norm"), norm("layers.{}.input_layernorm", "blk.{}.attn_norm"),
+                                     norm("layers.{}.post_attention_layernorm", "blk.{}.ffn_norm")}),
           .gguf = {},
           .public_fields = {"attention_bias", "mlp_bias", "rope_scaling", "rope_parameters"},
           .declare = [](Builder& b) {

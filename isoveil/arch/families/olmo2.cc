@@ -7,10 +7,10 @@ namespace isoveil {
 Family Olmo2Family() {
   return {.name = "olmo2",
           .hf_classes = {{"Olmo2ForCausalLM", "olmo2", {"Olmo2Model"}}},
-          .hf = LlamaDialect({{"layers.{}.post_attention_layernorm", {"blk.{}.post_attention_norm"}},
-                              {"layers.{}.post_feedforward_layernorm", {"blk.{}.post_ffw_norm"}},
-                              {"layers.{}.self_attn.q_norm", {"blk.{}.attn_q_norm"}},
-                              {"layers.{}.self_attn.k_norm", {"blk.{}.attn_k_norm"}}}),
+          .hf = LlamaDialect().With({{"layers.{}.post_attention_layernorm", {"blk.{}.post_attention_norm"}},
+                                     {"layers.{}.post_feedforward_layernorm", {"blk.{}.post_ffw_norm"}},
+                                     {"layers.{}.self_attn.q_norm", {"blk.{}.attn_q_norm"}},
+                                     {"layers.{}.self_attn.k_norm", {"blk.{}.attn_k_norm"}}}),
           .gguf = {},
           .public_fields = {"attention_bias", "rope_scaling", "rope_parameters"},
           .declare =

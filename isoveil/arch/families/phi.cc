@@ -18,10 +18,10 @@ Status Declare(Builder& b) {
 Family PhiFamily() {
   return {.name = "phi2",
           .hf_classes = {{"PhiForCausalLM", "phi", {"PhiModel"}}},
-          .hf = LlamaDialect({{"final_layernorm", {"output_norm"}},
-                              {"layers.{}.self_attn.dense", {"blk.{}.attn_output"}},
-                              {"layers.{}.mlp.fc1", {"blk.{}.ffn_up"}},
-                              {"layers.{}.mlp.fc2", {"blk.{}.ffn_down"}}}),
+          .hf = LlamaDialect().With({{"final_layernorm", {"output_norm"}},
+                                     {"layers.{}.self_attn.dense", {"blk.{}.attn_output"}},
+                                     {"layers.{}.mlp.fc1", {"blk.{}.ffn_up"}},
+                                     {"layers.{}.mlp.fc2", {"blk.{}.ffn_down"}}}),
           .gguf = {},
           .public_fields = {"rope_scaling", "rope_parameters"},
           .declare = &Declare};

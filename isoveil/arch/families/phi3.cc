@@ -5,13 +5,14 @@
 namespace isoveil {
 
 Family Phi3Family() {
-  return {.name = "phi3",
-          .hf_classes = {{"Phi3ForCausalLM", "phi3", {"Phi3Model"}}},
-          .hf = LlamaDialect({{"layers.{}.self_attn.qkv_proj", {"blk.{}.attn_q", "blk.{}.attn_k", "blk.{}.attn_v"}},
-                              {"layers.{}.mlp.gate_up_proj", {"blk.{}.ffn_gate", "blk.{}.ffn_up"}}}),
-          .gguf = {},
-          .public_fields = {"rope_scaling", "original_max_position_embeddings", "sliding_window"},
-          .declare = [](Builder& b) { return DeclareDecoder(b); }};
+  return {
+      .name = "phi3",
+      .hf_classes = {{"Phi3ForCausalLM", "phi3", {"Phi3Model"}}},
+      .hf = LlamaDialect().With({{"layers.{}.self_attn.qkv_proj", {"blk.{}.attn_q", "blk.{}.attn_k", "blk.{}.attn_v"}},
+                                 {"layers.{}.mlp.gate_up_proj", {"blk.{}.ffn_gate", "blk.{}.ffn_up"}}}),
+      .gguf = {},
+      .public_fields = {"rope_scaling", "original_max_position_embeddings", "sliding_window"},
+      .declare = [](Builder& b) { return DeclareDecoder(b); }};
 }
 
 }  // namespace isoveil

@@ -8,8 +8,8 @@ Family Qwen3Family() {
   return {
       .name = "qwen3",
       .hf_classes = {{"Qwen3ForCausalLM", "qwen3", {"Qwen3Model"}}},
-      .hf = LlamaDialect({{"layers.{}.self_attn.q_norm", {"blk.{}.attn_q_norm"}},
-                          {"layers.{}.self_attn.k_norm", {"blk.{}.attn_k_norm"}}}),
+      .hf = LlamaDialect().With({{"layers.{}.self_attn.q_norm", {"blk.{}.attn_q_norm"}},
+                                 {"layers.{}.self_attn.k_norm", {"blk.{}.attn_k_norm"}}}),
       .gguf = {},
       .public_fields = {"attention_bias", "rope_scaling", "rope_parameters", "use_sliding_window", "sliding_window",
                         "max_window_layers", "layer_types"},

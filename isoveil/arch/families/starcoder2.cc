@@ -5,15 +5,15 @@
 namespace isoveil {
 
 Family Starcoder2Family() {
-  return {
-      .name = "starcoder2",
-      .hf_classes = {{"Starcoder2ForCausalLM", "starcoder2", {"Starcoder2Model"}}},
-      .hf = LlamaDialect({{"layers.{}.mlp.c_fc", {"blk.{}.ffn_up"}}, {"layers.{}.mlp.c_proj", {"blk.{}.ffn_down"}}}),
-      .gguf = {},
-      .tied_by_default = true,
-      .public_fields = {"use_bias", "sliding_window", "residual_dropout", "embedding_dropout", "rope_scaling",
-                        "rope_parameters"},
-      .declare = [](Builder& b) { return DeclareDecoder(b, {.norm = NormKind::kLayer, .gated = false}); }};
+  return {.name = "starcoder2",
+          .hf_classes = {{"Starcoder2ForCausalLM", "starcoder2", {"Starcoder2Model"}}},
+          .hf = LlamaDialect().With(
+              {{"layers.{}.mlp.c_fc", {"blk.{}.ffn_up"}}, {"layers.{}.mlp.c_proj", {"blk.{}.ffn_down"}}}),
+          .gguf = {},
+          .tied_by_default = true,
+          .public_fields = {"use_bias", "sliding_window", "residual_dropout", "embedding_dropout", "rope_scaling",
+                            "rope_parameters"},
+          .declare = [](Builder& b) { return DeclareDecoder(b, {.norm = NormKind::kLayer, .gated = false}); }};
 }
 
 }  // namespace isoveil

@@ -5,9 +5,12 @@
 
 namespace isoveil {
 
+Family AlbertFamily();
 Family BertFamily();
 Family BloomFamily();
 Family CohereFamily();
+Family DistilbertFamily();
+Family ElectraFamily();
 Family FalconFamily();
 Family GemmaFamily();
 Family Gemma2Family();
@@ -17,6 +20,7 @@ Family GptJFamily();
 Family GptNeoxFamily();
 Family GraniteFamily();
 Family LlamaFamily();
+Family MpnetFamily();
 Family MptFamily();
 Family NemotronFamily();
 Family OlmoFamily();
@@ -26,6 +30,7 @@ Family PhiFamily();
 Family Phi3Family();
 Family Qwen2Family();
 Family Qwen3Family();
+Family RobertaFamily();
 Family StablelmFamily();
 Family Starcoder2Family();
 

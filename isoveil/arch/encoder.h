@@ -1,0 +1,38 @@
+// The encoder that BERT and its kin are: norms behind the residual sums, learned positions, and on top what the
+// checkpoint holds: a pooler, a classifier, a head for masked tokens.
+//
+//   Status Declare(Builder& b) { return DeclareEncoder(b); }                                    // BERT
+//   Status Declare(Builder& b) { return DeclareEncoder(b, {.pad_stays = true}); }               // RoBERTa
+#pragma once
+
+#include "isoveil/arch/blocks.h"
+#include "isoveil/arch/family.h"
+
+namespace isoveil {
+
+// What one family does otherwise than BERT.
+struct EncoderOptions {
+  std::string_view activation = "hidden_act";
+  // Positions count from the id of padding, which engines find in the ids.
+  bool pad_stays = false;
+  // Scores take numbers of heads from relative_attn_bias, {that many, n_heads}, in all layers alike.
+  uint64_t relative_rows = 0;
+  // All layers are one.
+  bool one_layer = false;
+  // Of `cls`, the layer in front of a classifier where there is no pooler.
+  Activation classifier_act = Activation::kOdd;
+};
+
+// Roles besides those of attention and feed-forward layer: position_embd, token_types, token_embd_norm, embd_project (a
+// narrower embedding), attn_output_norm, layer_output_norm; pooler; cls, classifier; mlm, mlm_norm, output,
+// output_bias.
+Status DeclareEncoder(Builder& b, const EncoderOptions& options = {});
+
+// BERT's names, with modules of their own instead of those with the same roles, under `prefix` where a head stands
+// above the encoder.
+Dialect BertDialect(std::string prefix, std::vector<StoredTensor> other = {});
+
+// The members of config.json that engines of encoders read besides.
+std::vector<std::string_view> EncoderPublicFields();
+
+}  // namespace isoveil
