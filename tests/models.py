@@ -29,7 +29,7 @@ CORPUS = pathlib.Path(__file__).parent / "vectors/tokenizer/corpus.json"
 
 
 def llama(width=64, layers=2, heads=4, kv_heads=2, head_dim=None, ffn=96, tied=True, biases=False, dtype="F32",
-          shards=1, kind="llama", regex=LLAMA3, rope_scaling=None, theta=10000.0, padding=11, context=256, chat=False,
+          shards=1, kind="llama", head_norm=None, post_norm=False, regex=LLAMA3, rope_scaling=None, theta=10000.0, padding=11, context=256, chat=False,
           hf_class="LlamaForCausalLM", model_type="llama"):
     """`biases`: False, True for all of them, or the projections that have one."""
     return dict(locals())
@@ -72,6 +72,9 @@ MODELS = {
     "qwen2": llama(heads=8, kv_heads=2, biases="qkv", regex=QWEN2, theta=1e6, hf_class="Qwen2ForCausalLM", model_type="qwen2"),
     "qwen2-untied": llama(width=48, heads=3, kv_heads=1, layers=3, tied=False, biases="qkv", regex=QWEN2, dtype="BF16",
                           hf_class="Qwen2ForCausalLM", model_type="qwen2"),
+    "qwen3": llama(heads=8, kv_heads=2, head_dim=12, regex=QWEN2, head_norm="each", hf_class="Qwen3ForCausalLM", model_type="qwen3"),
+    "olmo2": llama(heads=6, kv_heads=3, width=48, tied=False, head_norm="all", post_norm=True, hf_class="Olmo2ForCausalLM",
+                   model_type="olmo2"),
     "gpt2": gpt2(),
     "gpt2-width-100": gpt2(width=100, heads=5, prefix=""),
     "gpt2-bf16": gpt2(width=64, dtype="BF16"),
@@ -155,7 +158,10 @@ def llama_tensors(c, n_vocab, rng):
     t = {"model.embed_tokens.weight": rng.normal(0, 1, (n_vocab, d))}
     for i in range(c["layers"]):
         p = f"model.layers.{i}."
-        t[p + "input_layernorm.weight"], t[p + "post_attention_layernorm.weight"] = gain(), gain()
+        for norm in ("post_attention", "post_feedforward") if c["post_norm"] else ("input", "post_attention"):
+            t[f"{p}{norm}_layernorm.weight"] = gain()
+        for name, width in (("q_norm", q), ("k_norm", kv)) if c["head_norm"] else ():
+            t[f"{p}self_attn.{name}.weight"] = 1 + rng.uniform(-0.3, 0.3, h if c["head_norm"] == "each" else width)
         for name, shape in (("self_attn.q_proj", (q, d)), ("self_attn.k_proj", (kv, d)), ("self_attn.v_proj", (kv, d)),
                             ("self_attn.o_proj", (d, q)), ("mlp.gate_proj", (f, d)), ("mlp.up_proj", (f, d)),
                             ("mlp.down_proj", (d, f))):

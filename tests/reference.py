@@ -49,15 +49,24 @@ def llama(w, c, ids):
     x = w["model.embed_tokens.weight"][ids]
     for i in range(c["num_hidden_layers"]):
         p = f"model.layers.{i}."
-        y = norm(x, p + "input_layernorm")
+        post = p + "post_feedforward_layernorm.weight" in w  # norms behind the layers instead of in front of them
+        y = x if post else norm(x, p + "input_layernorm")
         turn = lambda z: rope(z, c["rope_theta"], c.get("rope_scaling"))
-        q = turn(split_heads(linear(y, p + "self_attn.q_proj"), c["num_attention_heads"]))
-        k = turn(split_heads(linear(y, p + "self_attn.k_proj"), c["num_key_value_heads"]))
+        def project(name, heads):
+            z, gain = linear(y, f"{p}self_attn.{name}_proj"), w.get(f"{p}self_attn.{name}_norm.weight", np.ones(1))
+            if len(gain) == z.shape[-1]:
+                z = norm(z, f"{p}self_attn.{name}_norm")
+            z = split_heads(z, heads)
+            return turn(norm(z, f"{p}self_attn.{name}_norm") if len(gain) == z.shape[-1] else z)
+
+        q, k = project("q", c["num_attention_heads"]), project("k", c["num_key_value_heads"])
         v = split_heads(linear(y, p + "self_attn.v_proj"), c["num_key_value_heads"])
-        x = x + linear(attend(q, k, v), p + "self_attn.o_proj")
-        y = norm(x, p + "post_attention_layernorm")
+        attention = linear(attend(q, k, v), p + "self_attn.o_proj")
+        x = x + (norm(attention, p + "post_attention_layernorm") if post else attention)
+        y = x if post else norm(x, p + "post_attention_layernorm")
         gate = linear(y, p + "mlp.gate_proj")
-        x = x + linear(gate / (1 + np.exp(-gate)) * linear(y, p + "mlp.up_proj"), p + "mlp.down_proj")
+        ffn = linear(gate / (1 + np.exp(-gate)) * linear(y, p + "mlp.up_proj"), p + "mlp.down_proj")
+        x = x + (norm(ffn, p + "post_feedforward_layernorm") if post else ffn)
     x = norm(x, "model.norm")
     return x @ (w["model.embed_tokens.weight"] if c["tie_word_embeddings"] else w["lm_head.weight"]).T
 

@@ -35,7 +35,11 @@ Result<Sizes> ReadSizes(ConfigReader& config, const SizeDefaults& defaults) {
 
 Result<uint64_t> ReadRotaryDim(ConfigReader& config, uint64_t head_dim, std::string_view fraction, double otherwise) {
   uint64_t of_head = head_dim;
-  if (const nlohmann::ordered_json* hf = config.hf()) {
+  const nlohmann::ordered_json* hf = config.hf();
+  if (fraction.empty()) {
+    ISOVEIL_RETURN_IF_ERROR(
+        config.Accept("partial_rotary_factor", {1.0, nullptr}, "RoPE is declared on the whole head"));
+  } else if (hf != nullptr) {
     // transformers 5 nests it.
     config.Keep({fraction, "rope_parameters"});
     ISOVEIL_ASSIGN_OR_RETURN(const double nested, ConfigNumber(hf->value("rope_parameters", nlohmann::ordered_json()),

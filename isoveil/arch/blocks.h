@@ -28,9 +28,9 @@ struct SizeDefaults {
 Result<Sizes> ReadSizes(ConfigReader& config, const SizeDefaults& defaults = {});
 
 // The rotary dimension of a head: what GGUF says, or the fraction of `head_dim` that the member `fraction` of
-// config.json says, by default all of it; kFormat if RoPE cannot pair its coordinates.
-Result<uint64_t> ReadRotaryDim(ConfigReader& config, uint64_t head_dim,
-                               std::string_view fraction = "partial_rotary_factor", double otherwise = 1.0);
+// config.json says, all of it without one; kFormat if RoPE cannot pair its coordinates.
+Result<uint64_t> ReadRotaryDim(ConfigReader& config, uint64_t head_dim, std::string_view fraction = "",
+                               double otherwise = 1.0);
 
 // How an elementwise function behaves under scaling.
 enum class Activation { kGeneral, kPositive, kOdd };  // GELU, ReLU, tanh

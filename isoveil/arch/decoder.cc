@@ -79,6 +79,10 @@ class Layers {
 
 Status DeclareDecoder(const Builder& b, const DecoderOptions& options) {
   ConfigReader& config = b.config();
+  if (options.gated) {
+    ISOVEIL_RETURN_IF_ERROR(config.Accept(options.activation, options.gate_activations,
+                                          "engines compute the gate of this family with another function"));
+  }
   ISOVEIL_ASSIGN_OR_RETURN(const Activation act, ReadActivation(config, options.activation));
   ISOVEIL_RETURN_IF_ERROR(config.Keep(options.norm == NormKind::kRms ? field::kRmsEpsilon : field::kLayerNormEpsilon));
   ISOVEIL_ASSIGN_OR_RETURN(Sizes sizes, ReadSizes(config, options.sizes));

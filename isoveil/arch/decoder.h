@@ -22,7 +22,10 @@ struct DecoderOptions {
   bool one_norm = false;   // attention and feed-forward layer stand side by side and read attn_norm
   bool gated = true;
   std::string_view activation = "hidden_act";
-  std::string_view rotary_fraction = "partial_rotary_factor";
+  // Of the gate, where there is one: engines know no other, though any would do.
+  std::vector<nlohmann::json> gate_activations = {"silu", nullptr};
+  // The member of config.json that says on which part of a head RoPE works; empty: on all of it.
+  std::string_view rotary_fraction = "";
   double default_rotary_fraction = 1.0;
   bool rope = true;
   // Learned positions, position_embd, with that many rows in front of the first.

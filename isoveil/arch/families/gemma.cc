@@ -12,8 +12,10 @@ StoredTensor Norm(std::string name, std::string role) {
 }
 
 Status Declare(Builder& b) {
-  ISOVEIL_ASSIGN_OR_RETURN([[maybe_unused]] const Activation act, ReadActivation(b.config(), "hidden_act"));
-  return DeclareDecoder(b, {.post_norm = b.Layer(0).Has("post_ffw_norm"), .activation = "hidden_activation"});
+  b.config().Keep({"hidden_act"});
+  return DeclareDecoder(b, {.post_norm = b.Layer(0).Has("post_ffw_norm"),
+                            .activation = "hidden_activation",
+                            .gate_activations = {"gelu_pytorch_tanh", "gelu", nullptr}});
 }
 
 Family Gemma(std::string_view name, HfClass hf_class, Dialect hf) {

@@ -23,8 +23,9 @@ Family GlmFamily() {
           .gguf = {.modules = {}, .pairing = RopeLayout::Pairing::kInterleaved},
           .public_fields = {"attention_bias", "rope_scaling", "rope_parameters"},
           .declare = [](Builder& b) {
-            return DeclareDecoder(b,
-                                  {.post_norm = b.Layer(0).Has("post_attention_norm"), .default_rotary_fraction = 0.5});
+            return DeclareDecoder(b, {.post_norm = b.Layer(0).Has("post_attention_norm"),
+                                      .rotary_fraction = "partial_rotary_factor",
+                                      .default_rotary_fraction = 0.5});
           }};
 }
 

@@ -15,7 +15,10 @@ Family NemotronFamily() {
           .gguf = {},
           .public_fields = {"attention_bias", "mlp_bias", "rope_scaling", "rope_parameters"},
           .declare = [](Builder& b) {
-            return DeclareDecoder(b, {.norm = NormKind::kLayer, .gated = false, .default_rotary_fraction = 0.5});
+            return DeclareDecoder(b, {.norm = NormKind::kLayer,
+                                      .gated = false,
+                                      .rotary_fraction = "partial_rotary_factor",
+                                      .default_rotary_fraction = 0.5});
           }};
 }
 

@@ -9,8 +9,11 @@ namespace {
 Status Declare(Builder& b) {
   ISOVEIL_RETURN_IF_ERROR(
       b.config().Accept("qk_layernorm", {false, nullptr}, "LayerNorm of queries and keys has no rule yet"));
-  return DeclareDecoder(b,
-                        {.norm = NormKind::kLayer, .one_norm = true, .gated = false, .default_rotary_fraction = 0.5});
+  return DeclareDecoder(b, {.norm = NormKind::kLayer,
+                            .one_norm = true,
+                            .gated = false,
+                            .rotary_fraction = "partial_rotary_factor",
+                            .default_rotary_fraction = 0.5});
 }
 
 }  // namespace

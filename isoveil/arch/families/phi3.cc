@@ -12,7 +12,7 @@ Family Phi3Family() {
                                  {"layers.{}.mlp.gate_up_proj", {"blk.{}.ffn_gate", "blk.{}.ffn_up"}}}),
       .gguf = {},
       .public_fields = {"rope_scaling", "original_max_position_embeddings", "sliding_window"},
-      .declare = [](Builder& b) { return DeclareDecoder(b); }};
+      .declare = [](Builder& b) { return DeclareDecoder(b, {.rotary_fraction = "partial_rotary_factor"}); }};
 }
 
 }  // namespace isoveil

@@ -10,7 +10,10 @@ Status Declare(Builder& b) {
       b.config().Accept("qk_layernorm", {false, nullptr}, "norms with a module for each head have no rule yet"));
   // Parallel layers have one norm.
   const bool parallel = !b.Layer(0).Has("ffn_norm");
-  return DeclareDecoder(b, {.norm = NormKind::kLayer, .one_norm = parallel, .default_rotary_fraction = 0.25});
+  return DeclareDecoder(b, {.norm = NormKind::kLayer,
+                            .one_norm = parallel,
+                            .rotary_fraction = "partial_rotary_factor",
+                            .default_rotary_fraction = 0.25});
 }
 
 }  // namespace
