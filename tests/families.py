@@ -42,6 +42,14 @@ DECODERS = {
 }
 
 
+MOE = dict(GROUPED, num_experts=5, num_experts_per_tok=2)
+DECODERS |= {
+    "mixtral": ("mixtral", dict(GROUPED, num_local_experts=5, num_experts_per_tok=2)),
+    "qwen2-moe": ("qwen2_moe", dict(MOE, moe_intermediate_size=36, shared_expert_intermediate_size=44, decoder_sparse_step=2,
+                                    num_hidden_layers=4)),
+    "olmoe": ("olmoe", dict(MOE, norm_topk_prob=True)),
+    "olmoe-clipped": ("olmoe", dict(MOE, clip_qkv=1.5)),
+}
 BERT = dict(WIDE, max_position_embeddings=64)
 DISTIL = dict(dim=48, hidden_dim=100, n_layers=2, n_heads=6, max_position_embeddings=64)
 NAMES = {"id2label": {0: "calm", 1: "glad", 2: "sad"}, "label2id": {"calm": 0, "glad": 1, "sad": 2}}
@@ -75,7 +83,9 @@ def randomise(model, rng):
     for name, p in model.named_parameters():
         shape = tuple(p.shape)
         stored_less_1 = "RMSNorm" in str(type(model)) or model.config.model_type in ("gemma", "gemma2", "nemotron")
-        if p.ndim >= 2:
+        if p.ndim >= 2 and ".gate." in name:
+            value = rng.normal(0, 2 / np.sqrt(shape[-1]), shape)  # no two experts tie
+        elif p.ndim >= 2:
             embedding = any(part in name for part in ("embed", "wte", "wpe"))
             value = rng.normal(0, 0.5 if embedding else 1.2 / np.sqrt(shape[-1]), shape)
         elif name.endswith("bias"):

@@ -158,6 +158,6 @@ def test_no_tensor_is_left_plain(runner, family_folder, name, tmp_path):
         if all(text.endswith("stays") for text in treatments.get(tensor, [])) and tensor in treatments:
             continue
         assert found is not None, tensor
-        if values.size < 8:
-            continue  # a permutation of three labels may be none
+        if values.size < 8 or "self_attn" in tensor and "_norm" in tensor:
+            continue  # a permutation of three labels or heads may be none
         assert values.shape == found[0].shape and not np.array_equal(values, found[0]), f"{tensor} is left in plaintext"

@@ -99,6 +99,35 @@ void GatedFfn(const Builder& layer, const Reader& in, SpaceId out, uint64_t ffn_
   layer.Linear("ffn_down", {ffn}, out);
 }
 
+Result<ExpertShape> ReadExperts(ConfigReader& config, uint64_t ffn_width) {
+  ExpertShape shape;
+  ISOVEIL_ASSIGN_OR_RETURN(shape.n_experts, config.Count(field::kExperts));
+  ISOVEIL_ASSIGN_OR_RETURN([[maybe_unused]] const uint64_t used, config.Count(field::kExpertsUsed));
+  ISOVEIL_ASSIGN_OR_RETURN(shape.ffn_width, config.Count(field::kExpertWidth, ffn_width));
+  ISOVEIL_ASSIGN_OR_RETURN(shape.shared_width, config.Count(field::kSharedExpertWidth, shape.ffn_width));
+  return shape;
+}
+
+void ExpertFfn(const Builder& layer, const Reader& in, SpaceId out, const ExpertShape& shape) {
+  Graph& graph = layer.graph();
+  const SpaceId experts = layer.AddSpace("experts", shape.n_experts);
+  graph.Router(experts);
+  layer.Linear("ffn_gate_inp", in, experts);
+  const WeightId first = graph.weights().size();
+  for (uint64_t i = 0; i < shape.n_experts; ++i) GatedFfn(layer.Expert(i), in, out, shape.ffn_width);
+  graph.Members(experts, first);
+  if (!layer.Has("ffn_up_shexp")) return;
+  const SpaceId shared = layer.AddSpace("shared", shape.shared_width);
+  const Graph::GatedAxes axes = graph.GatedProduct(shared);
+  layer.Linear("ffn_gate_shexp", in, axes.gate);
+  layer.Linear("ffn_up_shexp", in, axes.value);
+  layer.Linear("ffn_down_shexp", {shared}, out);
+  if (!layer.Has("ffn_gate_inp_shexp")) return;
+  const SpaceId gate = layer.AddSpace("shared_gate", 1);
+  graph.Elementwise(gate);
+  layer.Linear("ffn_gate_inp_shexp", in, gate);
+}
+
 void PlainFfn(const Builder& layer, const Reader& in, SpaceId out, uint64_t ffn_width, Activation act) {
   const SpaceId ffn = layer.AddSpace("ffn", ffn_width);
   Activate(layer.graph(), act, ffn);

@@ -56,6 +56,20 @@ void SelfAttention(const Builder& layer, const Reader& in, SpaceId out, const At
 // act(ffn_gate x) * (ffn_up x), ffn_down; space "ffn". `act` works elementwise.
 void GatedFfn(const Builder& layer, const Reader& in, SpaceId out, uint64_t ffn_width);
 
+// Experts with feed-forward layers of their own, and perhaps one that all tokens pass.
+struct ExpertShape {
+  uint64_t n_experts = 0;
+  uint64_t ffn_width = 0;
+  uint64_t shared_width = 0;  // 0: none
+};
+
+// The numbers of the configuration; `ffn_width` stands for a missing width of experts.
+Result<ExpertShape> ReadExperts(ConfigReader& config, uint64_t ffn_width);
+
+// Router ffn_gate_inp; ffn_gate, ffn_up, ffn_down of each expert; ffn_*_shexp, and the gate ffn_gate_inp_shexp if it is
+// there, of the shared one. Spaces "experts", "expert.7.ffn", "shared".
+void ExpertFfn(const Builder& layer, const Reader& in, SpaceId out, const ExpertShape& shape);
+
 // act(ffn_up x), ffn_down; space "ffn".
 void PlainFfn(const Builder& layer, const Reader& in, SpaceId out, uint64_t ffn_width,
               Activation act = Activation::kGeneral);

@@ -49,6 +49,13 @@ Builder Builder::Layer(uint64_t i) const {
   return layer;
 }
 
+Builder Builder::Expert(uint64_t i) const {
+  Builder expert = *this;
+  expert.expert_ = fmt::format(".{}", i);
+  expert.label_ = fmt::format("{}.expert.{}", label_, i);
+  return expert;
+}
+
 SpaceId Builder::AddSpace(std::string_view name, uint64_t dim) const {
   return graph().AddSpace(label_.empty() ? std::string(name) : fmt::format("{}.{}", label_, name), dim);
 }

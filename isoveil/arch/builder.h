@@ -48,6 +48,8 @@ class Builder {
   explicit Builder(Network& network) : network_(&network) {}
   // Of one layer: roles "blk.3.*", labels "layer.3.*".
   Builder Layer(uint64_t i) const;
+  // Of one expert of a layer: roles "blk.3.*.7", labels "layer.3.expert.7.*".
+  Builder Expert(uint64_t i) const;
 
   ConfigReader& config() const { return network_->config; }
   Graph& graph() const { return network_->graph; }
@@ -90,8 +92,8 @@ class Builder {
   Status HeadWithBias(std::string_view role, std::string_view bias, const Reader& in) const;
 
  private:
-  std::string Weight(std::string_view role) const { return blk_ + std::string(role) + ".weight"; }
-  std::string Bias(std::string_view role) const { return blk_ + std::string(role) + ".bias"; }
+  std::string Weight(std::string_view role) const { return blk_ + std::string(role) + expert_ + ".weight"; }
+  std::string Bias(std::string_view role) const { return blk_ + std::string(role) + expert_ + ".bias"; }
   // Empty for none.
   std::string BiasIfThere(std::string_view role) const { return HasBias(role) ? Bias(role) : std::string(); }
 
@@ -99,6 +101,7 @@ class Builder {
 
   Network* network_;
   std::string blk_;
+  std::string expert_;
   std::string label_;
 };
 

@@ -46,6 +46,11 @@ inline constexpr Field kRmsEpsilon{"rms_norm_eps", "attention.layer_norm_rms_eps
 inline constexpr Field kLayerNormEpsilon{"layer_norm_eps",
                                          "attention.layer_norm_epsilon",
                                          {"layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", "norm_eps"}};
+inline constexpr Field kExperts{"n_experts", "expert_count", {"num_local_experts", "num_experts", "n_routed_experts"}};
+inline constexpr Field kExpertsUsed{"experts_used", "expert_used_count", {"num_experts_per_tok"}};
+inline constexpr Field kExpertWidth{"expert_ffn_width", "expert_feed_forward_length", {"moe_intermediate_size"}};
+inline constexpr Field kSharedExpertWidth{
+    "shared_ffn_width", "expert_shared_feed_forward_length", {"shared_expert_intermediate_size"}};
 }  // namespace field
 
 class ConfigReader {

@@ -23,8 +23,9 @@ Status LimitToWindow(ConfigReader& config, const Sizes& sizes, GgufDescription& 
 
 class Layers {
  public:
-  Layers(const DecoderOptions& options, const Sizes& sizes, Activation act, SpaceId residual)
-      : options_(options), sizes_(sizes), act_(act), residual_(residual) {}
+  Layers(const DecoderOptions& options, const Sizes& sizes, const std::optional<ExpertShape>& experts, Activation act,
+         SpaceId residual)
+      : options_(options), sizes_(sizes), experts_(experts), act_(act), residual_(residual) {}
 
   void Declare(const Builder& layer) const {
     // One norm in front of both has its readers in both.
@@ -65,12 +66,14 @@ class Layers {
   }
 
   void Ffn(const Builder& layer, const Reader& x) const {
+    if (experts_ && layer.Has("ffn_gate_inp")) return ExpertFfn(layer, x, residual_, *experts_);
     if (options_.gated) return GatedFfn(layer, x, residual_, sizes_.ffn_width);
     return PlainFfn(layer, x, residual_, sizes_.ffn_width, act_);
   }
 
   const DecoderOptions& options_;
   const Sizes& sizes_;
+  const std::optional<ExpertShape>& experts_;
   Activation act_;
   SpaceId residual_;
 };
@@ -98,7 +101,11 @@ Status DeclareDecoder(const Builder& b, const DecoderOptions& options) {
     b.PublicEmbedding("position_embd", sizes.n_positions + *before, residual);
   }
   if (options.embedding_norm) b.KeptLayerNorm("token_embd_norm", residual);
-  const Layers layers(options, sizes, act, residual);
+  std::optional<ExpertShape> experts;
+  if (options.experts) {
+    ISOVEIL_ASSIGN_OR_RETURN(experts, ReadExperts(config, sizes.ffn_width));
+  }
+  const Layers layers(options, sizes, experts, act, residual);
   for (uint64_t i = 0; i < sizes.n_layers; ++i) layers.Declare(b.Layer(i));
   ISOVEIL_RETURN_IF_ERROR(b.Head("output", layers.Norm(b, "output_norm", {"output"})));
   if (options.rope) b.OptionalConstant("rope_freqs", sizes.attention.rotary_dim / 2);

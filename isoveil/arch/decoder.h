@@ -21,6 +21,7 @@ struct DecoderOptions {
   bool post_norm = false;  // post_attention_norm, post_ffw_norm: of what they add to the residual
   bool one_norm = false;   // attention and feed-forward layer stand side by side and read attn_norm
   bool gated = true;
+  bool experts = false;  // in the layers that have a router
   std::string_view activation = "hidden_act";
   // Of the gate, where there is one: engines know no other, though any would do.
   std::vector<nlohmann::json> gate_activations = {"silu", nullptr};

@@ -109,11 +109,12 @@ Status CheckNumbers(const GgufDescription& gguf) {
 
 std::span<const Family> Families() {
   static const std::array kTable = {
-      AlbertFamily(),  BertFamily(),    BloomFamily(),    CohereFamily(),    DistilbertFamily(), ElectraFamily(),
-      FalconFamily(),  GemmaFamily(),   Gemma2Family(),   GlmFamily(),       Gpt2Family(),       GptJFamily(),
-      GptNeoxFamily(), GraniteFamily(), LlamaFamily(),    MpnetFamily(),     MptFamily(),        NemotronFamily(),
-      OlmoFamily(),    Olmo2Family(),   OptFamily(),      PhiFamily(),       Phi3Family(),       Qwen2Family(),
-      Qwen3Family(),   RobertaFamily(), StablelmFamily(), Starcoder2Family()};
+      AlbertFamily(),   BertFamily(),      BloomFamily(),  CohereFamily(),   DistilbertFamily(), ElectraFamily(),
+      FalconFamily(),   GemmaFamily(),     Gemma2Family(), GlmFamily(),      Gpt2Family(),       GptJFamily(),
+      GptNeoxFamily(),  GraniteFamily(),   LlamaFamily(),  MixtralFamily(),  MpnetFamily(),      MptFamily(),
+      NemotronFamily(), OlmoFamily(),      Olmo2Family(),  OlmoeFamily(),    OptFamily(),        PhiFamily(),
+      Phi3Family(),     Qwen2Family(),     Qwen3Family(),  Qwen2MoeFamily(), Qwen3MoeFamily(),   RobertaFamily(),
+      StablelmFamily(), Starcoder2Family()};
   return kTable;
 }
 

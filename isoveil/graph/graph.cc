@@ -39,6 +39,11 @@ const Weight* Graph::FindWeight(std::string_view role) const {
   return it == by_role_.end() ? nullptr : &weights_[it->second];
 }
 
+const Weight& Graph::Sibling(const Weight& weight, uint64_t index) const {
+  const WeightId id = by_role_.find(weight.role)->second;
+  return weights_[id - weight.member->index * weight.member->stride + index * weight.member->stride];
+}
+
 const HeadSet* Graph::HeadsAlong(const Axis& axis) const {
   if (axis.copies == Copies::kOne) return nullptr;
   for (const Segment& segment : axis.segments) {

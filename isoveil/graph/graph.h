@@ -91,6 +91,15 @@ struct Axis {
   bool operator==(const Axis&) const = default;
 };
 
+// The place of a weight among alike ones that change places with each other, such as an expert's.
+struct SetMember {
+  SpaceId set = 0;      // whose coordinates they are
+  uint64_t index = 0;   // this one's
+  uint64_t stride = 0;  // ids from one to the next
+
+  bool operator==(const SetMember&) const = default;
+};
+
 // One weight of the network by its canonical name, with the meaning of each of its axes (output first,
 // as PyTorch stores a linear map) and how its content comes from the stored weights.
 struct Weight {
@@ -109,6 +118,7 @@ struct Weight {
   std::string divisor;
   // Set when the content is this constant, because it was folded elsewhere.
   std::optional<float> constant;
+  std::optional<SetMember> member;
 };
 
 // What a linear map reads: an axis as it was written, and the norm in front of it if its gain moves into the map.
@@ -189,6 +199,10 @@ class Graph {
     Axis value;
   };
   GatedAxes GatedProduct(SpaceId x);
+  // What chooses among `x`: softmax or sigmoid, the largest, their sum.
+  void Router(SpaceId x);
+  // The weights stated from `first` on belong, in equal runs, to the coordinates of `set`.
+  void Members(SpaceId set, WeightId first);
   // logits = W x + b, W {vocab, in}; an empty `bias` is none. With `tied_to`, W is that embedding unless norms are
   // folded.
   void Head(std::string weight, std::string bias, const Reader& in, SpaceId vocab, std::optional<std::string> tied_to);
@@ -213,6 +227,8 @@ class Graph {
   // Null if no operation has it; constant time.
   const Weight* FindWeight(std::string_view role) const;
   const Weight& weight(WeightId id) const { return weights_[id]; }
+  // What `weight` is for another coordinate of its set.
+  const Weight& Sibling(const Weight& weight, uint64_t index) const;
   // The heads along an axis; null if it has none.
   const HeadSet* HeadsAlong(const Axis& axis) const;
   // Coordinates along an axis: the dimensions of its segments times its copies.

@@ -124,6 +124,44 @@ TEST(RulesTest, NormsOfHeadsLeaveSignsAndMoveWithTheHeads) {
   EXPECT_TRUE(graph.head_sets()[0].groups_move);
 }
 
+TEST(RulesTest, WeightsOfASetKnowTheirSiblings) {
+  Graph graph(Graph::Norms::kKept);
+  const SpaceId x = graph.AddSpace("x", 4);
+  const SpaceId experts = graph.AddSpace("experts", 3);
+  graph.Router(experts);
+  graph.Linear("router", "", {x}, experts);
+  const WeightId first = graph.weights().size();
+  for (int e = 0; e < 3; ++e) {
+    const SpaceId ffn = graph.AddSpace("expert." + std::to_string(e), 6);
+    graph.Linear("up." + std::to_string(e), "", {x}, ffn);
+    graph.Linear("down." + std::to_string(e), "", {ffn}, x);
+  }
+  graph.Members(experts, first);
+  EXPECT_EQ(graph.space(experts).group, Group::Permutation());
+  EXPECT_FALSE(graph.FindWeight("router")->member);
+  for (const char* role : {"up.", "down."}) {
+    for (uint64_t from = 0; from < 3; ++from) {
+      for (uint64_t to = 0; to < 3; ++to) {
+        const Weight& weight = *graph.FindWeight(role + std::to_string(from));
+        EXPECT_EQ(graph.Sibling(weight, to).role, role + std::to_string(to));
+      }
+    }
+  }
+}
+
+TEST(RulesTest, NumbersOfHeadsMoveWithThem) {
+  Graph graph(Graph::Norms::kKept);
+  const AttentionShape shape{.n_heads = 6, .kv_heads = 3, .head_dim = 4};
+  const HeadSetId heads = graph.AddHeads("heads", shape);
+  graph.PerHead("bias", 32, heads);
+  const AttentionAxes first = graph.Attention("layer.0", shape, heads);
+  const AttentionAxes second = graph.Attention("layer.1", shape, heads);
+  EXPECT_EQ(graph.head_sets().size(), 1U) << "layers share them";
+  EXPECT_EQ(graph.space(first.query.segments[0].space).heads, graph.space(second.query.segments[0].space).heads);
+  EXPECT_EQ(graph.FindWeight("bias")->shape, (Shape{32, 6}));
+  EXPECT_EQ(graph.FindWeight("bias")->axes[1].copies, Copies::kPerQueryHead);
+}
+
 TEST(RulesTest, NumbersOfHeadsByPlaceHoldThem) {
   Graph graph(Graph::Norms::kFolded);
   graph.FixHeads(graph.Attention("layer.0", {.n_heads = 4, .kv_heads = 2, .head_dim = 6}));

@@ -163,6 +163,19 @@ Graph::GatedAxes Graph::GatedProduct(SpaceId x) {
   return {.gate = {x, View::kPermutation}, .value = {x, View::kDirect}};
 }
 
+// The chosen ones are those of the largest scores, and what they give is summed with weights that depend on the scores
+// alone: renaming experts renames scores and choice alike.
+void Graph::Router(SpaceId x) { Narrow(x, Group::Permutation()); }
+
+// Expert e gives f_e(x), the same f with weights of its own. Where the router's row of e went, its weights go, whatever
+// else acts on them: all read and write the same spaces, and what is inside an expert goes with it.
+void Graph::Members(SpaceId set, WeightId first) {
+  const uint64_t stride = (weights_.size() - first) / spaces_[set].dim;
+  for (WeightId id = first; id < weights_.size(); ++id) {
+    weights_[id].member = SetMember{.set = set, .index = (id - first) / stride, .stride = stride};
+  }
+}
+
 // Logits are named by token ids: softmax and sampling commute with permutations of them, the same one as
 // the embedding's because sampled ids are fed back. With an orthogonal action the dual is the action
 // itself, so a tied head stays tied unless a gain is folded into it.

@@ -115,6 +115,8 @@ class PlanHasher {
     const Slice& slice = part.target;
     Add(weight.role, weight.source, weight.gain, weight.plus_matrix, weight.plus_vector, weight.divisor);
     Add(weight.constant.has_value(), weight.constant.value_or(0));
+    const SetMember member = weight.member.value_or(SetMember{});
+    Add(weight.member.has_value(), member.set, member.index, member.stride);
     for (const Axis& axis : weight.axes) {
       Add(axis.copies, axis.segments.size());
       for (const Segment& segment : axis.segments) Add(segment.space, segment.view);

@@ -61,6 +61,14 @@ Status CheckDivision(const Weight& weight, std::span<const float> values, std::s
 
 std::vector<float> ReadVector(const BoundSlice& slice) { return ReadRow(slice, 0); }
 
+PartPlan Arriving(const Graph& graph, const AxisActions& actions, PartPlan part) {
+  const std::optional<SetMember>& member = part.weight->member;
+  if (!member) return part;
+  const std::optional<Monomial> moved = actions.Along(member->set).AsMonomial();
+  part.weight = &graph.Sibling(*part.weight, moved->source[member->index]);
+  return part;
+}
+
 std::vector<const TensorView*> SourcesOf(const BoundModel& model, const PartPlan& part) {
   std::vector<const TensorView*> sources;
   const Weight& weight = *part.weight;

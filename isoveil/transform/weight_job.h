@@ -15,6 +15,9 @@ namespace isoveil {
 // The values of a stored vector in fp32.
 std::vector<float> ReadVector(const BoundSlice& slice);
 
+// The part with the weight that comes to its place: another expert's, where experts change places.
+PartPlan Arriving(const Graph& graph, const AxisActions& actions, PartPlan part);
+
 // The tensors that `part`, which must not be constant, is made from.
 std::vector<const TensorView*> SourcesOf(const BoundModel& model, const PartPlan& part);
 

@@ -105,11 +105,8 @@ class ShardWriter {
   Result<std::string> HashSource(const TensorJob& job) const {
     QuickHash hash;
     hash.Update(std::as_bytes(std::span(job.tensor->literal)));
-    for (const PartPlan& part : job.tensor->parts) {
-      if (part.weight->constant) continue;
-      for (const TensorView* source : SourcesOf(*plan_.model, part)) {
-        for (const TensorView& stored : StoredParts(*source)) ISOVEIL_RETURN_IF_ERROR(ReadSource(stored, hash));
-      }
+    for (const TensorView* source : SourcesOf(job)) {
+      for (const TensorView& stored : StoredParts(*source)) ISOVEIL_RETURN_IF_ERROR(ReadSource(stored, hash));
     }
     ISOVEIL_RETURN_IF_ERROR(CheckMappings());
     return hash.Hex();
@@ -118,11 +115,8 @@ class ShardWriter {
   void ReleasePages(const TensorJob& job) const {
     job.written->Release(job.offset, job.bytes);
     if (options_.source == nullptr) return;
-    for (const PartPlan& part : job.tensor->parts) {
-      if (part.weight->constant) continue;
-      for (const TensorView* source : SourcesOf(*plan_.model, part)) {
-        for (const TensorView& stored : StoredParts(*source)) options_.source->Release(stored);
-      }
+    for (const TensorView* source : SourcesOf(job)) {
+      for (const TensorView& stored : StoredParts(*source)) options_.source->Release(stored);
     }
   }
   static std::string HashWritten(const TensorJob& job) {
@@ -138,13 +132,32 @@ class ShardWriter {
       return Ok();
     };
     if (job.tensor->parts.empty()) return WriteValues(job.tensor->info.type, job.tensor->literal, 0, write);
+    const std::vector<PartPlan> parts = PartsOf(job);
     ISOVEIL_ASSIGN_OR_RETURN(const TensorSources sources,
-                             TensorSources::Open(*plan_.model, job.tensor->parts, scratch_folder_, options_.cancel));
-    for (const PartPlan& part : job.tensor->parts) ISOVEIL_RETURN_IF_ERROR(WritePart(sources, part, scratch, write));
+                             TensorSources::Open(*plan_.model, parts, scratch_folder_, options_.cancel));
+    for (const PartPlan& part : parts) ISOVEIL_RETURN_IF_ERROR(WritePart(sources, part, scratch, write));
     return Ok();
   }
 
  private:
+  std::vector<PartPlan> PartsOf(const TensorJob& job) const {
+    std::vector<PartPlan> parts;
+    for (const PartPlan& part : job.tensor->parts) parts.push_back(Arriving(plan_.model->graph, actions_, part));
+    return parts;
+  }
+
+  // Each once, though a tensor may hold many parts.
+  std::vector<const TensorView*> SourcesOf(const TensorJob& job) const {
+    std::vector<const TensorView*> all;
+    for (const PartPlan& part : PartsOf(job)) {
+      if (part.weight->constant) continue;
+      for (const TensorView* source : isoveil::SourcesOf(*plan_.model, part)) {
+        if (std::find(all.begin(), all.end(), source) == all.end()) all.push_back(source);
+      }
+    }
+    return all;
+  }
+
   static Status WriteValues(DType type, std::span<const float> values, uint64_t offset, const PanelWriter& write) {
     std::vector<std::byte> bytes(*RowBytes(type, values.size()));
     ISOVEIL_RETURN_IF_ERROR(FromFloat(type, values, bytes));

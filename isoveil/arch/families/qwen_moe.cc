@@ -1,0 +1,47 @@
+// Qwen 2 MoE and Qwen 3 MoE: Qwen with experts in some layers; the second one's are without a shared one.
+#include "isoveil/arch/decoder.h"
+#include "isoveil/arch/families/table.h"
+
+namespace isoveil {
+namespace {
+
+Dialect WithExperts(const Dialect& dialect) {
+  return dialect.With({{"layers.{}.mlp.gate", {"blk.{}.ffn_gate_inp"}},
+                       {"layers.{}.mlp.experts.{}.gate_proj", {"blk.{}.ffn_gate.{}"}},
+                       {"layers.{}.mlp.experts.{}.up_proj", {"blk.{}.ffn_up.{}"}},
+                       {"layers.{}.mlp.experts.{}.down_proj", {"blk.{}.ffn_down.{}"}},
+                       {"layers.{}.mlp.shared_expert.gate_proj", {"blk.{}.ffn_gate_shexp"}},
+                       {"layers.{}.mlp.shared_expert.up_proj", {"blk.{}.ffn_up_shexp"}},
+                       {"layers.{}.mlp.shared_expert.down_proj", {"blk.{}.ffn_down_shexp"}},
+                       {"layers.{}.mlp.shared_expert_gate", {"blk.{}.ffn_gate_inp_shexp"}}});
+}
+
+const std::vector<std::string_view> kPublicFields = {
+    "attention_bias",       "rope_scaling",         "rope_parameters", "use_sliding_window",  "sliding_window",
+    "max_window_layers",    "layer_types",          "norm_topk_prob",  "decoder_sparse_step", "mlp_only_layers",
+    "output_router_logits", "router_aux_loss_coef", "qkv_bias"};
+
+}  // namespace
+
+Family Qwen2MoeFamily() {
+  return {.name = "qwen2moe",
+          .hf_classes = {{"Qwen2MoeForCausalLM", "qwen2_moe", {"Qwen2MoeModel"}}},
+          .hf = WithExperts(LlamaDialect()),
+          .gguf = {},
+          .public_fields = kPublicFields,
+          .declare = [](Builder& b) { return DeclareDecoder(b, {.experts = true}); }};
+}
+
+Family Qwen3MoeFamily() {
+  return {.name = "qwen3moe",
+          .hf_classes = {{"Qwen3MoeForCausalLM", "qwen3_moe", {"Qwen3MoeModel"}}},
+          .hf = WithExperts(LlamaDialect().With({{"layers.{}.self_attn.q_norm", {"blk.{}.attn_q_norm"}},
+                                                 {"layers.{}.self_attn.k_norm", {"blk.{}.attn_k_norm"}}})),
+          .gguf = {},
+          .public_fields = kPublicFields,
+          .declare = [](Builder& b) {
+            return DeclareDecoder(b, {.experts = true, .attention = {.head_norm = Graph::HeadNorm::kEachHead}});
+          }};
+}
+
+}  // namespace isoveil
