@@ -38,6 +38,7 @@ DECODERS = {
     "olmo-clipped": ("olmo", dict(WIDE, clip_qkv=1.5)),
     "phi": ("phi", dict(GROUPED, partial_rotary_factor=0.5)),
     "gpt-j": ("gptj", dict(n_embd=48, n_layer=2, n_head=3, rotary_dim=8, n_positions=128)),
+    "nemotron": ("nemotron", dict(GROUPED, partial_rotary_factor=0.5)),
     "glm": ("glm", dict(GROUPED, head_dim=8)),
 }
 
@@ -95,8 +96,22 @@ def randomise(model, rng):
         p.data = torch.tensor(value, dtype=torch.float32)
 
 
+def know_biases_of_norms(torch):
+    """Debian's torch knows no LayerNorm without a bias; the classes that name the argument have one."""
+    init = torch.nn.LayerNorm.__init__
+    if init.__code__.co_argcount > 6:
+        return
+
+    def with_bias(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, device=None, dtype=None):
+        assert bias
+        init(self, normalized_shape, eps, elementwise_affine, device, dtype)
+
+    torch.nn.LayerNorm.__init__ = with_bias
+
+
 def make(name, folder):
     import torch
+    know_biases_of_norms(torch)
     import transformers
     t = models.tokenizer(None)
     ids = {token: t.token_to_id(token) for token in models.SPECIAL}

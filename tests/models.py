@@ -29,7 +29,7 @@ CORPUS = pathlib.Path(__file__).parent / "vectors/tokenizer/corpus.json"
 
 
 def llama(width=64, layers=2, heads=4, kv_heads=2, head_dim=None, ffn=96, tied=True, biases=False, dtype="F32",
-          shards=1, kind="llama", head_norm=None, post_norm=False, regex=LLAMA3, rope_scaling=None, theta=10000.0, padding=11, context=256, chat=False,
+          shards=1, kind="llama", head_norm=None, post_norm=False, experts=0, regex=LLAMA3, rope_scaling=None, theta=10000.0, padding=11, context=256, chat=False,
           hf_class="LlamaForCausalLM", model_type="llama"):
     """`biases`: False, True for all of them, or the projections that have one."""
     return dict(locals())
@@ -79,6 +79,11 @@ MODELS = {
     "gpt2-width-100": gpt2(width=100, heads=5, prefix=""),
     "gpt2-bf16": gpt2(width=64, dtype="BF16"),
 }
+
+
+# Families without a conversion to GGUF.
+FOLDERS = {"qwen3-moe": llama(heads=8, kv_heads=2, head_dim=12, regex=QWEN2, head_norm="each", experts=5, layers=3,
+                              hf_class="Qwen3MoeForCausalLM", model_type="qwen3_moe")}
 
 
 def tokenizer(regex, chat=False):
@@ -162,9 +167,12 @@ def llama_tensors(c, n_vocab, rng):
             t[f"{p}{norm}_layernorm.weight"] = gain()
         for name, width in (("q_norm", q), ("k_norm", kv)) if c["head_norm"] else ():
             t[f"{p}self_attn.{name}.weight"] = 1 + rng.uniform(-0.3, 0.3, h if c["head_norm"] == "each" else width)
-        for name, shape in (("self_attn.q_proj", (q, d)), ("self_attn.k_proj", (kv, d)), ("self_attn.v_proj", (kv, d)),
-                            ("self_attn.o_proj", (d, q)), ("mlp.gate_proj", (f, d)), ("mlp.up_proj", (f, d)),
-                            ("mlp.down_proj", (d, f))):
+        ffn = [("gate_proj", (f, d)), ("up_proj", (f, d)), ("down_proj", (d, f))]
+        sparse = c["experts"] and i > 0  # the first layer is dense
+        if sparse:
+            ffn = [("gate", (c["experts"], d))] + [(f"experts.{e}.{name}", shape) for e in range(c["experts"]) for name, shape in ffn]
+        for name, shape in [("self_attn.q_proj", (q, d)), ("self_attn.k_proj", (kv, d)), ("self_attn.v_proj", (kv, d)),
+                            ("self_attn.o_proj", (d, q))] + [(f"mlp.{name}", shape) for name, shape in ffn]:
             t[p + name + ".weight"] = matrix(*shape)
             if c["biases"] is True or c["biases"] and name in {f"self_attn.{p}_proj" for p in c["biases"]}:
                 t[p + name + ".bias"] = rng.normal(0, 0.3, shape[0])
@@ -179,6 +187,8 @@ def llama_tensors(c, n_vocab, rng):
               "rope_theta": c["theta"], "rope_scaling": c["rope_scaling"], "hidden_act": "silu",
               "tie_word_embeddings": c["tied"], "attention_bias": c["biases"] is True, "mlp_bias": c["biases"] is True,
               "_name_or_path": "secret/base-model"}
+    if c["experts"]:
+        config.update(num_experts=c["experts"], num_experts_per_tok=2, moe_intermediate_size=f, norm_topk_prob=True, mlp_only_layers=[0])
     return t, config
 
 
@@ -230,7 +240,7 @@ def prefer_whole_characters(tensors, t):
 
 
 def make(name, folder):
-    c = (MODELS | ENCODERS | MANY)[name]
+    c = (MODELS | FOLDERS | ENCODERS | MANY)[name]
     folder.mkdir(parents=True)
     rng = np.random.default_rng(sum(map(ord, name)))
     t = tokenizer(c["regex"], c["chat"])

@@ -43,6 +43,23 @@ def rope(x, theta, scaling):
     return np.concatenate([a * np.cos(angle) - b * np.sin(angle), a * np.sin(angle) + b * np.cos(angle)], -1)
 
 
+def gated(w, p, x):
+    linear = lambda x, name: x @ w[f"{p}{name}.weight"].T + w.get(f"{p}{name}.bias", 0)
+    gate = linear(x, "gate_proj")
+    return linear(gate / (1 + np.exp(-gate)) * linear(x, "up_proj"), "down_proj")
+
+
+def experts(w, c, p, x):
+    """Those of the largest scores, by their share of the scores of the chosen."""
+    scores = softmax(x @ w[p + "gate.weight"].T)
+    chosen = np.argsort(-scores, -1)[:, :c["num_experts_per_tok"]]
+    out = np.zeros_like(x)
+    for row, (of_row, y) in enumerate(zip(chosen, x)):
+        for e in of_row:
+            out[row] += scores[row, e] / scores[row, of_row].sum() * gated(w, f"{p}experts.{e}.", y)
+    return out
+
+
 def llama(w, c, ids):
     linear = lambda x, name: x @ w[name + ".weight"].T + w.get(name + ".bias", 0)
     norm = lambda x, name: x / np.sqrt((x * x).mean(-1, keepdims=True) + c["rms_norm_eps"]) * w[name + ".weight"]
@@ -64,8 +81,7 @@ def llama(w, c, ids):
         attention = linear(attend(q, k, v), p + "self_attn.o_proj")
         x = x + (norm(attention, p + "post_attention_layernorm") if post else attention)
         y = x if post else norm(x, p + "post_attention_layernorm")
-        gate = linear(y, p + "mlp.gate_proj")
-        ffn = linear(gate / (1 + np.exp(-gate)) * linear(y, p + "mlp.up_proj"), p + "mlp.down_proj")
+        ffn = experts(w, c, p + "mlp.", y) if p + "mlp.gate.weight" in w else gated(w, p + "mlp.", y)
         x = x + (norm(ffn, p + "post_feedforward_layernorm") if post else ffn)
     x = norm(x, "model.norm")
     return x @ (w["model.embed_tokens.weight"] if c["tie_word_embeddings"] else w["lm_head.weight"]).T

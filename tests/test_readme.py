@@ -96,7 +96,7 @@ def test_the_listed_commands(isoveil, tmp_path):
         said = run(command)
         assert said.returncode == 0 and said.stdout + said.stderr, (command, said.stderr)
         done.add(command.split()[1])
-    assert done == {"inspect", "encrypt", "pull", "convert"}
+    assert done == {"inspect", "models", "encrypt", "pull", "convert"}
     assert (tmp_path / "plain/model.gguf").is_file()
     for named in set(re.findall(r"isoveil (\w+)", TEXT)):
         assert run(f"isoveil {named} --help").returncode == 0, named

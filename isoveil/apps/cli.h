@@ -79,6 +79,7 @@ std::vector<std::string> TemplateWorkerProgram();
 
 Command AddKeygen(CLI::App& parent);
 Command AddInspect(CLI::App& parent);
+Command AddModels(CLI::App& parent);
 Command AddEncrypt(CLI::App& parent);
 Command AddConvert(CLI::App& parent);
 Command AddVerify(CLI::App& parent);

@@ -47,6 +47,7 @@ StoredTensor Dialect::Find(std::string_view role) const {
     if (std::find(module.roles.begin(), module.roles.end(), pattern.text) == module.roles.end()) continue;
     StoredTensor stored = module;
     stored.name = Instance(module.name, pattern.numbers) + suffix;
+    if (suffix != ".weight") stored.origin = 0;
     for (std::string& one : stored.roles) one = Instance(one, pattern.numbers) + suffix;
     return stored;
   }

@@ -21,7 +21,7 @@ struct StoredTensor {
   std::vector<std::string> roles;  // several are stacked along the output axis
   bool transposed = false;         // of a matrix the input axis comes first
   bool unprefixed = false;         // never carries one of Dialect::prefixes
-  float origin = 0;                // what a stored 0 stands for: 1 where norms store their gain less 1
+  float origin = 0;                // what a stored 0 of the weight, not of the bias, stands for: 1 for gains less 1
   bool by_head = false;            // what is stacked takes turns: all of one key/value head, then all of the next
 };
 
