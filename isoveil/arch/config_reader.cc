@@ -73,6 +73,13 @@ Result<uint64_t> ConfigReader::Count(const Field& field, std::optional<uint64_t>
   return count;
 }
 
+std::optional<uint64_t> ConfigReader::counted(const Field& field) const {
+  for (const auto& [name, count] : counts_) {
+    if (name == field.name) return count;
+  }
+  return std::nullopt;
+}
+
 Result<uint64_t> ConfigReader::Layers() {
   ISOVEIL_ASSIGN_OR_RETURN(const uint64_t n_layers, Count(field::kLayers));
   if (n_layers <= n_tensors_) return n_layers;

@@ -84,8 +84,10 @@ class ConfigReader {
   const std::vector<Found>& found() const { return found_; }
   // Whether a member of config.json was asked for.
   bool IsKept(std::string_view name) const { return kept_.contains(name); }
-  // All counts that were read, defaults too: for people.
+  // All counts that were read, defaults too.
   const std::vector<std::pair<std::string, uint64_t>>& counts() const { return counts_; }
+  // The one of that name; nothing if it was not read.
+  std::optional<uint64_t> counted(const Field& field) const;
 
  private:
   struct Member {

@@ -10,14 +10,14 @@ namespace {
 
 // llama.cpp's graph attends to all positions. Within the window that is the same function, so that is the context the
 // result has.
-Status LimitToWindow(ConfigReader& config, const Sizes& sizes, GgufDescription& gguf) {
+Status LimitToWindow(ConfigReader& config, uint64_t n_positions, GgufDescription& gguf) {
   config.Keep({"sliding_window", "use_sliding_window", "max_window_layers"});
   if (config.hf()->value("use_sliding_window", nlohmann::ordered_json(true)) == false) return Ok();
-  ISOVEIL_ASSIGN_OR_RETURN(const uint32_t window, ConfigCount(*config.hf(), "sliding_window", sizes.n_positions));
+  ISOVEIL_ASSIGN_OR_RETURN(const uint32_t window, ConfigCount(*config.hf(), "sliding_window", n_positions));
   if (window == 0) {
     return Fail(ErrorCode::kUnsupported, "config.json: sliding_window", "expected a positive number or null, found 0");
   }
-  gguf.Set("context_length", static_cast<uint32_t>(std::min<uint64_t>(window, sizes.n_positions)));
+  gguf.Set("context_length", static_cast<uint32_t>(std::min<uint64_t>(window, n_positions)));
   return Ok();
 }
 
@@ -113,14 +113,15 @@ Status DeclareDecoder(const Builder& b, const DecoderOptions& options) {
 }
 
 Status DecoderToGguf(ConfigReader& config, uint64_t n_vocab, const DecoderInGguf& there, GgufDescription& gguf) {
-  ISOVEIL_ASSIGN_OR_RETURN(const Sizes sizes, ReadSizes(config));
-  gguf.Set("attention.key_length", static_cast<uint32_t>(sizes.attention.head_dim));
-  gguf.Set("attention.value_length", static_cast<uint32_t>(sizes.attention.head_dim));
+  const auto head_dim = static_cast<uint32_t>(config.counted(field::kHeadDim).value());
+  const uint64_t n_positions = config.counted(field::kPositions).value();
+  gguf.Set("attention.key_length", head_dim);
+  gguf.Set("attention.value_length", head_dim);
   gguf.Set("vocab_size", static_cast<uint32_t>(n_vocab));
-  ISOVEIL_RETURN_IF_ERROR(LimitToWindow(config, sizes, gguf));
+  ISOVEIL_RETURN_IF_ERROR(LimitToWindow(config, n_positions, gguf));
   return RopeToGguf(config,
-                    {.rotary_dim = sizes.attention.head_dim,
-                     .n_positions = sizes.n_positions,
+                    {.rotary_dim = config.counted(field::kRotaryDim).value(),
+                     .n_positions = n_positions,
                      .reads_factors = there.reads_rope_factors},
                     gguf);
 }

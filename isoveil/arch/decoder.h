@@ -43,7 +43,7 @@ Status DeclareDecoder(const Builder& b, const DecoderOptions& options = {});
 struct DecoderInGguf {
   bool reads_rope_factors = false;  // the tensor "rope_freqs"
 };
-// Head dimensions, vocabulary, context and RoPE.
+// Head dimensions, vocabulary, context and RoPE, of a decoder with RoPE whose declaration has read `config`.
 Status DecoderToGguf(ConfigReader& config, uint64_t n_vocab, const DecoderInGguf& there, GgufDescription& gguf);
 
 }  // namespace isoveil

@@ -81,10 +81,7 @@ Status CheckScalingFields(const json& scaling) {
     return Fail(ErrorCode::kUnsupported, fmt::format("config.json: rope_scaling.{}", name), "has no rule for GGUF",
                 "encrypt to Hugging Face format, which keeps the field");
   }
-  ISOVEIL_ASSIGN_OR_RETURN(const double partial, ConfigNumber(scaling, "partial_rotary_factor", 1));
-  if (partial == 1) return Ok();
-  return Fail(ErrorCode::kUnsupported, "config.json: rope_parameters.partial_rotary_factor",
-              fmt::format("expected 1, found {}: RoPE is declared on the whole head", partial));
+  return Ok();
 }
 
 }  // namespace

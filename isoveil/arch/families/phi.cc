@@ -27,7 +27,12 @@ Family PhiFamily() {
                                      {"layers.{}.mlp.fc2", {"blk.{}.ffn_down"}}}),
           .gguf = {},
           .public_fields = {"rope_scaling", "rope_parameters"},
-          .declare = &Declare};
+          .declare = &Declare,
+          .to_gguf = [](ConfigReader& config, uint64_t n_vocab, GgufDescription& gguf) -> Status {
+            ISOVEIL_RETURN_IF_ERROR(
+                config.Accept("hidden_act", {"gelu_new", "gelu_pytorch_tanh", nullptr}, "llama.cpp computes gelu_new"));
+            return DecoderToGguf(config, n_vocab, {}, gguf);
+          }};
 }
 
 }  // namespace isoveil

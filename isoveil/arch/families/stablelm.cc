@@ -24,7 +24,10 @@ Family StablelmFamily() {
           .hf = LlamaDialect(),
           .gguf = {},
           .public_fields = {"use_qkv_bias", "use_parallel_residual", "rope_scaling", "rope_parameters"},
-          .declare = &Declare};
+          .declare = &Declare,
+          .to_gguf = [](ConfigReader& config, uint64_t n_vocab, GgufDescription& gguf) {
+            return DecoderToGguf(config, n_vocab, {}, gguf);
+          }};
 }
 
 }  // namespace isoveil

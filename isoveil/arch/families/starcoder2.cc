@@ -13,7 +13,12 @@ Family Starcoder2Family() {
           .tied_by_default = true,
           .public_fields = {"use_bias", "sliding_window", "residual_dropout", "embedding_dropout", "rope_scaling",
                             "rope_parameters"},
-          .declare = [](Builder& b) { return DeclareDecoder(b, {.norm = NormKind::kLayer, .gated = false}); }};
+          .declare = [](Builder& b) { return DeclareDecoder(b, {.norm = NormKind::kLayer, .gated = false}); },
+          .to_gguf = [](ConfigReader& config, uint64_t n_vocab, GgufDescription& gguf) -> Status {
+            ISOVEIL_RETURN_IF_ERROR(
+                config.Accept("hidden_act", {"gelu_new", "gelu_pytorch_tanh", nullptr}, "llama.cpp computes gelu_new"));
+            return DecoderToGguf(config, n_vocab, {}, gguf);
+          }};
 }
 
 }  // namespace isoveil
