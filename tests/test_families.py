@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -28,7 +29,8 @@ GPT-2 and those that it is too old for are compared with this project's own refe
 The fewer symmetries a family has, the more its server sees. Where a norm stands behind the residual sum (BERT and its kin, OLMo 2) the
 residual is permuted but not rotated in either profile; norms of queries and keys leave signs, so that their sizes stay; ALiBi holds heads
 in their places; gains that all heads share stay as they are; `roberta` and `mpnet` keep the id of padding, and the ids below it among
-themselves, because engines count positions from it. [SECURITY.md](../SECURITY.md) says what that means.
+themselves, because engines count positions from it. How much that gives to a host is not measured yet for these
+families.
 
 | family | formats | classes | exact | rotated | drawn in exact | drawn in rotated |
 |---|---|---|---|---|---|---|"""
@@ -151,8 +153,9 @@ def test_the_server_sees_no_label(runner, family_folder, name, tmp_path):
     config = json.loads((out / "server/config.json").read_text())
     assert config["id2label"] == {str(i): f"LABEL_{i}" for i in range(len(names))}
     assert not any(label in (out / "server/config.json").read_text() for label in names)
-    ports = json.loads((out / "client/manifest.json").read_text())["ports"]
-    assert [port["names"] for port in ports if port["kind"] == "labels"] == [names]
+    manifest = json.loads((out / "client/manifest.json").read_text())
+    assert [port["names"] for port in manifest["ports"] if port["kind"] == "labels"] == [names]
+    assert [space["moves"] for space in manifest["spaces"] if space["label"] == "labels"] == [["permute"]], "what is secret is their order"
 
 
 @pytest.mark.parametrize("name", ["roberta", "xlm-roberta", "camembert", "mpnet"])
@@ -202,6 +205,48 @@ def test_gguf_matches_once_decrypted(runner, family_folder, name, profile, tmp_p
     runner.encrypt(family_folder(name), tmp_path / "out", "--profile", profile, "--to", "gguf")
     verify = runner.call("verify", "--plain", family_folder(name), "--encrypted", tmp_path / "out", "-k", runner.key)
     assert verify.returncode == 0 and verify.stdout.startswith("match"), verify.stdout + verify.stderr
+
+
+@pytest.mark.parametrize("name", [name for name in GGUF if GGUF[name] >= 1e-3])
+def test_gguf_differs_by_no_more_than_the_table(runner, family_folder, name, tmp_path):
+    runner.encrypt(family_folder(name), tmp_path / "out", "--profile", "rotated", "--to", "gguf")
+    verify = runner.call("verify", "--plain", family_folder(name), "--encrypted", tmp_path / "out", "-k", runner.key)
+    largest = float(re.search(r"differences +largest ([0-9.e-]+)", verify.stdout).group(1))
+    logit_range = float(re.search(r"range of the logits ([0-9.]+)", verify.stdout).group(1))
+    assert largest < 4e-4 * logit_range, verify.stdout  # as two libraries differ with it: kTwoLibraries of verification.cc
+    assert re.search(r"greedy continuations +identical \([1-9]\d* tokens\)", verify.stdout), verify.stdout
+
+
+CONFIG_ERRORS = [
+    ("mpt", {"attn_config": {"qk_ln": True}}, ["attn_config.qk_ln", "has no rule"]),
+    ("mpt", {"expansion_ratio": 3}, ["expansion_ratio"]),
+    ("opt", {"word_embed_proj_dim": 32}, ["word_embed_proj_dim", "32"]),
+    ("opt", {"do_layer_norm_before": False}, ["do_layer_norm_before"]),
+    ("bloom", {"apply_residual_connection_post_layernorm": True}, ["apply_residual_connection_post_layernorm"]),
+    ("cohere", {"use_qk_norm": True}, ["use_qk_norm"]),
+    ("phi", {"partial_rotary_factor": 1.5}, ["partial_rotary_factor", "1.5"]),
+    ("granite", {"hidden_act": "gelu"}, ["hidden_act", "gelu"]),
+    ("mixtral", {"num_local_experts": 4}, ["declares no such weight", "experts"]),
+    ("mixtral", {"num_local_experts": "five"}, ["num_local_experts", "five"]),
+    ("gemma2", {"hidden_activation": "relu"}, ["hidden_activation", "relu"]),
+    ("albert", {"num_hidden_groups": 2}, ["num_hidden_groups"]),
+    ("roberta", {"pad_token_id": 5000}, ["pad_token_id", "5000"]),
+    ("mpnet", {"pad_token_id": 2}, ["pad_token_id", "from id 1"]),
+    ("bert-labels", {"id2label": ["calm", "glad"]}, ["id2label", "expected texts"]),
+    ("bert-labels", {"id2label": {"0": "calm", "2": "glad"}}, ["id2label", "expected texts"]),
+    ("bert-labels", {"id2label": {"0": "calm"}}, ["classifier", "shape"]),
+    ("distilbert", {"architectures": ["DistilBertForQuestionAnswering"]}, ["DistilBertForQuestionAnswering", "supported are"]),
+]
+
+
+@pytest.mark.parametrize("name, fields, words", CONFIG_ERRORS)
+def test_what_a_declaration_does_not_cover_is_refused_by_name(runner, family_folder, name, fields, words, tmp_path):
+    source = shutil.copytree(family_folder(name), tmp_path / "source")
+    config = json.loads((source / "config.json").read_text())
+    (source / "config.json").write_text(json.dumps(config | fields))
+    error = runner.fail(1, "encrypt", source, "-k", runner.key, "-o", tmp_path / "out")
+    assert all(word in error for word in words), error
+    assert not (tmp_path / "out").exists()
 
 
 def test_every_family_is_in_the_documentation(runner):

@@ -102,7 +102,7 @@ void GatedFfn(const Builder& layer, const Reader& in, SpaceId out, uint64_t ffn_
 Result<ExpertShape> ReadExperts(ConfigReader& config, uint64_t ffn_width) {
   ExpertShape shape;
   ISOVEIL_ASSIGN_OR_RETURN(shape.n_experts, config.Count(field::kExperts));
-  ISOVEIL_ASSIGN_OR_RETURN([[maybe_unused]] const uint64_t used, config.Count(field::kExpertsUsed));
+  ISOVEIL_RETURN_IF_ERROR(config.Keep(field::kExpertsUsed));
   ISOVEIL_ASSIGN_OR_RETURN(shape.ffn_width, config.Count(field::kExpertWidth, ffn_width));
   ISOVEIL_ASSIGN_OR_RETURN(shape.shared_width, config.Count(field::kSharedExpertWidth, shape.ffn_width));
   return shape;

@@ -60,6 +60,12 @@ std::string TextOrEmpty(const json& object, std::string_view name) {
   return value != nullptr && value->is_string() ? value->get<std::string>() : "";
 }
 
+std::optional<int64_t> ContextOfModels(const nlohmann::ordered_json& answer) {
+  const nlohmann::ordered_json* models = FieldOrNull(answer, "data");
+  if (models == nullptr || !models->is_array() || models->empty()) return std::nullopt;
+  return IntOrNull(models->front(), "max_model_len");
+}
+
 Result<const json*> ArrayField(const json& object, std::string_view name) {
   const json* value = FieldOrNull(object, name);
   if (value == nullptr) return BadField(name, "an array, found nothing");

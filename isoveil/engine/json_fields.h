@@ -40,6 +40,9 @@ Result<std::vector<std::vector<float>>> InOrderOfIndex(
 Result<float> ReadFloat(const nlohmann::ordered_json& value, std::string_view field);
 Result<std::vector<float>> Floats(const nlohmann::ordered_json& array, std::string_view field);
 
+// The context of the first model in an answer of /v1/models, where a server tells it.
+std::optional<int64_t> ContextOfModels(const nlohmann::ordered_json& answer);
+
 // The text of a server's answer, strictly; kFormat. `what` names it.
 Result<nlohmann::ordered_json> ParseAnswer(std::string_view text, const std::string& what);
 

@@ -197,9 +197,7 @@ void ReadInfo(std::string_view path, const json& answer, UpstreamInfo* info) {
     info->version = TextOrEmpty(answer, "version");
     return;
   }
-  const json* models = FieldOrNull(answer, "data");
-  if (models == nullptr || !models->is_array() || models->empty()) return;
-  info->n_context = IntOrNull(models->front(), "max_model_len");
+  info->n_context = ContextOfModels(answer);
 }
 
 constexpr GenerateDialect kGenerate = {&WriteGenerate,

@@ -226,7 +226,6 @@ class Graph {
   Ports ports() const;
   // Null if no operation has it; constant time.
   const Weight* FindWeight(std::string_view role) const;
-  const Weight& weight(WeightId id) const { return weights_[id]; }
   // What `weight` is for another coordinate of its set.
   const Weight& Sibling(const Weight& weight, uint64_t index) const;
   // The heads along an axis; null if it has none.
