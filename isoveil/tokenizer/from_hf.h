@@ -3,8 +3,9 @@
 //   ISOVEIL_ASSIGN_OR_RETURN(GgufMetadata metadata, VocabularyFromHf("Llama-3.2-1B", n_vocab));
 //   ISOVEIL_ASSIGN_OR_RETURN(auto vocabulary, Vocabulary::FromMetadata(metadata, "Llama-3.2-1B"));
 //
-// The keys are those of own_keys.h as well. Reads tokenizer.json, and, where present, tokenizer_config.json,
-// special_tokens_map.json, config.json, generation_config.json, chat_template.jinja and chat_template.json.
+// The keys are those of own_keys.h as well. Reads tokenizer.json, or BERT's vocab.txt where there is none, and, where
+// present, tokenizer_config.json, special_tokens_map.json, config.json, generation_config.json, chat_template.jinja and
+// chat_template.json.
 //
 // What is understood, so that Vocabulary gives the ids that Hugging Face's `tokenizers` gives:
 //
@@ -16,11 +17,17 @@
 //       space before the text comes from Prepend, or from Metaspace with any prepend_scheme. The scores for
 //       llama.cpp (a token has minus the rank of its first merge) give nearly the same.
 //
+//   WordPiece (BERT, DistilBERT, ELECTRA, MiniLM, E5, BGE, GTE)
+//       With BERT's normalizer and pre-tokenizer, which word_piece.h has; decoded without cleaning up.
+//
+// Each algorithm is one file, from_hf_*.cc, and a line of the table in from_hf.cc. What the post-processor puts around
+// one text and around two (TemplateProcessing, BertProcessing, RobertaProcessing) is read for all of them.
+//
 // Special tokens are those of added_tokens and no others, whatever llama.cpp would think of their names. What
 // ends a generation is what the configurations say and, of the special tokens, those with a customary name
 // ("<|im_end|>"). Those with lstrip or rstrip take the white space beside them, as Phi-3's and RoBERTa's.
 //
-// Everything else (Unigram, WordPiece, an unknown regular expression or normalizer, dropout, an added token
+// Everything else (Unigram, an unknown regular expression or normalizer, dropout, an added token
 // that wants whole words, ...) is kUnsupported and named: a vocabulary that is nearly right gives a model that
 // is nearly right.
 //

@@ -9,6 +9,7 @@
 
 #include "isoveil/base/token_ids_for_test.h"
 #include "isoveil/tokenizer/own_keys.h"
+#include "isoveil/tokenizer/pair_encoding.h"
 #include "isoveil/tokenizer/test_vocabularies.h"
 
 namespace isoveil {
@@ -82,6 +83,52 @@ ordered_json ByteFallback() {
         {"merges", ordered_json::parse(R"([["a", "b"], ["b", "c"], ["\u2581", "a"]])")}}}};
 }
 
+ordered_json WordPieces() {
+  return {{"added_tokens",
+           ordered_json::array({Added(0, "[UNK]", true), Added(1, "[CLS]", true), Added(2, "[SEP]", true)})},
+          {"normalizer",
+           {{"type", "BertNormalizer"},
+            {"clean_text", true},
+            {"handle_chinese_chars", true},
+            {"strip_accents", nullptr},
+            {"lowercase", true}}},
+          {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
+          {"post_processor", {{"type", "RobertaProcessing"}, {"sep", {"[SEP]", 2}}, {"cls", {"[CLS]", 1}}}},
+          {"model",
+           {{"type", "WordPiece"},
+            {"unk_token", "[UNK]"},
+            {"continuing_subword_prefix", "##"},
+            {"max_input_chars_per_word", 5},
+            {"vocab", {{"[UNK]", 0}, {"[CLS]", 1}, {"[SEP]", 2}, {"a", 3}, {"ab", 4}, {"##b", 5}, {",", 6}}}}}};
+}
+
+TEST_F(FromHf, ReadsWordPiece) {
+  const auto vocabulary = Load(WordPieces());
+  ASSERT_TRUE(vocabulary) << vocabulary.error().Message();
+  EXPECT_EQ(vocabulary->kind(), VocabularyKind::kWordPiece);
+  EXPECT_EQ(*vocabulary->Tokenize("ABB, \u00c1 abc abbbbb[SEP]", {.add_special = true, .parse_special = true}),
+            PlainIds({1, 4, 5, 6, 3, 0, 0, 2, 2}));
+  EXPECT_EQ(*vocabulary->Detokenize(PlainIds({1, 4, 5, 6, 3, 2})), "abb , a");
+  EXPECT_EQ(*vocabulary->Detokenize(PlainIds({1, 4, 2}), {.special = true}), "[CLS] ab [SEP]");
+  const auto pair = TokenizePair(*vocabulary, "a", "ab", {.add_special = true});
+  ASSERT_TRUE(pair) << pair.error().Message();
+  EXPECT_EQ(pair->ids, PlainIds({1, 3, 2, 2, 4, 2}));
+  EXPECT_EQ(pair->types, std::vector<int32_t>(6));
+}
+
+TEST_F(FromHf, ReadsVocabTxt) {
+  Write("vocab.txt", "[PAD]\n[UNK]\r\n[CLS]\n[SEP]\n[MASK]\na\n##b\na");
+  Write("tokenizer_config.json", R"({"do_lower_case": false})");
+  const auto metadata = VocabularyFromHf(folder_, 9);
+  ASSERT_TRUE(metadata) << metadata.error().Message();
+  const auto vocabulary = Vocabulary::FromMetadata(*metadata, "model").value();
+  EXPECT_EQ(*vocabulary.Tokenize("ab A", {.add_special = true}), PlainIds({2, 7, 6, 1, 3}));
+  Write("tokenizer_config.json", R"({"tokenizer_class": "BertJapaneseTokenizer"})");
+  EXPECT_EQ(VocabularyFromHf(folder_, 9).error().code, ErrorCode::kUnsupported);
+  Write("tokenizer_config.json", R"({"do_lower_case": "no"})");
+  EXPECT_EQ(VocabularyFromHf(folder_, 9).error().code, ErrorCode::kFormat);
+}
+
 TEST_F(FromHf, ReadsByteLevel) {
   Write("generation_config.json", R"({"eos_token_id": [260, 5, 6, 7, 5]})");
   ordered_json tokenizer = ByteLevel();
@@ -135,8 +182,10 @@ TEST_F(FromHf, AddsWhatThePostProcessorAdds) {
   other["post_processor"] = ordered_json::parse(R"({"type": "TemplateProcessing", "single": [
     {"SpecialToken": {"id": "<|im_end|>"}}, {"Sequence": {"id": "A"}}]})");
   ExpectRefused(other, ErrorCode::kUnsupported, "another token than bos_token");
-  two["post_processor"] = {{"type", "BertProcessing"}};
-  ExpectRefused(two, ErrorCode::kUnsupported, "BertProcessing");
+  two["post_processor"] = {{"type", "Another"}};
+  ExpectRefused(two, ErrorCode::kUnsupported, "Another");
+  two["post_processor"] = {{"type", "BertProcessing"}, {"cls", {"[CLS]", 300}}};
+  ExpectRefused(two, ErrorCode::kFormat, "post_processor.cls");
 }
 
 TEST_F(FromHf, MergesByRankInAnyOrder) {
@@ -209,6 +258,11 @@ TEST_F(FromHf, NamesWhatItDoesNotKnow) {
       {ByteFallback(), [](ordered_json& t) { t["pre_tokenizer"]["split"] = true; }, "Metaspace"},
       {ByteFallback(), [](ordered_json& t) { t["pre_tokenizer"] = nullptr; }, "U+2581"},
       {ByteFallback(), [](ordered_json& t) { t["model"]["ignore_merges"] = true; }, "ignore_merges"},
+      {WordPieces(), [](ordered_json& t) { t["normalizer"]["type"] = "Lowercase"; }, "Lowercase"},
+      {WordPieces(), [](ordered_json& t) { t["pre_tokenizer"]["type"] = "Whitespace"; }, "BertPreTokenizer"},
+      {WordPieces(), [](ordered_json& t) { t["model"]["continuing_subword_prefix"] = "@@"; }, "##"},
+      {WordPieces(), [](ordered_json& t) { t["model"]["max_input_chars_per_word"] = 1000; }, "at most 256"},
+      {WordPieces(), [](ordered_json& t) { t["added_tokens"][0]["normalized"] = true; }, "normalized"},
   };
   for (const auto& [base, edit, mention] : cases) {
     ordered_json tokenizer = base;

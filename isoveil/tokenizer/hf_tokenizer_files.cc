@@ -1,12 +1,14 @@
 #include "isoveil/tokenizer/hf_tokenizer_files.h"
 
 #include "isoveil/base/strict_json.h"
+#include "isoveil/tokenizer/hf_vocab_txt.h"
 
 namespace isoveil {
 namespace {
 
 using nlohmann::ordered_json;
 
+constexpr const char* kVocabTxt = "vocab.txt";
 constexpr const char* kJinja = "chat_template.jinja";
 constexpr const char* kOptional[] = {"tokenizer_config.json", "special_tokens_map.json", "config.json",
                                      "generation_config.json", "chat_template.json"};
@@ -33,18 +35,29 @@ std::string TemplateOf(const ordered_json& field) {
   return "";
 }
 
+// A flag of another type than expected is an exception; its text is not quoted.
+Result<ordered_json> FromLines(const std::string& lines, const HfTokenizerFiles& s) {
+  try {
+    return TokenizerFromVocabTxt(lines, s.config, s.special, s.where);
+  } catch (const ordered_json::exception& error) {
+    return Fail(ErrorCode::kFormat, s.where,
+                fmt::format("a field of tokenizer_config.json has an unexpected type (JSON error {})", error.id));
+  }
+}
+
 }  // namespace
 
 Result<HfTokenizerFiles> HfTokenizerFiles::Read(const Path& folder) {
-  const Path path = folder / "tokenizer.json";
-  Result<std::string> text = ReadTextFile(path, 256 << 20);
+  Texts texts;
+  const char* main =
+      !FileExists(folder / "tokenizer.json") && FileExists(folder / kVocabTxt) ? kVocabTxt : "tokenizer.json";
+  Result<std::string> text = ReadTextFile(folder / main, 256 << 20);
   if (!text && text.error().code == ErrorCode::kNotFound) {
-    return Fail(ErrorCode::kNotFound, path.string(), "is missing",
+    return Fail(ErrorCode::kNotFound, (folder / main).string(), "is missing",
                 "save the tokenizer with transformers: AutoTokenizer.from_pretrained(...).save_pretrained(...)");
   }
   if (!text) return tl::unexpected(text.error());
-  Texts texts;
-  texts["tokenizer.json"] = *std::move(text);
+  texts[main] = *std::move(text);
   for (const char* name : kOptional) {
     if (!FileExists(folder / name)) continue;
     ISOVEIL_ASSIGN_OR_RETURN(texts[name], ReadTextFile(folder / name));
@@ -55,10 +68,15 @@ Result<HfTokenizerFiles> HfTokenizerFiles::Read(const Path& folder) {
 
 Result<HfTokenizerFiles> HfTokenizerFiles::Parse(const Texts& texts, const Path& folder) {
   HfTokenizerFiles s;
-  s.where = (folder / "tokenizer.json").string();
-  ISOVEIL_ASSIGN_OR_RETURN(s.tokenizer, ParseObject(texts, "tokenizer.json", folder));
+  const auto lines = texts.find(kVocabTxt);
+  s.where = (folder / (lines == texts.end() ? "tokenizer.json" : kVocabTxt)).string();
   ISOVEIL_ASSIGN_OR_RETURN(s.config, ParseObject(texts, "tokenizer_config.json", folder));
   ISOVEIL_ASSIGN_OR_RETURN(s.special, ParseObject(texts, "special_tokens_map.json", folder));
+  if (lines == texts.end()) {
+    ISOVEIL_ASSIGN_OR_RETURN(s.tokenizer, ParseObject(texts, "tokenizer.json", folder));
+  } else {
+    ISOVEIL_ASSIGN_OR_RETURN(s.tokenizer, FromLines(lines->second, s));
+  }
   ISOVEIL_ASSIGN_OR_RETURN(s.model, ParseObject(texts, "config.json", folder));
   ISOVEIL_ASSIGN_OR_RETURN(s.generation, ParseObject(texts, "generation_config.json", folder));
   ISOVEIL_ASSIGN_OR_RETURN(const ordered_json template_file, ParseObject(texts, "chat_template.json", folder));

@@ -1,4 +1,4 @@
-// tokenizer.json and the files beside it.
+// tokenizer.json, or BERT's vocab.txt where there is none (hf_vocab_txt.h), and the files beside it.
 //
 //   ISOVEIL_ASSIGN_OR_RETURN(const HfTokenizerFiles files, HfTokenizerFiles::Read("Llama-3.2-1B"));
 #pragma once
@@ -13,7 +13,7 @@
 namespace isoveil {
 
 struct HfTokenizerFiles {
-  std::string where;  // the path of tokenizer.json
+  std::string where;  // the path of tokenizer.json or vocab.txt
   nlohmann::ordered_json tokenizer;
   // Empty objects where a file is missing.
   nlohmann::ordered_json config;      // tokenizer_config.json
@@ -22,7 +22,7 @@ struct HfTokenizerFiles {
   nlohmann::ordered_json generation;  // generation_config.json
   std::string chat_template;          // chat_template.jinja, chat_template.json or tokenizer_config.json
 
-  // kNotFound without tokenizer.json, kFormat for what is no JSON object.
+  // kNotFound without either, kFormat for what is no JSON object.
   static Result<HfTokenizerFiles> Read(const Path& folder);
   // The same from texts, by the names of their files in `folder`.
   using Texts = std::map<std::string, std::string, std::less<>>;

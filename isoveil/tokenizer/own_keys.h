@@ -1,6 +1,8 @@
 // What Isoveil adds to the "tokenizer.*" keys of a client's vocabulary, because llama.cpp has no words for
-// it. llama.cpp passes over these keys. Written by from_hf.cc, read by vocabulary.cc.
+// it. llama.cpp passes over these keys. Written by from_hf_*.cc, read by vocabulary.cc.
 #pragma once
+
+#include <cstdint>
 
 namespace isoveil {
 
@@ -30,5 +32,17 @@ inline constexpr char kMergesKey[] = "tokenizer.isoveil.merges";
 // The ids of special tokens that take the white space before them, and behind them, with them.
 inline constexpr char kStripLeftKey[] = "tokenizer.isoveil.strip_left";
 inline constexpr char kStripRightKey[] = "tokenizer.isoveil.strip_right";
+
+// What two texts together become, in order: pairs of an id, or one of the texts, and the type of its tokens.
+inline constexpr char kPairKey[] = "tokenizer.isoveil.pair";
+inline constexpr int32_t kFirstText = -1;
+inline constexpr int32_t kSecondText = -2;
+
+// WordPiece of Hugging Face (word_piece.h): what its normalizer does, any of "clean_text", "chinese_chars",
+// "strip_accents" and "lowercase". tokenizer.ggml.tokens are as llama.cpp writes them: a word has U+2581 before it, a
+// continuation has nothing; llama.cpp's own rule always does all four.
+inline constexpr char kWordPieceKey[] = "tokenizer.isoveil.word_piece";
+// The characters of the longest word that is looked up.
+inline constexpr char kMaxWordKey[] = "tokenizer.isoveil.max_word";
 
 }  // namespace isoveil

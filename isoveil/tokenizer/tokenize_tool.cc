@@ -3,6 +3,7 @@
 //   isoveil_tokenize FOLDER N_VOCAB < requests > answers         one JSON value a line
 //
 //   {"text": "Hi", "add_special": true, "parse_special": false}  ->  [1, 15]
+//   {"text": "Hi", "pair": "you", "add_special": true}            ->  [[1, 15, 2, 16], [0, 0, 1, 1]], ids and types
 //   {"ids": [1, 15], "special": false}                           ->  "Hi"
 //
 // FOLDER is a Hugging Face folder, or a GGUF file (N_VOCAB is not looked at).
@@ -12,6 +13,7 @@
 
 #include "isoveil/tokenizer/detokenizer.h"
 #include "isoveil/tokenizer/from_hf.h"
+#include "isoveil/tokenizer/pair_encoding.h"
 #include "isoveil/tokenizer/vocabulary.h"
 
 namespace isoveil {
@@ -27,10 +29,15 @@ Result<Vocabulary> Open(const Path& path, uint64_t n_vocab) {
 
 Result<json> Answer(const Vocabulary& vocabulary, const json& request) {
   if (request.contains("text")) {
-    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<PlainId> ids,
-                             vocabulary.Tokenize(request["text"].get<std::string>(),
-                                                 {.add_special = request.value("add_special", false),
-                                                  .parse_special = request.value("parse_special", false)}));
+    const TokenizeOptions options = {.add_special = request.value("add_special", false),
+                                     .parse_special = request.value("parse_special", false)};
+    const auto text = request["text"].get<std::string>();
+    if (request.contains("pair")) {
+      ISOVEIL_ASSIGN_OR_RETURN(const PairEncoding pair,
+                               TokenizePair(vocabulary, text, request["pair"].get<std::string>(), options));
+      return json::array({json(pair.ids), json(pair.types)});
+    }
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<PlainId> ids, vocabulary.Tokenize(text, options));
     return json(ids);
   }
   const auto ids = request["ids"].get<std::vector<PlainId>>();

@@ -1,4 +1,5 @@
-// The files of a Hugging Face tokenizer, apart by lines "---": tokenizer.json, then the others in the order below.
+// The files of a Hugging Face tokenizer, apart by lines "---": tokenizer.json (not read where there is a last one),
+// then the others in the order below.
 #include "isoveil/tokenizer/from_hf.h"
 #include "isoveil/tokenizer/hf_tokenizer_files.h"
 #include "isoveil/tokenizer/vocabulary_properties_for_fuzz.h"
@@ -10,7 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string_view rest(reinterpret_cast<const char*>(data), size);
   HfTokenizerFiles::Texts texts;
   for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "config.json",
-                           "generation_config.json", "chat_template.json", "chat_template.jinja"}) {
+                           "generation_config.json", "chat_template.json", "chat_template.jinja", "vocab.txt"}) {
     const size_t end = rest.find(kBetween);
     texts[name] = rest.substr(0, end);
     if (end == std::string_view::npos) break;

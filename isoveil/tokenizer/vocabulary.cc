@@ -19,6 +19,7 @@
 #include "isoveil/tokenizer/special_partition.h"
 #include "isoveil/tokenizer/text_rules.h"
 #include "isoveil/tokenizer/vocabulary_check.h"
+#include "isoveil/tokenizer/word_piece.h"
 
 namespace isoveil {
 namespace {
@@ -128,6 +129,8 @@ struct Vocabulary::Impl {
   // One of the two where the kind is kSentencePiece.
   std::optional<SentencePiece> sentence_piece;
   std::optional<RankedMerges> merges;
+  std::optional<WordPiece> word_piece;  // of Hugging Face's
+  std::vector<PairPart> pair;
   std::string chat_template;
   bool lists_special_tokens = false;  // the rules find special tokens, not llama.cpp
   SpecialIds special;
@@ -140,6 +143,7 @@ struct Vocabulary::Impl {
   void ReadPieces();
   void TakeListed(const ListedTokens& listed);
   Status ReadTextRules(const GgufMetadata& metadata, const std::string& where);
+  Status ReadPair(const GgufMetadata& metadata, const std::string& where);
   Status ReadStripping(const GgufMetadata& metadata, const std::string& where);
   Status CheckSlowRuns(std::string_view text) const;
   Result<std::vector<PlainId>> TokenizeText(std::string_view text, TokenizeOptions options) const;
@@ -156,15 +160,16 @@ void Vocabulary::Impl::ReadSpecialIds(const GgufMetadata& metadata) {
     if (!id || *id >= pieces.size()) return std::nullopt;
     return static_cast<PlainId>(*id);
   };
-  const bool guesses = kind == VocabularyKind::kBytePair;
+  const bool guesses = kind == VocabularyKind::kBytePair || lists_special_tokens;
   if (!guesses || given("tokenizer.ggml.bos_token_id")) special.bos = Present(llama_vocab_bos(vocab));
   if (!guesses || given("tokenizer.ggml.eos_token_id")) special.eos = Present(llama_vocab_eos(vocab));
   special.eot = Present(llama_vocab_eot(vocab));
   special.eom = configured("tokenizer.ggml.eom_token_id");
   special.unk = configured("tokenizer.ggml.unknown_token_id");
-  special.sep = Present(llama_vocab_sep(vocab));
-  special.pad = Present(llama_vocab_pad(vocab));
-  special.mask = Present(llama_vocab_mask(vocab));
+  special.sep =
+      lists_special_tokens ? configured("tokenizer.ggml.seperator_token_id") : Present(llama_vocab_sep(vocab));
+  special.pad = lists_special_tokens ? configured("tokenizer.ggml.padding_token_id") : Present(llama_vocab_pad(vocab));
+  special.mask = lists_special_tokens ? configured("tokenizer.ggml.mask_token_id") : Present(llama_vocab_mask(vocab));
   special.fim_prefix = Present(llama_vocab_fim_pre(vocab));
   special.fim_suffix = Present(llama_vocab_fim_suf(vocab));
   special.fim_middle = Present(llama_vocab_fim_mid(vocab));
@@ -193,9 +198,14 @@ void Vocabulary::Impl::TakeListed(const ListedTokens& listed) {
   for (size_t id = 0; id < kinds.size(); ++id) {
     const bool guessed = listed.kinds[id] == TokenKind::kNormal && kinds[id] != TokenKind::kNormal;
     kinds[id] = listed.kinds[id];
+    if (word_piece && kinds[id] == TokenKind::kNormal) {
+      pieces[id] = special_pieces[id] = WordPiece::PieceOf(listed.texts[id]);
+      continue;
+    }
     if (!guessed && (kinds[id] == TokenKind::kNormal || kinds[id] == TokenKind::kByte)) continue;
     std::string text = kinds[id] == TokenKind::kUnused ? "" : listed.texts[id];
     if (kind == VocabularyKind::kSentencePiece) text = WithSpaces(text);
+    if (word_piece && !text.empty()) text.insert(0, 1, ' ');
     const bool is_control = kinds[id] == TokenKind::kControl || kinds[id] == TokenKind::kUnknown;
     pieces[id] = is_control ? "" : text;
     special_pieces[id] = std::move(text);
@@ -224,6 +234,25 @@ Status Vocabulary::Impl::ReadStripping(const GgufMetadata& metadata, const std::
   return Ok();
 }
 
+Status Vocabulary::Impl::ReadPair(const GgufMetadata& metadata, const std::string& where) {
+  if (kind == VocabularyKind::kWordPiece && !lists_special_tokens) {
+    const int32_t cls = llama_vocab_bos(vocab), sep = llama_vocab_sep(vocab);
+    pair = {{cls, 0}, {kFirstText, 0}, {sep, 0}, {kSecondText, 1}, {sep, 1}};
+  }
+  if (metadata.Find(kPairKey) == nullptr) return Ok();
+  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<int64_t> list, metadata.GetIntegers(kPairKey));
+  int64_t texts[2] = {};
+  for (size_t i = 0; i + 1 < list.size(); i += 2) {
+    if (list[i] < kSecondText || list[i] >= static_cast<int64_t>(pieces.size()) || list[i + 1] < 0 || list[i + 1] > 1)
+      break;
+    if (list[i] < 0) ++texts[list[i] == kFirstText];
+    pair.push_back({static_cast<int32_t>(list[i]), static_cast<int32_t>(list[i + 1])});
+  }
+  if (lists_special_tokens && 2 * pair.size() == list.size() && texts[0] == 1 && texts[1] == 1) return Ok();
+  return Fail(ErrorCode::kFormat, fmt::format("{}: {}", where, kPairKey),
+              "expected ids with types 0 or 1, and each of both texts once");
+}
+
 Status Vocabulary::Impl::ReadTextRules(const GgufMetadata& metadata, const std::string& where) {
   const auto unknown = [&](const char* key, const std::string& value) {
     return Fail(ErrorCode::kUnsupported, fmt::format("{}: {}", where, key),
@@ -246,17 +275,18 @@ Status Vocabulary::Impl::ReadTextRules(const GgufMetadata& metadata, const std::
 
 // llama.cpp ends the process when it is to add a token that it does not have.
 Status Vocabulary::Impl::CheckSpecialIds(const GgufMetadata& metadata, const std::string& where) const {
-  const bool word_piece = kind == VocabularyKind::kWordPiece;
+  // Isoveil frames texts of a list of Hugging Face's itself.
+  const bool frames = kind == VocabularyKind::kWordPiece && !lists_special_tokens;
   const auto require = [&](bool needed, llama_token id, const char* key) -> Status {
     // For a list of Hugging Face's, the ids that llama.cpp takes in place of missing keys are wrong.
     if (!needed || (id >= 0 && (!lists_special_tokens || metadata.Find(key) != nullptr))) return Ok();
     return Fail(ErrorCode::kFormat, fmt::format("{}: {}", where, key), "is added to texts, but missing");
   };
   ISOVEIL_RETURN_IF_ERROR(
-      require(word_piece || llama_vocab_get_add_bos(vocab), llama_vocab_bos(vocab), "tokenizer.ggml.bos_token_id"));
+      require(frames || llama_vocab_get_add_bos(vocab), llama_vocab_bos(vocab), "tokenizer.ggml.bos_token_id"));
   ISOVEIL_RETURN_IF_ERROR(
       require(llama_vocab_get_add_eos(vocab), llama_vocab_eos(vocab), "tokenizer.ggml.eos_token_id"));
-  return require(word_piece, llama_vocab_sep(vocab), "tokenizer.ggml.seperator_token_id");
+  return require(frames, llama_vocab_sep(vocab), "tokenizer.ggml.seperator_token_id");
 }
 
 Result<Vocabulary> Vocabulary::Load(const Path& path) {
@@ -294,7 +324,14 @@ Result<Vocabulary> Vocabulary::FromMetadata(const GgufMetadata& metadata, std::s
   if (const auto text = metadata.GetString("tokenizer.chat_template")) impl->chat_template = *text;
   impl->ReadPieces();
   impl->ReadSpecialIds(metadata);
+  ISOVEIL_ASSIGN_OR_RETURN(impl->word_piece, WordPiece::Read(metadata, where));
+  if (impl->word_piece.has_value() != (listed && impl->kind == VocabularyKind::kWordPiece)) {
+    return Fail(ErrorCode::kFormat, fmt::format("{}: {}", where, kWordPieceKey),
+                "belongs to WordPiece with listed special tokens, and to no other");
+  }
+  if (impl->word_piece) impl->adds_space_prefix = true;
   if (listed) impl->TakeListed(*listed);
+  ISOVEIL_RETURN_IF_ERROR(impl->ReadPair(metadata, where));
   ISOVEIL_ASSIGN_OR_RETURN(impl->merges, RankedMerges::Read(metadata, where));
   if (impl->merges && !(listed && impl->kind == VocabularyKind::kSentencePiece)) {
     return Fail(ErrorCode::kFormat, fmt::format("{}: {}", where, kMergesKey),
@@ -318,6 +355,7 @@ bool Vocabulary::adds_eos() const { return llama_vocab_get_add_eos(impl_->vocab)
 bool Vocabulary::adds_space_prefix() const {
   return impl_->adds_space_prefix || impl_->rules.space_prefix != SpacePrefix::kNone;
 }
+const std::vector<PairPart>& Vocabulary::pair_parts() const { return impl_->pair; }
 const std::string& Vocabulary::chat_template() const { return impl_->chat_template; }
 
 namespace {
@@ -371,6 +409,11 @@ Status Vocabulary::Impl::CheckSlowRuns(std::string_view text) const {
 }
 
 Result<std::vector<PlainId>> Vocabulary::Impl::TokenizeText(std::string_view text, TokenizeOptions options) const {
+  if (word_piece) {
+    std::vector<PlainId> ids;
+    word_piece->Append(text, ids);
+    return ids;
+  }
   if (merges) {
     std::vector<PlainId> ids;
     merges->Append(WithSpaceMarks((adds_space_prefix ? " " : "") + std::string(text)), ids);

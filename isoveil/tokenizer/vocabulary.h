@@ -14,8 +14,8 @@
 // What Detokenize means. Every id has a piece, a string of bytes. The text of some ids is the
 // concatenation of their pieces, in which ill-formed UTF-8 is replaced by U+FFFD, one for each maximal
 // subpart (Unicode, section 3.9, as Rust and Python do). Unknown and control tokens have an empty piece
-// unless `special` is set. Spaces before punctuation are left alone ("clean_up_tokenization_spaces" of
-// Hugging Face loses information, and no engine streams it).
+// unless `special` is set. Words of WordPiece have a space before them, continuations none. Spaces before punctuation
+// are left alone ("clean_up_tokenization_spaces" of Hugging Face loses information, and no engine streams it).
 #pragma once
 
 #include <memory>
@@ -64,6 +64,13 @@ struct SpecialIds {
   std::vector<PlainId> end_of_generation;
 };
 
+// A part of what two texts together become (pair_encoding.h): an id, or one of the texts of own_keys.h, and the type of
+// its tokens.
+struct PairPart {
+  int32_t item;
+  int32_t type;
+};
+
 class Vocabulary {
  public:
   // Reads the tokenizer of a GGUF file, with or without weights. kFormat for what llama.cpp cannot
@@ -83,8 +90,12 @@ class Vocabulary {
   // What TokenizeOptions::add_special adds.
   bool adds_bos() const;
   bool adds_eos() const;
-  // SentencePiece's space before the first word.
+  // A space that the first word of a text shows before it, and that goes again: SentencePiece's, and that of WordPiece
+  // from Hugging Face, whose words all have one.
   bool adds_space_prefix() const;
+
+  // Empty if the vocabulary does not say.
+  const std::vector<PairPart>& pair_parts() const;
 
   // The model's own chat template, or empty.
   const std::string& chat_template() const;
