@@ -84,6 +84,7 @@ Command AddEncrypt(CLI::App& parent);
 Command AddConvert(CLI::App& parent);
 Command AddVerify(CLI::App& parent);
 Command AddTokens(CLI::App& parent);
+Command AddTokenizer(CLI::App& parent);
 Command AddVectors(CLI::App& parent);
 Command AddServe(CLI::App& parent);
 Command AddPull(CLI::App& parent);

@@ -136,7 +136,9 @@ Status SetAdded(HfConversion& c, const Frame& frame, bool front) {
   if (added.size() > 1) return c.Unsupported("post_processor", "adds two tokens on one side of the text");
   c.metadata.Set(fmt::format("tokenizer.ggml.{}", flag), !added.empty());
   for (const uint64_t id : added) {
-    if (c.metadata.Find(key) != nullptr && c.metadata.GetUnsigned(key) != id) {
+    // config.json alone may name another: encoders never use it.
+    const std::optional<uint64_t> named = c.NamedId(front ? "bos_token" : "eos_token");
+    if (named && named != id) {
       return c.Unsupported("post_processor",
                            fmt::format("adds another token than {}", front ? "bos_token" : "eos_token"));
     }

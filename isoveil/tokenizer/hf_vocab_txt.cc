@@ -53,7 +53,8 @@ std::string NameOf(const char* name, const char* fallback, const ordered_json& c
 }
 
 ordered_json Added(uint64_t id, const std::string& text, const ordered_json& flags, bool special) {
-  ordered_json added = {{"id", id}, {"content", text}, {"special", special}};
+  ordered_json added = {{"id", id},        {"content", text},     {"single_word", false}, {"lstrip", false},
+                        {"rstrip", false}, {"normalized", false}, {"special", special}};
   for (const char* flag : {"single_word", "lstrip", "rstrip", "normalized", "special"}) {
     if (flags.is_object() && flags.contains(flag)) added[flag] = flags[flag];
   }
@@ -99,7 +100,7 @@ Result<ordered_json> TokenizerFromVocabTxt(std::string_view text, const ordered_
     added.push_back(Added(it == ids.end() ? std::stoull(id) : it->second, content, token, false));
   }
   const bool lowercase = config.value("do_lower_case", true);
-  ordered_json tokenizer;
+  ordered_json tokenizer = {{"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}};
   tokenizer["added_tokens"] = std::move(added);
   tokenizer["normalizer"] = {{"type", "BertNormalizer"},
                              {"clean_text", true},
@@ -108,9 +109,14 @@ Result<ordered_json> TokenizerFromVocabTxt(std::string_view text, const ordered_
                              {"lowercase", lowercase}};
   tokenizer["pre_tokenizer"] = {{"type", "BertPreTokenizer"}};
   const std::string &cls = names[3], &sep = names[1];
+  ordered_json framing = ordered_json::object();
+  for (const std::string& name : {cls, sep})
+    framing[name] = {{"id", name}, {"ids", {ids[name]}}, {"tokens", ordered_json::array({name})}};
   tokenizer["post_processor"] = {{"type", "TemplateProcessing"},
                                  {"single", Template({{cls, 0}, {"A", 0}, {sep, 0}})},
-                                 {"pair", Template({{cls, 0}, {"A", 0}, {sep, 0}, {"B", 1}, {sep, 1}})}};
+                                 {"pair", Template({{cls, 0}, {"A", 0}, {sep, 0}, {"B", 1}, {sep, 1}})},
+                                 {"special_tokens", std::move(framing)}};
+  tokenizer["decoder"] = {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", true}};
   tokenizer["model"] = {{"type", "WordPiece"},
                         {"unk_token", names[0]},
                         {"continuing_subword_prefix", "##"},
