@@ -82,6 +82,14 @@ def test_ids_and_texts(exported, runner):
         assert getattr(secret, f"{name}_token_id") == (None if id is None else renamed[id])
 
 
+def test_the_client_gives_the_same_ids(exported, runner):
+    _, out, written = exported
+    secret = transformers.AutoTokenizer.from_pretrained(written)
+    for text in TEXTS[:5]:
+        given = runner.run("tokens", "encrypt", out / "client", "-k", runner.key, "--special", "--parse-special", text=text)["ids"]
+        assert given == secret(text)["input_ids"]
+
+
 def test_nothing_plain_is_left(exported):
     folder, _, written = exported
     assert {p.name for p in written.iterdir()} <= {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "config.json"}
