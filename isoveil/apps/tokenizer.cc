@@ -1,5 +1,6 @@
 // isoveil tokenizer: the encrypted tokenizer as a file for other programs.
 #include <iostream>
+#include <numeric>
 
 #include "isoveil/apps/cli.h"
 #include "isoveil/apps/out_folder.h"
@@ -28,16 +29,18 @@ Result<std::vector<int32_t>> Renaming(const VocabCipher& cipher) {
   return renamed;
 }
 
-// The label that each of the server's numbers belongs to: the plain one that a vector of it alone decrypts to.
+// The label that each of the server's numbers belongs to. Their numbers, decrypted like any others, stand in plain
+// order.
 Result<ordered_json> NamesOfLabels(const Port& port, const VectorCodec& codec) {
+  std::vector<double> numbers(codec.dim());
+  std::iota(numbers.begin(), numbers.end(), 0.0);
+  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<double> plain, codec.Decrypt(numbers));
+  std::vector<uint64_t> label_of(plain.size());
+  for (uint64_t label = 0; label < plain.size(); ++label) label_of.at(static_cast<size_t>(plain[label])) = label;
   ordered_json id2label = ordered_json::object();
   ordered_json label2id = ordered_json::object();
-  for (uint64_t i = 0; i < codec.dim(); ++i) {
-    std::vector<double> one(codec.dim(), 0.0);
-    one[i] = 1;
-    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<double> plain, codec.Decrypt(one));
-    uint64_t label = 0;
-    while (label + 1 < plain.size() && plain[label] == 0) ++label;
+  for (uint64_t i = 0; i < label_of.size(); ++i) {
+    const uint64_t label = label_of[i];
     const std::string name = port.names.empty() ? fmt::format("LABEL_{}", label) : port.names[label];
     id2label[std::to_string(i)] = name;
     label2id[name] = i;
