@@ -25,6 +25,13 @@ enum class PortKind {
   kLabels    // out: one number for each of a classifier's labels
 };
 
+// How the model's authors read the numbers of its labels.
+enum class LabelFunction {
+  kSoftmax,  // one label of several
+  kSigmoid,  // each label for itself
+  kNone      // numbers that mean themselves
+};
+
 // What determines the element that a key draws for a space.
 struct SpaceRecord {
   std::string label;  // of the key stream
@@ -40,6 +47,8 @@ struct Port {
   std::string space;  // its label
   // Of a classifier's labels, in plain order; empty where they have none.
   std::vector<std::string> names = {};
+  // What makes a classifier's numbers scores.
+  LabelFunction function = LabelFunction::kSoftmax;
 
   bool operator==(const Port&) const = default;
 };

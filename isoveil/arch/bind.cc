@@ -199,7 +199,8 @@ Result<BoundModel> Bind(const Checkpoint& checkpoint, const BindOptions& options
                   .config = ConfigReader(checkpoint, family->name),
                   .has = [&](std::string_view role) { return finder.Find(role) != nullptr; },
                   .n_vocab = embedding->info.shape.front(),
-                  .tied_by_default = family->tied_by_default};
+                  .tied_by_default = family->tied_by_default,
+                  .heads_stay = options.heads_stay};
   network.vocab = network.graph.AddSpace("vocab", network.n_vocab);
   Builder builder(network);
   ISOVEIL_RETURN_IF_ERROR(family->declare(builder));
@@ -211,7 +212,8 @@ Result<BoundModel> Bind(const Checkpoint& checkpoint, const BindOptions& options
                    .graph = std::move(network.graph),
                    .n_vocab = network.n_vocab,
                    .tied_head = network.tied_head,
-                   .requantize = options.requantize};
+                   .requantize = options.requantize,
+                   .client_head = std::move(network.client_head)};
   const std::set<std::string, std::less<>> roles = RolesRead(model.graph);
   for (const auto& [role, why] : network.unread) finder.Claim(role, why, model.tensors);
   for (const std::string& role : roles) finder.Claim(role, "", model.tensors);

@@ -33,6 +33,8 @@ struct BindOptions {
   bool requantize = false;
   // Profile kExact scales by powers of two, which fails on weights at the edge of their exponent's range.
   bool powers_of_two = true;
+  // Heads above an encoder stay with the client, as the target's engines have no place for them.
+  bool heads_stay = false;
 };
 
 // A stored tensor and the weights in it; none for a tensor that is dropped.
@@ -59,6 +61,7 @@ struct BoundModel {
   bool requantize = false;                                // as asked for
   std::vector<BoundTensor> tensors;                       // in the order of the files
   std::map<std::string, BoundSlice, std::less<>> slices;  // by role, every stored weight
+  std::optional<ClientHead> client_head;
 };
 
 // The checkpoint must outlive the model. Errors name the tensor, what was expected and found.

@@ -40,6 +40,22 @@ Result<std::vector<std::string>> ReadLabelNames(ConfigReader& config) {
   return names;
 }
 
+// As transformers' pipelines and vLLM read it; a cross encoder of sentence-transformers may say that its numbers stand
+// as they are.
+Result<LabelFunction> ReadLabelFunction(ConfigReader& config, size_t n_labels) {
+  using nlohmann::ordered_json;
+  const ordered_json type = config.hf()->value("problem_type", ordered_json());
+  if (type == "regression") return LabelFunction::kNone;
+  if (type == "multi_label_classification") return LabelFunction::kSigmoid;
+  if (!type.is_null() && type != "single_label_classification") {
+    return Fail(ErrorCode::kUnsupported, "config.json: problem_type", "names no function of labels that has a rule");
+  }
+  const ordered_json sentence = config.hf()->value("sentence_transformers", ordered_json());
+  const ordered_json function = sentence.is_object() ? sentence.value("activation_fn", ordered_json()) : ordered_json();
+  if (function.is_string() && function.get<std::string>().ends_with("Identity")) return LabelFunction::kNone;
+  return n_labels == 1 ? LabelFunction::kSigmoid : LabelFunction::kSoftmax;
+}
+
 }  // namespace
 
 Builder Builder::Layer(uint64_t i) const {
@@ -119,10 +135,25 @@ Status Builder::Logits(std::string_view role, std::string bias, const Reader& in
 
 Result<SpaceId> Builder::Labels(std::string_view name) const {
   ISOVEIL_ASSIGN_OR_RETURN(std::vector<std::string> names, ReadLabelNames(config()));
+  ISOVEIL_ASSIGN_OR_RETURN(const LabelFunction function, ReadLabelFunction(config(), names.size()));
   const SpaceId labels = AddSpace("labels", names.size());
   graph().Elementwise(labels);
-  graph().AddPort(std::string(name), PortKind::kLabels, labels, std::move(names));
+  graph().AddPort(std::string(name), PortKind::kLabels, labels, std::move(names), function);
   return labels;
+}
+
+Status Builder::LabelsByClient(std::string_view name, ClientHead head) const {
+  ISOVEIL_ASSIGN_OR_RETURN(const SpaceId labels, Labels(name));
+  // No server sees them.
+  graph().Narrow(labels, Group::Trivial());
+  for (const HeadLayer& layer : head.layers) LeaveOut(layer.role, "the client applies it");
+  network_->client_head = std::move(head);
+  return Ok();
+}
+
+void Builder::LeaveOut(std::string_view role, const std::string& why) const {
+  if (Has(role)) network_->unread.emplace(Weight(role), why);
+  if (HasBias(role)) network_->unread.emplace(Bias(role), why);
 }
 
 Status Builder::FixId(uint64_t id) const {

@@ -22,6 +22,7 @@
 #include <string_view>
 #include <vector>
 
+#include "isoveil/algebra/client_head.h"
 #include "isoveil/arch/config_reader.h"
 #include "isoveil/graph/graph.h"
 
@@ -36,11 +37,14 @@ struct Network {
   uint64_t n_vocab = 0;  // rows of the embedding, unused ones included
   // What a config.json without tie_word_embeddings means.
   bool tied_by_default = false;
+  // Heads above an encoder stay with the client.
+  bool heads_stay = false;
 
   SpaceId vocab = 0;
   bool tied_head = false;
   // Stored weights that the network does not read, with why.
   std::map<std::string, std::string, std::less<>> unread;
+  std::optional<ClientHead> client_head;
 };
 
 class Builder {
@@ -83,6 +87,12 @@ class Builder {
   // An output of labels, with the names that the configuration gives them. kFormat if the names are no list of texts
   // that fits.
   Result<SpaceId> Labels(std::string_view name) const;
+  // Whether heads above an encoder stay with the client; then the network ends below them.
+  bool heads_stay() const { return network_->heads_stay; }
+  // The client makes labels of vectors by these layers; names as above.
+  Status LabelsByClient(std::string_view name, ClientHead head) const;
+  // Stored weights that the network does not read.
+  void LeaveOut(std::string_view role, const std::string& why) const;
   // Holds an id in its place, because engines tell by it what is padding.
   Status FixId(uint64_t id) const;
   // Logits of tokens, tied to the embedding as the configuration or, in GGUF, the missing tensor says. kNotFound if

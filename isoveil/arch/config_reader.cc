@@ -34,6 +34,8 @@ Result<uint64_t> CheckCount(std::string where, uint64_t value) {
 
 const ordered_json* ConfigReader::hf() const { return hf_ == nullptr ? nullptr : &hf_->config(); }
 
+std::optional<Pooling> ConfigReader::pooling() const { return hf_ == nullptr ? std::nullopt : hf_->sentence().pooling; }
+
 std::optional<ConfigReader::Member> ConfigReader::FindMember(const Field& field) {
   std::optional<Member> found;
   for (const std::string_view name : field.hf) {
@@ -46,9 +48,14 @@ std::optional<ConfigReader::Member> ConfigReader::FindMember(const Field& field)
 }
 
 std::string ConfigReader::Where(const Field& field) {
-  if (hf() == nullptr) return fmt::format("{}.{}", architecture_, field.gguf);
+  if (hf() == nullptr) return GgufKey(field, architecture_);
   const std::optional<Member> member = FindMember(field);
   return fmt::format("config.json: {}", member ? std::string(member->name) : NamesInConfig(field));
+}
+
+std::string ConfigReader::GgufKey(const Field& field, std::string_view architecture) {
+  if (field.gguf.starts_with("tokenizer.")) return std::string(field.gguf);
+  return fmt::format("{}.{}", architecture, field.gguf);
 }
 
 Result<uint64_t> ConfigReader::Count(const Field& field, std::optional<uint64_t> otherwise) {

@@ -27,7 +27,7 @@ namespace isoveil {
 // One number under all its names.
 struct Field {
   std::string_view name;               // for people: "n_layers"
-  std::string_view gguf;               // after "<architecture>."; empty: GGUF has none
+  std::string_view gguf;               // after "<architecture>.", or whole if it is the tokenizer's; empty: none
   std::array<std::string_view, 5> hf;  // the first that is there counts
 };
 
@@ -63,6 +63,8 @@ class ConfigReader {
 
   // Null for GGUF.
   const nlohmann::ordered_json* hf() const;
+  // How the folder says that vectors of a text become one; nothing where it does not, and for GGUF.
+  std::optional<Pooling> pooling() const;
 
   // A dimension: 1 to 2^24. kNotFound names the field if it is missing and has no default, kFormat what is wrong with
   // it.
@@ -84,6 +86,8 @@ class ConfigReader {
   const std::vector<Found>& found() const { return found_; }
   // Whether a member of config.json was asked for.
   bool IsKept(std::string_view name) const { return kept_.contains(name); }
+  // The key under which GGUF has a field of an architecture.
+  static std::string GgufKey(const Field& field, std::string_view architecture);
   // All counts that were read, defaults too.
   const std::vector<std::pair<std::string, uint64_t>>& counts() const { return counts_; }
   // The one of that name; nothing if it was not read.

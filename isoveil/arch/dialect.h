@@ -22,6 +22,7 @@ struct StoredTensor {
   bool transposed = false;         // of a matrix the input axis comes first
   bool unprefixed = false;         // never carries one of Dialect::prefixes
   float origin = 0;                // what a stored 0 of the weight, not of the bias, stands for: 1 for gains less 1
+  bool unstored = false;           // the format has no place for it: dropped
   bool by_head = false;            // what is stacked takes turns: all of one key/value head, then all of the next
 };
 

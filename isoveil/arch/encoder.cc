@@ -5,7 +5,9 @@
 namespace isoveil {
 namespace {
 
-constexpr Field kSegments{"n_segments", "", {"type_vocab_size"}};
+constexpr Field kSegments{"n_segments", kTokenTypeCountKey, {"type_vocab_size"}};
+constexpr Field kUnusedPositions{"unused_positions", "", {}};
+constexpr const char* kNotInGguf = "llama.cpp pools vectors by itself";
 constexpr Field kEmbeddingWidth{"embedding_width", "", {"embedding_size"}};
 
 Status AcceptFields(ConfigReader& config) {
@@ -18,14 +20,15 @@ Status AcceptFields(ConfigReader& config) {
 }
 
 // The embeddings, normed where they are summed, and then made as wide as the layers.
-Status DeclareEmbeddings(Builder& b, const Sizes& sizes, SpaceId residual) {
+Status DeclareEmbeddings(Builder& b, const Sizes& sizes, uint64_t unused, SpaceId residual) {
   SpaceId x = residual;
   if (b.Has("embd_project")) {
     ISOVEIL_ASSIGN_OR_RETURN(const uint64_t width, b.config().Count(kEmbeddingWidth, sizes.width));
     x = b.AddSpace("embedding", width);
   }
   b.Embedding("token_embd", x);
-  b.PublicEmbedding("position_embd", sizes.n_positions, x);
+  if (unused > 0) b.PublicEmbedding("unused_positions", unused, x);
+  b.PublicEmbedding("position_embd", sizes.n_positions - unused, x);
   if (b.Has("token_types")) {
     ISOVEIL_ASSIGN_OR_RETURN(const uint64_t n_segments, b.config().Count(kSegments, 2));
     b.PublicEmbedding("token_types", n_segments, x);
@@ -44,16 +47,66 @@ Status DeclareMaskedHead(Builder& b, SpaceId residual, Activation act) {
   return b.HeadWithBias("output", "output_bias", {x});
 }
 
-Status DeclareClassifier(Builder& b, const Sizes& sizes, SpaceId in, Activation act) {
+Activation ActivationOf(HeadFunction function) {
+  switch (function) {
+    case HeadFunction::kTanh: return Activation::kOdd;
+    case HeadFunction::kRelu: return Activation::kPositive;
+    default: return Activation::kGeneral;
+  }
+}
+
+// The pooler, if there is one, and what it makes of the first token.
+SpaceId DeclarePooler(Builder& b, const Sizes& sizes, SpaceId residual) {
+  if (!b.Has("pooler")) return residual;
+  const SpaceId pooled = b.AddSpace("pooled", sizes.width);
+  b.Linear("pooler", {residual}, pooled);
+  Activate(b.graph(), Activation::kOdd, pooled);
+  return pooled;
+}
+
+Status DeclareClassifier(Builder& b, const Sizes& sizes, SpaceId in, HeadFunction function) {
   SpaceId x = in;
   if (b.Has("cls")) {
     x = b.AddSpace("classifier", sizes.width);
     b.Linear("cls", {in}, x);
-    Activate(b.graph(), act, x);
+    Activate(b.graph(), ActivationOf(function), x);
   }
   ISOVEIL_ASSIGN_OR_RETURN(const SpaceId labels, b.Labels("logits"));
   b.Linear("classifier", {x}, labels);
   return Ok();
+}
+
+// llama.cpp's numbers.
+uint32_t GgufPooling(Pooling pooling) {
+  switch (pooling) {
+    case Pooling::kMean: return 1;
+    case Pooling::kFirst: return 2;
+    case Pooling::kLast: return 3;
+  }
+  return 0;
+}
+
+// The network gives vectors alone; the client makes labels of them.
+Status LeaveHeads(Builder& b, const EncoderOptions& options, SpaceId residual) {
+  b.Vectors("last_hidden_state", residual);
+  for (const char* role : {"mlm", "mlm_norm", "output", "output_bias"}) {
+    b.LeaveOut(role, "llama.cpp computes no logits of masked tokens");
+  }
+  if (!b.Has("classifier")) {
+    b.LeaveOut("pooler", kNotInGguf);
+    return Ok();
+  }
+  const bool pools = b.Has("pooler");
+  if (!pools && !b.Has("cls")) {
+    return Fail(ErrorCode::kUnsupported, "target format",
+                "the classifier labels tokens, and what the client applies labels whole texts",
+                "leave out --to gguf: a Hugging Face folder becomes a Hugging Face folder");
+  }
+  ClientHead head{.input = "last_hidden_state", .layers = {}};
+  if (pools) head.layers.push_back({"pooler", HeadFunction::kTanh});
+  if (b.Has("cls")) head.layers.push_back({"cls", options.classifier_function});
+  head.layers.push_back({"classifier", HeadFunction::kNone});
+  return b.LabelsByClient("logits", std::move(head));
 }
 
 }  // namespace
@@ -63,13 +116,19 @@ Status DeclareEncoder(Builder& b, const EncoderOptions& options) {
   ISOVEIL_ASSIGN_OR_RETURN(const Activation act, ReadActivation(config, options.activation));
   ISOVEIL_RETURN_IF_ERROR(AcceptFields(config));
   ISOVEIL_ASSIGN_OR_RETURN(const Sizes sizes, ReadSizes(config));
+  uint64_t unused = 0;
   if (options.pad_stays) {
     ISOVEIL_ASSIGN_OR_RETURN(const uint32_t pad, ConfigCount(*config.hf(), "pad_token_id", 1));
     ISOVEIL_RETURN_IF_ERROR(b.FixId(pad));
+    ISOVEIL_ASSIGN_OR_RETURN(unused, config.Count(kUnusedPositions, pad + 1));
+    if (unused >= sizes.n_positions) {
+      return Fail(ErrorCode::kFormat, "config.json: max_position_embeddings",
+                  fmt::format("expected more than pad_token_id and one, {}, found {}", unused, sizes.n_positions));
+    }
   }
 
   const SpaceId residual = b.AddSpace("residual", sizes.width);
-  ISOVEIL_RETURN_IF_ERROR(DeclareEmbeddings(b, sizes, residual));
+  ISOVEIL_RETURN_IF_ERROR(DeclareEmbeddings(b, sizes, unused, residual));
   AttentionExtras extras;
   if (options.relative_rows > 0) {
     extras.heads = b.graph().AddHeads("heads", sizes.attention);
@@ -82,18 +141,43 @@ Status DeclareEncoder(Builder& b, const EncoderOptions& options) {
     PlainFfn(layer, {residual}, residual, sizes.ffn_width, act);
     layer.KeptLayerNorm("layer_output_norm", residual);
   }
+  if (b.heads_stay()) return LeaveHeads(b, options, residual);
   if (b.Has("mlm")) return DeclareMaskedHead(b, residual, act);
-
-  SpaceId top = residual;
-  const bool classifies = b.Has("classifier");
-  if (!classifies) b.Vectors("last_hidden_state", residual);
-  if (b.Has("pooler")) {
-    top = b.AddSpace("pooled", sizes.width);
-    b.Linear("pooler", {residual}, top);
-    Activate(b.graph(), Activation::kOdd, top);
-    if (!classifies) b.Vectors("pooler_output", top);
+  if (b.Has("classifier")) {
+    return DeclareClassifier(b, sizes, DeclarePooler(b, sizes, residual), options.classifier_function);
   }
-  return classifies ? DeclareClassifier(b, sizes, top, options.classifier_act) : Ok();
+  b.Vectors("last_hidden_state", residual);
+  const SpaceId pooled = DeclarePooler(b, sizes, residual);
+  if (pooled != residual) b.Vectors("pooler_output", pooled);
+  return Ok();
+}
+
+Status EncoderToGguf(ConfigReader& config, uint64_t n_vocab, GgufDescription& gguf) {
+  // Of a configuration's "gelu" too: what stock llama.cpp computes for every BERT.
+  for (const char* name : {"hidden_act", "activation"}) {
+    ISOVEIL_RETURN_IF_ERROR(config.Accept(name, {"gelu", "gelu_new", "gelu_pytorch_tanh", nullptr},
+                                          "llama.cpp computes GELU by its tanh approximation"));
+  }
+  if (config.counted(kEmbeddingWidth).value_or(0) != 0 &&
+      config.counted(kEmbeddingWidth) != config.counted(field::kWidth)) {
+    return Fail(ErrorCode::kUnsupported, "config.json: embedding_size", "differs from hidden_size",
+                "llama.cpp has no map behind a narrower embedding; leave out --to gguf");
+  }
+  const uint64_t unused = config.counted(kUnusedPositions).value_or(0);
+  gguf.Set("context_length", static_cast<uint32_t>(config.counted(field::kPositions).value() - unused));
+  gguf.Set("vocab_size", static_cast<uint32_t>(n_vocab));
+  gguf.Set("attention.causal", false);
+  gguf.metadata.Set(kSegments.gguf, static_cast<uint32_t>(config.counted(kSegments).value_or(1)));
+  // Where the file says nothing, transformers' class does.
+  if (config.hf()->value("layer_norm_eps", nlohmann::ordered_json()).is_null()) {
+    gguf.Set(field::kLayerNormEpsilon.gguf, 1e-12F);
+  }
+  if (const std::optional<Pooling> pooling = config.pooling()) gguf.Set("pooling_type", GgufPooling(*pooling));
+  return Ok();
+}
+
+Dialect EncoderGguf() {
+  return {.modules = {{.name = "unused_positions", .roles = {"unused_positions"}, .unstored = true}}};
 }
 
 Dialect BertDialect(std::string prefix, std::vector<StoredTensor> other) {

@@ -19,18 +19,24 @@ struct EncoderOptions {
   uint64_t relative_rows = 0;
   // All layers are one.
   bool one_layer = false;
-  // Of `cls`, the layer in front of a classifier where there is no pooler.
-  Activation classifier_act = Activation::kOdd;
+  // Behind `cls`, the layer in front of a classifier where there is no pooler.
+  HeadFunction classifier_function = HeadFunction::kTanh;
 };
 
-// Roles besides those of attention and feed-forward layer: position_embd, token_types, token_embd_norm, embd_project (a
-// narrower embedding), attn_output_norm, layer_output_norm; pooler; cls, classifier; mlm, mlm_norm, output,
-// output_bias.
+// Roles besides those of attention and feed-forward layer: position_embd, unused_positions, token_types,
+// token_embd_norm, embd_project (a narrower embedding), attn_output_norm, layer_output_norm; pooler; cls, classifier;
+// mlm, mlm_norm, output, output_bias.
 Status DeclareEncoder(Builder& b, const EncoderOptions& options = {});
 
 // BERT's names, with modules of their own instead of those with the same roles, under `prefix` where a head stands
 // above the encoder.
 Dialect BertDialect(std::string prefix, std::vector<StoredTensor> other = {});
+
+// How GGUF stores an encoder: without the rows of positions that no token has.
+Dialect EncoderGguf();
+
+// Hugging Face to GGUF, of an encoder whose declaration has read `config`: llama.cpp's "bert".
+Status EncoderToGguf(ConfigReader& config, uint64_t n_vocab, GgufDescription& gguf);
 
 // The members of config.json that engines of encoders read besides.
 std::vector<std::string_view> EncoderPublicFields();

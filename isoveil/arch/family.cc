@@ -19,10 +19,12 @@ std::string SupportedClasses() {
   return list;
 }
 
+bool IsReadFromGguf(const Family& family) { return family.to_gguf != nullptr && family.gguf_architecture.empty(); }
+
 std::string SupportedGguf() {
   std::string list;
   for (const Family& family : Families()) {
-    if (family.to_gguf != nullptr) list += (list.empty() ? "" : ", ") + std::string(family.name);
+    if (IsReadFromGguf(family)) list += (list.empty() ? "" : ", ") + std::string(family.name);
   }
   return list;
 }
@@ -74,7 +76,7 @@ Result<const Family*> FindGguf(const GgufMetadata& metadata) {
   }
   ISOVEIL_ASSIGN_OR_RETURN(const std::string name, metadata.GetString("general.architecture"));
   for (const Family& family : Families()) {
-    if (family.name == name && family.to_gguf != nullptr) return &family;
+    if (family.name == name && IsReadFromGguf(family)) return &family;
   }
   return Fail(ErrorCode::kUnsupported, "general.architecture",
               fmt::format("{} is not declared; supported are {}", Quoted(name), SupportedGguf()),
@@ -135,6 +137,10 @@ const Dialect& DialectOf(const Family& family, FormatKind format) {
   return format == FormatKind::kHuggingFace ? family.hf : family.gguf;
 }
 
+std::string_view GgufArchitecture(const Family& family) {
+  return family.gguf_architecture.empty() ? family.name : family.gguf_architecture;
+}
+
 bool IsPublicField(const Family& family, std::string_view name) {
   const auto has = [&](const auto& names) { return std::find(names.begin(), names.end(), name) != names.end(); };
   return has(kPublicFields) || has(family.public_fields);
@@ -146,14 +152,16 @@ Result<GgufDescription> ConvertDescription(const Family& family, ConfigReader& c
                 fmt::format("family {} has no conversion to GGUF", family.name),
                 "leave out --to gguf: a Hugging Face folder becomes a Hugging Face folder");
   }
-  GgufDescription gguf{.architecture = std::string(family.name), .metadata = {}, .derived = {}};
+  GgufDescription gguf{.architecture = std::string(GgufArchitecture(family)), .metadata = {}, .derived = {}};
   gguf.metadata.Set("general.architecture", gguf.architecture);
   for (const ConfigReader::Found& found : config.found()) {
     if (found.field.gguf.empty()) continue;
-    if (const uint64_t* count = std::get_if<uint64_t>(&found.value))
-      gguf.Set(found.field.gguf, static_cast<uint32_t>(*count));
-    else
-      gguf.Set(found.field.gguf, static_cast<float>(std::get<double>(found.value)));
+    const std::string key = ConfigReader::GgufKey(found.field, gguf.architecture);
+    if (const uint64_t* count = std::get_if<uint64_t>(&found.value)) {
+      gguf.metadata.Set(key, static_cast<uint32_t>(*count));
+    } else {
+      gguf.metadata.Set(key, static_cast<float>(std::get<double>(found.value)));
+    }
   }
   ISOVEIL_RETURN_IF_ERROR(family.to_gguf(config, n_vocab, gguf));
   ISOVEIL_RETURN_IF_ERROR(CheckNumbers(gguf));

@@ -48,7 +48,7 @@ struct GgufDescription {
 };
 
 struct Family {
-  std::string_view name;  // also GGUF's general.architecture
+  std::string_view name;
   std::vector<HfClass> hf_classes;
   Dialect hf;
   Dialect gguf;
@@ -63,6 +63,8 @@ struct Family {
   // Hugging Face to GGUF, beyond the fields that `declare` reads and GGUF has. kUnsupported names what llama.cpp would
   // compute otherwise. Null for a family that is not read from or written to GGUF.
   Status (*to_gguf)(ConfigReader& config, uint64_t n_vocab, GgufDescription& gguf) = nullptr;
+  // general.architecture of GGUF, where that is another family's name: a GGUF of it is read as the other.
+  std::string_view gguf_architecture = {};
   // Weights that GGUF stores in fp32 whatever the source has, besides vectors.
   std::vector<std::string_view> gguf_f32_roles = {};
 };
@@ -75,6 +77,9 @@ Result<const Family*> FindFamily(const Checkpoint& checkpoint);
 
 // The name of the class that engines know the model of a config.json by. The errors of FindFamily.
 Result<std::string> HfClassName(const nlohmann::json& config);
+
+// general.architecture of GGUF.
+std::string_view GgufArchitecture(const Family& family);
 
 const Dialect& DialectOf(const Family& family, FormatKind format);
 

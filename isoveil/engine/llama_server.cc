@@ -115,7 +115,7 @@ HttpCall WriteGenerate(const GenerateRequest& request, std::string_view) {
   return {"/completion", body.dump()};
 }
 
-HttpCall WriteEmbed(const EmbedRequest& request) {
+HttpCall WriteEmbed(const VectorRequest& request) {
   // -1 is as the model gives it.
   const json body = {{"content", request.inputs}, {"embd_normalize", -1}};
   return {"/embedding", body.dump()};
@@ -130,7 +130,7 @@ Result<std::vector<float>> ReadVector(const json& entry) {
 }
 
 // [{"index": 0, "embedding": [[0.5, ...]]}, ...]
-Result<EmbedVectors> ReadEmbed(const json& answer) { return InOrderOfIndex(answer, &ReadVector); }
+Result<Vectors> ReadEmbed(const json& answer) { return InOrderOfIndex(answer, &ReadVector); }
 
 constexpr std::string_view kInfoPaths[] = {"/v1/models", "/props"};
 
@@ -152,7 +152,7 @@ void ReadInfo(std::string_view path, const json& answer, UpstreamInfo* info) {
 
 constexpr GenerateDialect kGenerate = {&WriteGenerate,
                                        []() -> std::unique_ptr<StreamDecoder> { return std::make_unique<Decoder>(); }};
-constexpr EmbedDialect kEmbed = {&WriteEmbed, &ReadEmbed};
+constexpr VectorDialect kEmbed = {&WriteEmbed, &ReadEmbed};
 
 }  // namespace
 

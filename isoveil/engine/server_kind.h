@@ -10,10 +10,10 @@
 #include <span>
 #include <vector>
 
-#include "isoveil/engine/embed.h"
 #include "isoveil/engine/generate.h"
 #include "isoveil/engine/score.h"
 #include "isoveil/engine/upstream.h"
+#include "isoveil/engine/vectors.h"
 
 namespace isoveil {
 
@@ -29,7 +29,8 @@ struct ServerKind {
   // Null where this kind of server does not have the task.
   const GenerateDialect* generate = nullptr;
   const ScoreDialect* score = nullptr;
-  const EmbedDialect* embed = nullptr;
+  const VectorDialect* embed = nullptr;
+  const VectorDialect* classify = nullptr;
 };
 
 const ServerKind& LlamaServer();

@@ -135,14 +135,14 @@ HttpCall WriteGenerate(const GenerateRequest& request, std::string_view) {
   return {"/generate", body.dump()};
 }
 
-HttpCall WriteEmbed(const EmbedRequest& request) {
+HttpCall WriteEmbed(const VectorRequest& request) {
   const json body = {{"input_ids", request.inputs}};
   return {"/encode", body.dump()};
 }
 
 // [{"embedding": [0.5, ...]}, ...], in the order of the question; the entry itself where one was asked for.
-Result<EmbedVectors> ReadEmbed(const json& answer) {
-  EmbedVectors vectors;
+Result<Vectors> ReadEmbed(const json& answer) {
+  Vectors vectors;
   const json list = answer.is_array() ? answer : json::array({answer});
   for (const json& entry : list) {
     ISOVEIL_ASSIGN_OR_RETURN(const json* numbers, ArrayField(entry, "embedding"));
@@ -164,7 +164,7 @@ void ReadInfo(std::string_view path, const json& answer, UpstreamInfo* info) {
 
 constexpr GenerateDialect kGenerate = {&WriteGenerate,
                                        []() -> std::unique_ptr<StreamDecoder> { return std::make_unique<Decoder>(); }};
-constexpr EmbedDialect kEmbed = {&WriteEmbed, &ReadEmbed};
+constexpr VectorDialect kEmbed = {&WriteEmbed, &ReadEmbed};
 
 }  // namespace
 

@@ -44,6 +44,7 @@ void Decode(const ServerKind& server, const Parsed& parsed) {
     const auto event = ParseStrictJson(data, "event");
     if (!event) return;
     (void)server.embed->read(*event).has_value();
+    if (server.classify != nullptr) (void)server.classify->read(*event).has_value();
     if (server.score != nullptr) {
       const auto scores = server.score->read(*event);
       for (size_t i = 0; scores && i < scores->size(); ++i) Require((*scores)[i].logprob.has_value() == (i > 0));

@@ -1,8 +1,8 @@
 #include "isoveil/engine/task.h"
 
-#include "isoveil/engine/embed.h"
 #include "isoveil/engine/generate.h"
 #include "isoveil/engine/score.h"
+#include "isoveil/engine/vectors.h"
 
 namespace isoveil {
 
@@ -11,6 +11,7 @@ std::span<const TaskRow> TaskTable() {
       {TaskKind::kGenerate, "generate", &ProbeGenerate},
       {TaskKind::kScore, "score", &ProbeScore},
       {TaskKind::kEmbed, "embed", &ProbeEmbed},
+      {TaskKind::kClassify, "classify", &ProbeClassify},
   };
   return kTasks;
 }

@@ -1,8 +1,8 @@
 // What a server can be asked for: a task, from its request to its answer.
 //
-//   EmbedTask task({.inputs = {encrypted_ids}});
+//   VectorTask task(TaskKind::kEmbed, {.inputs = {encrypted_ids}});
 //   ISOVEIL_RETURN_IF_ERROR(server.Run(task));
-//   Use(task.vectors());                              // Embed(server, request), in embed.h, does the same
+//   Use(task.vectors());                              // Embed(server, request), in vectors.h, does the same
 //
 // A new task is one file with its request, its answer, its class and how a server writes it (its dialect), a line in
 // task.cc, and an entry in the row of each kind of server that has it (server_kind.h). Connections, pools, meters and
@@ -27,7 +27,8 @@ struct UpstreamInfo;
 enum class TaskKind {
   kGenerate,  // ids that follow a prompt; generate.h
   kScore,     // how likely a prompt's ids are; score.h
-  kEmbed      // one vector for each sequence of ids; embed.h
+  kEmbed,     // one vector for each sequence of ids; vectors.h
+  kClassify   // the numbers of a classifier's labels for each; vectors.h
 };
 
 // A POST with a JSON body.
@@ -74,7 +75,7 @@ struct TaskRow {
   Status (*probe)(Upstream& server, const ServerKind& kind, UpstreamInfo* info, const std::stop_token& cancel);
 };
 std::span<const TaskRow> TaskTable();
-// "generate", "score", "embed".
+// "generate", "score", "embed", "classify".
 std::string_view TaskName(TaskKind kind);
 
 }  // namespace isoveil

@@ -1,9 +1,9 @@
 // An upstream that a test scripts, one function for each task.
 #pragma once
 
-#include "isoveil/engine/embed.h"
 #include "isoveil/engine/generate.h"
 #include "isoveil/engine/score.h"
+#include "isoveil/engine/vectors.h"
 
 namespace isoveil {
 
@@ -15,8 +15,12 @@ class TypedUpstream : public Upstream {
   virtual Result<std::vector<GeneratedToken>> Score(std::span<const WireId>, int32_t, std::stop_token) {
     return Fail(ErrorCode::kUnsupported, "upstream", "scores nothing");
   }
-  virtual Result<EmbedVectors> Embed(const EmbedRequest&, std::stop_token) {
+  virtual Result<Vectors> Embed(const VectorRequest&, std::stop_token) {
     return Fail(ErrorCode::kUnsupported, "upstream", "has no embeddings");
+  }
+
+  virtual Result<Vectors> Classify(const VectorRequest&, std::stop_token) {
+    return Fail(ErrorCode::kUnsupported, "upstream", "has no labels");
   }
 
   Status Run(Task& task, std::stop_token cancel = {}, const TaskWatch& watch = {}) final {
@@ -29,8 +33,11 @@ class TypedUpstream : public Upstream {
       return score->TryBy([this](auto ids, int32_t n_top, auto stop) { return Score(ids, n_top, stop); }, watch,
                           cancel);
     }
-    if (auto* embed = dynamic_cast<EmbedTask*>(&task)) {
-      return embed->TryBy([this](const auto& request, auto stop) { return Embed(request, stop); }, watch, cancel);
+    if (auto* vectors = dynamic_cast<VectorTask*>(&task)) {
+      const bool embeds = task.kind() == TaskKind::kEmbed;
+      return vectors->TryBy(
+          [&](const auto& request, auto stop) { return embeds ? Embed(request, stop) : Classify(request, stop); },
+          watch, cancel);
     }
     return Fail(ErrorCode::kUnsupported, "upstream", "is scripted for other tasks");
   }

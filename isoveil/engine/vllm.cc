@@ -1,5 +1,5 @@
 // How vLLM writes requests and answers: `/v1/completions` with `return_token_ids` (vLLM 0.10.2 or newer) and
-// `prompt_logprobs`, `/v1/embeddings`.
+// `prompt_logprobs`, `/v1/embeddings`, `/classify` (with ids since vLLM 0.14).
 //
 // Run on vLLM 0.32.0 by tests/test_vllm.py. Examples: tests/vectors/engine/vllm-*.json.
 //
@@ -174,7 +174,7 @@ Result<std::vector<GeneratedToken>> ReadScores(const json& answer) {
   return tokens;
 }
 
-HttpCall WriteEmbed(const EmbedRequest& request) {
+HttpCall WriteEmbed(const VectorRequest& request) {
   const json body = {{"input", request.inputs}, {"encoding_format", "float"}};
   return {"/v1/embeddings", body.dump()};
 }
@@ -185,9 +185,25 @@ Result<std::vector<float>> ReadVector(const json& entry) {
 }
 
 // {"data": [{"index": 0, "embedding": [0.5, ...]}, ...]}
-Result<EmbedVectors> ReadEmbed(const json& answer) {
+Result<Vectors> ReadEmbed(const json& answer) {
   ISOVEIL_ASSIGN_OR_RETURN(const json* data, ArrayField(answer, "data"));
   return InOrderOfIndex(*data, &ReadVector);
+}
+
+HttpCall WriteClassify(const VectorRequest& request) {
+  const json body = {{"input", request.inputs}, {"use_activation", false}};
+  return {"/classify", body.dump()};
+}
+
+Result<std::vector<float>> ReadNumbers(const json& entry) {
+  ISOVEIL_ASSIGN_OR_RETURN(const json* numbers, ArrayField(entry, "probs"));
+  return Floats(*numbers, "probs");
+}
+
+// {"data": [{"index": 0, "label": "LABEL_1", "probs": [0.5, ...], "num_classes": 2}, ...]}
+Result<Vectors> ReadClassify(const json& answer) {
+  ISOVEIL_ASSIGN_OR_RETURN(const json* data, ArrayField(answer, "data"));
+  return InOrderOfIndex(*data, &ReadNumbers);
 }
 
 constexpr std::string_view kInfoPaths[] = {"/v1/models", "/version"};
@@ -203,7 +219,8 @@ void ReadInfo(std::string_view path, const json& answer, UpstreamInfo* info) {
 constexpr GenerateDialect kGenerate = {&WriteGenerate,
                                        []() -> std::unique_ptr<StreamDecoder> { return std::make_unique<Decoder>(); }};
 constexpr ScoreDialect kScore = {&WriteScore, &ReadScores};
-constexpr EmbedDialect kEmbed = {&WriteEmbed, &ReadEmbed};
+constexpr VectorDialect kEmbed = {&WriteEmbed, &ReadEmbed};
+constexpr VectorDialect kClassify = {&WriteClassify, &ReadClassify};
 
 }  // namespace
 
@@ -214,7 +231,8 @@ const ServerKind& Vllm() {
                                        .read_info = &ReadInfo,
                                        .generate = &kGenerate,
                                        .score = &kScore,
-                                       .embed = &kEmbed};
+                                       .embed = &kEmbed,
+                                       .classify = &kClassify};
   return kKind;
 }
 

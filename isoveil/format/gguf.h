@@ -28,6 +28,9 @@
 
 namespace isoveil {
 
+// A dimension of encoders that GGUF keeps with the tokenizer.
+inline constexpr char kTokenTypeCountKey[] = "tokenizer.ggml.token_type_count";
+
 // In the order of GGUF's type numbers, with arrays by element type after the scalars. Bools in arrays are
 // bytes.
 using GgufValue =

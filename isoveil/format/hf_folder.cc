@@ -141,6 +141,7 @@ Result<HfFolder> HfFolder::Open(const Path& folder, const std::string& weights) 
   if (FileExists(folder / "generation_config.json")) {
     ISOVEIL_ASSIGN_OR_RETURN(hf.generation_config_, ReadJsonObject(folder / "generation_config.json"));
   }
+  ISOVEIL_ASSIGN_OR_RETURN(hf.sentence_, SentenceModules::Read(folder));
   ISOVEIL_ASSIGN_OR_RETURN(hf.shards_, OpenWeights(folder, weights));
   return hf;
 }
@@ -161,6 +162,7 @@ std::vector<Path> HfFolder::text_files() const {
   for (const char* name : {"config.json", "generation_config.json"}) {
     if (FileExists(path_ / name)) files.push_back(path_ / name);
   }
+  for (Path& path : SentenceModules::Files(path_)) files.push_back(std::move(path));
   return files;
 }
 

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "isoveil/format/hf_sentence.h"
 #include "isoveil/format/safetensors.h"
 
 namespace isoveil {
@@ -35,6 +36,7 @@ class HfFolder {
   const nlohmann::ordered_json* generation_config() const {
     return generation_config_.is_null() ? nullptr : &generation_config_;
   }
+  const SentenceModules& sentence() const { return sentence_; }
   // In the order of their names.
   std::span<const Shard> shards() const { return shards_; }
 
@@ -49,6 +51,7 @@ class HfFolder {
   Path path_;
   nlohmann::ordered_json config_;
   nlohmann::ordered_json generation_config_;
+  SentenceModules sentence_;
   std::vector<Shard> shards_;
 };
 

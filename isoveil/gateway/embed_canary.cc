@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "isoveil/base/strict_json.h"
-#include "isoveil/engine/embed.h"
 #include "isoveil/engine/json_fields.h"
+#include "isoveil/engine/vectors.h"
 
 namespace isoveil {
 namespace {
@@ -35,10 +35,10 @@ Status Normalise(std::vector<float>& vector, const std::string& where) {
 }
 
 Result<std::vector<float>> Ask(const ClientFolder& client, Upstream& server, std::stop_token cancel) {
-  ISOVEIL_ASSIGN_OR_RETURN(EmbedVectors vectors, Embed(server,
-                                                       {.inputs = {Prompt(client.manifest.n_vocab())},
-                                                        .dim = client.manifest.ports.SpaceOf(PortKind::kVectors)->dim},
-                                                       std::move(cancel)));
+  ISOVEIL_ASSIGN_OR_RETURN(Vectors vectors, Embed(server,
+                                                  {.inputs = {Prompt(client.manifest.n_vocab())},
+                                                   .dim = client.manifest.ports.SpaceOf(PortKind::kVectors)->dim},
+                                                  std::move(cancel)));
   ISOVEIL_RETURN_IF_ERROR(Normalise(vectors.front(), "upstream"));
   return std::move(vectors.front());
 }

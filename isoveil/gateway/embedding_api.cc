@@ -8,7 +8,7 @@
 #include <bit>
 #include <cmath>
 
-#include "isoveil/engine/embed.h"
+#include "isoveil/engine/vectors.h"
 #include "isoveil/gateway/apis.h"
 
 namespace isoveil {
@@ -101,14 +101,14 @@ std::string Base64(const std::vector<float>& vector) {
 Result<Json> Answer(const ModelService& service, const ApiRequest& request) {
   const VectorCodec& codec = service.client.vectors.find(VectorPort(service.client).name)->second;
   ISOVEIL_ASSIGN_OR_RETURN(const Embedding embedding, ReadEmbedding(service, request, codec.dim()));
-  EmbedRequest sent{.inputs = {}, .dim = codec.dim()};
+  VectorRequest sent{.inputs = {}, .dim = codec.dim()};
   size_t n_tokens = 0;
   for (const auto& ids : embedding.inputs) {
     n_tokens += ids.size();
     ISOVEIL_ASSIGN_OR_RETURN(std::vector<WireId> wire, service.client.cipher.Encrypt(ids));
     sent.inputs.push_back(std::move(wire));
   }
-  ISOVEIL_ASSIGN_OR_RETURN(const EmbedVectors vectors, Embed(*service.upstream, sent, request.cancel));
+  ISOVEIL_ASSIGN_OR_RETURN(const Vectors vectors, Embed(*service.upstream, sent, request.cancel));
   Json data = Json::array();
   for (size_t i = 0; i < vectors.size(); ++i) {
     ISOVEIL_ASSIGN_OR_RETURN(const std::vector<float> plain, Decrypt(codec, vectors[i]));

@@ -20,9 +20,9 @@ class Embedder final : public TypedUpstream {
   Result<UpstreamInfo> Probe(std::stop_token) override { return UpstreamInfo{.tasks = {TaskKind::kEmbed}}; }
   Result<Contact> Look(std::stop_token) override { return Contact{}; }
   bool Stands(const Contact&) const override { return true; }
-  Result<EmbedVectors> Embed(const EmbedRequest& request, std::stop_token) override {
+  Result<Vectors> Embed(const VectorRequest& request, std::stop_token) override {
     last = request;
-    EmbedVectors vectors;
+    Vectors vectors;
     for (const auto& ids : request.inputs) {
       const auto moved = *client_.vectors.at("last_hidden_state").Encrypt(Counts(*client_.cipher.Decrypt(ids)));
       std::vector<float>& vector = vectors.emplace_back();
@@ -40,7 +40,7 @@ class Embedder final : public TypedUpstream {
 
   double scale = 1;
   int more = 0;
-  EmbedRequest last;
+  VectorRequest last;
 
  private:
   const ClientFolder& client_;

@@ -61,12 +61,12 @@ class Named final : public TypedUpstream {
     for (const WireId id : ids) tokens.push_back({.id = id, .logprob = static_cast<float>(name_)});
     return tokens;
   }
-  Result<EmbedVectors> Embed(const EmbedRequest& request, std::stop_token stop) override {
+  Result<Vectors> Embed(const VectorRequest& request, std::stop_token stop) override {
     ++asked;
     while (frozen && !stop.stop_requested()) std::this_thread::sleep_for(1ms);
     if (stop.stop_requested()) return Fail(ErrorCode::kCancelled, "upstream", "was stopped");
     if (away) return Fail(ErrorCode::kUnavailable, "upstream", "is away");
-    return EmbedVectors(request.inputs.size(), {static_cast<float>(name_)});
+    return Vectors(request.inputs.size(), {static_cast<float>(name_)});
   }
 
   // Another process under the same address.
@@ -164,14 +164,14 @@ TEST(UpstreamPoolTest, AServerThatFallsSilentInTheMiddleIsGivenUpAndAnotherGoesO
 
 // The pool knows no task: what it does for generations it does for vectors.
 TEST(UpstreamPoolTest, AnotherServerEmbedsWhereOneIsAwaySilentOrExchanged) {
-  const EmbedRequest request{.inputs = {WireIds({1, 2}), WireIds({3})}};
+  const VectorRequest request{.inputs = {WireIds({1, 2}), WireIds({3})}};
   Pool pool(2);
   pool.server[1]->can_embed = false;
   ASSERT_TRUE(pool.pool->Start());
   ASSERT_TRUE(pool.Eventually([&] { return pool.pool->n_ready() == 2; }));
-  for (int i = 0; i < 4; ++i) EXPECT_EQ(*Embed(*pool.pool, request), (EmbedVectors{{0}, {0}}));
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(*Embed(*pool.pool, request), (Vectors{{0}, {0}}));
   pool.server[0]->Restart();
-  EXPECT_EQ(*Embed(*pool.pool, request), (EmbedVectors{{0}, {0}})) << "it is admitted again";
+  EXPECT_EQ(*Embed(*pool.pool, request), (Vectors{{0}, {0}})) << "it is admitted again";
   pool.server[0]->away = true;
   EXPECT_EQ(Embed(*pool.pool, request).error().code, ErrorCode::kUnavailable);
 
@@ -179,7 +179,7 @@ TEST(UpstreamPoolTest, AnotherServerEmbedsWhereOneIsAwaySilentOrExchanged) {
   ASSERT_TRUE(both.pool->Start());
   ASSERT_TRUE(both.Eventually([&] { return both.pool->n_ready() == 2; }));
   both.server[0]->frozen = both.server[0]->away = true;
-  for (int i = 0; i < 2; ++i) EXPECT_EQ(*Embed(*both.pool, request), (EmbedVectors{{1}, {1}}));
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(*Embed(*both.pool, request), (Vectors{{1}, {1}}));
   std::stop_source stop;
   stop.request_stop();
   EXPECT_EQ(Embed(*both.pool, request, stop.get_token()).error().code, ErrorCode::kCancelled);

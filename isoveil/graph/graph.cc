@@ -21,8 +21,9 @@ SpaceId Graph::AddRotarySpace(std::string label, uint64_t dim) {
   return space;
 }
 
-void Graph::AddPort(std::string name, PortKind kind, SpaceId space, std::vector<std::string> names) {
-  ports_.emplace_back(Port{std::move(name), kind, spaces_[space].label, std::move(names)}, space);
+void Graph::AddPort(std::string name, PortKind kind, SpaceId space, std::vector<std::string> names,
+                    LabelFunction function) {
+  ports_.emplace_back(Port{std::move(name), kind, spaces_[space].label, std::move(names), function}, space);
 }
 
 Ports Graph::ports() const {

@@ -209,7 +209,8 @@ class Graph {
 
   // The world reads or writes `space` there; its name is what engines call it.
   // `names` are those of labels.
-  void AddPort(std::string name, PortKind kind, SpaceId space, std::vector<std::string> names = {});
+  void AddPort(std::string name, PortKind kind, SpaceId space, std::vector<std::string> names = {},
+               LabelFunction function = LabelFunction::kSoftmax);
 
   // Takes moves away from a space: a rule, a profile or a storage format.
   void Narrow(SpaceId space, Group group) { spaces_[space].group = Meet(spaces_[space].group, group); }

@@ -46,9 +46,13 @@ Result<ClientFolder> ClientFolder::Open(const Path& folder, const RootKey& key) 
   const ModelKey model_key(key, manifest.model_identity);
   ISOVEIL_ASSIGN_OR_RETURN(VocabCipher cipher, DeriveCipher(folder, manifest, model_key));
   ISOVEIL_ASSIGN_OR_RETURN(auto vectors, DeriveVectors(manifest, model_key));
+  std::optional<LabelHead> head;
+  if (manifest.head) {
+    ISOVEIL_ASSIGN_OR_RETURN(head, LabelHead::Open(folder / kHeadFile, *manifest.head, manifest.ports));
+  }
   ISOVEIL_ASSIGN_OR_RETURN(std::vector<std::string> examples, ReadChatExamples(folder));
-  return ClientFolder{std::move(manifest), std::move(vocabulary), std::move(cipher), std::move(vectors),
-                      std::move(examples)};
+  return ClientFolder{std::move(manifest), std::move(vocabulary), std::move(cipher),
+                      std::move(vectors),  std::move(head),       std::move(examples)};
 }
 
 Result<ClientFolder> ClientFolder::OpenText(const Path& folder, const RootKey& key) {

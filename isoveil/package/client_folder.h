@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "isoveil/key/key_file.h"
+#include "isoveil/package/label_head.h"
 #include "isoveil/package/manifest.h"
 #include "isoveil/package/vector_codec.h"
 #include "isoveil/package/vocab_cipher.h"
@@ -24,6 +25,7 @@ struct ClientFolder {
   Vocabulary vocabulary;
   VocabCipher cipher;                                            // of ids and logits
   std::map<std::string, VectorCodec, std::less<>> vectors = {};  // by the port's name
+  std::optional<LabelHead> head = {};                            // that makes labels here instead of on the server
   std::vector<std::string> examples = {};                        // questions for the chat page to offer
 
   // kAuth if the model was encrypted with another key; both key ids are named.

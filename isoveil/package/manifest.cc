@@ -65,13 +65,41 @@ ordered_json SpacesJson(const std::vector<SpaceRecord>& spaces) {
   return list;
 }
 
+std::string_view LabelFunctionName(LabelFunction function) {
+  switch (function) {
+    case LabelFunction::kSoftmax: return "softmax";
+    case LabelFunction::kSigmoid: return "sigmoid";
+    case LabelFunction::kNone: return "none";
+  }
+  return "";
+}
+
+std::string_view HeadFunctionName(HeadFunction function) {
+  switch (function) {
+    case HeadFunction::kNone: return "none";
+    case HeadFunction::kTanh: return "tanh";
+    case HeadFunction::kRelu: return "relu";
+    case HeadFunction::kGelu: return "gelu";
+  }
+  return "";
+}
+
 ordered_json PortsJson(const std::vector<Port>& ports) {
   ordered_json list = ordered_json::array();
   for (const Port& port : ports) {
     list.push_back({{"name", port.name}, {"kind", PortKindName(port.kind)}, {"space", port.space}});
     if (!port.names.empty()) list.back()["names"] = port.names;
+    if (port.kind == PortKind::kLabels) list.back()["function"] = LabelFunctionName(port.function);
   }
   return list;
+}
+
+ordered_json HeadJson(const ClientHead& head) {
+  ordered_json layers = ordered_json::array();
+  for (const HeadLayer& layer : head.layers) {
+    layers.push_back({{"role", layer.role}, {"function", HeadFunctionName(layer.function)}});
+  }
+  return {{"input", head.input}, {"layers", std::move(layers)}};
 }
 
 std::vector<FileHash> ReadFiles(const ordered_json& list) {
@@ -147,9 +175,29 @@ Result<Ports> ReadPorts(const ordered_json& json) {
       return Fail(ErrorCode::kFormat, fmt::format("port {}", Quoted(port.name)),
                   fmt::format("expected {} names, found {}", ports.FindSpace(port.space)->dim, port.names.size()));
     }
+    // The first manifests with labels do not say.
+    if (entry.contains("function")) {
+      ISOVEIL_ASSIGN_OR_RETURN(
+          port.function,
+          OneOf(entry, "function", {LabelFunction::kSoftmax, LabelFunction::kSigmoid, LabelFunction::kNone},
+                &LabelFunctionName));
+    }
     ports.list.push_back(std::move(port));
   }
   return ports;
+}
+
+Result<ClientHead> ReadHead(const ordered_json& json) {
+  ClientHead head{.input = json.at("input").get<std::string>(), .layers = {}};
+  for (const auto& entry : json.at("layers")) {
+    HeadLayer layer{.role = entry.at("role").get<std::string>()};
+    ISOVEIL_ASSIGN_OR_RETURN(
+        layer.function,
+        OneOf(entry, "function", {HeadFunction::kNone, HeadFunction::kTanh, HeadFunction::kRelu, HeadFunction::kGelu},
+              &HeadFunctionName));
+    head.layers.push_back(std::move(layer));
+  }
+  return head;
 }
 
 Result<Ports> ReadTextPorts(const ordered_json& json) {
@@ -180,6 +228,9 @@ Result<Manifest> FromJson(const ordered_json& json, uint64_t version) {
   ISOVEIL_ASSIGN_OR_RETURN(manifest.target,
                            OneOf(json, "format", {FormatKind::kGguf, FormatKind::kHuggingFace}, &FormatName));
   ISOVEIL_ASSIGN_OR_RETURN(manifest.ports, version == 1 ? ReadTextPorts(json) : ReadPorts(json));
+  if (json.contains("head")) {
+    ISOVEIL_ASSIGN_OR_RETURN(manifest.head, ReadHead(json.at("head")));
+  }
   ISOVEIL_ASSIGN_OR_RETURN(manifest.end_of_generation, ReadEnds(json.at("end_of_generation"), manifest.n_vocab()));
   for (const auto& file : json.at("source_files")) {
     manifest.source_files.push_back({file.at("name").get<std::string>(), Whole(file.at("bytes"))});
@@ -235,7 +286,7 @@ uint64_t Manifest::n_vocab() const {
 std::string Manifest::ToJson() const {
   ordered_json dropped = ordered_json::object();
   for (const auto& [name, why] : dropped_tensors) dropped[name] = why;
-  const ordered_json json = {
+  ordered_json json = {
       {"isoveil_manifest", kVersion},
       {"key_id", key_id},
       {"model_identity", Hex(model_identity)},
@@ -254,6 +305,7 @@ std::string Manifest::ToJson() const {
       {"dropped_tensors", std::move(dropped)},
       {"dropped_fields", dropped_fields},
   };
+  if (head) json["head"] = HeadJson(*head);
   return json.dump(2) + "\n";
 }
 

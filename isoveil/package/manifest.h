@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "isoveil/algebra/client_head.h"
 #include "isoveil/algebra/port.h"
 #include "isoveil/base/file.h"
 #include "isoveil/base/token_id.h"
@@ -58,6 +59,7 @@ struct Manifest {
   std::string architecture;
   FormatKind target = FormatKind::kGguf;
   Ports ports;
+  std::optional<ClientHead> head;          // makes labels of vectors, on the client
   std::vector<PlainId> end_of_generation;  // plain ids
   std::vector<SourceFile> source_files;
   std::vector<FileHash> server_files;  // all of the server's folder

@@ -69,7 +69,7 @@ Result<WireId> PlaceholderVocabulary::Id(std::string_view name) const {
 
 Status PlaceholderVocabulary::AddTo(GgufMetadata& metadata) const {
   for (const auto& [key, value] : metadata) {
-    if (key.starts_with("tokenizer.")) {
+    if (key.starts_with("tokenizer.") && key != kTokenTypeCountKey) {
       return Fail(ErrorCode::kExists, fmt::format("key {}", Quoted(key)), "is there already and may be a plain one");
     }
   }

@@ -14,6 +14,7 @@
 #include "isoveil/package/manifest.h"
 #include "isoveil/transform/axis_actions.h"
 #include "isoveil/transform/identity.h"
+#include "isoveil/transform/label_head_file.h"
 #include "isoveil/transform/source_texts.h"
 #include "isoveil/transform/target.h"
 #include "isoveil/transform/write_shards.h"
@@ -21,8 +22,11 @@
 namespace isoveil {
 namespace {
 
-BindOptions BindOptionsOf(const EncryptOptions& options) {
-  return {.profile = options.profile, .requantize = options.requantize, .powers_of_two = options.powers_of_two};
+BindOptions BindOptionsOf(const EncryptOptions& options, const Target& target) {
+  return {.profile = options.profile,
+          .requantize = options.requantize,
+          .powers_of_two = options.powers_of_two,
+          .heads_stay = !target.HasEncoderHeads()};
 }
 
 Status CheckOptions(const EncryptOptions& options) {
@@ -144,8 +148,8 @@ uint64_t SumSizes(const std::vector<File>& files) {
 Result<std::unique_ptr<PlannedEncryption>> PlanWeights(const Path& source, const EncryptOptions& options) {
   ISOVEIL_RETURN_IF_ERROR(CheckOptions(options));
   ISOVEIL_ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::Open(source, options.lora));
-  ISOVEIL_ASSIGN_OR_RETURN(BoundModel model, Bind(checkpoint, BindOptionsOf(options)));
   const Target& target = TargetOf(options.target.value_or(checkpoint.kind()));
+  ISOVEIL_ASSIGN_OR_RETURN(BoundModel model, Bind(checkpoint, BindOptionsOf(options, target)));
   std::unique_ptr<PlannedEncryption> planned(
       new PlannedEncryption{std::move(checkpoint), std::move(model), {}, {}, {}, {}, {}});
   ISOVEIL_ASSIGN_OR_RETURN(planned->header, target.Header(planned->model, planned->checkpoint));
@@ -194,7 +198,11 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
   const BoundModel& model = planned->model;
   const Plan& plan = planned->plan;
   ISOVEIL_ASSIGN_OR_RETURN(const Prepared prepared, Prepare(*planned, root, planned->header.metadata));
-  ISOVEIL_ASSIGN_OR_RETURN(const std::vector<TextFile> client_texts, ClientTexts(planned->checkpoint));
+  ISOVEIL_ASSIGN_OR_RETURN(std::vector<TextFile> client_texts, ClientTexts(planned->checkpoint));
+  if (model.client_head) {
+    ISOVEIL_ASSIGN_OR_RETURN(std::string head, LabelHeadFile(model));
+    client_texts.push_back({kHeadFile, std::move(head)});
+  }
 
   ISOVEIL_ASSIGN_OR_RETURN(Stage stage, Stage::Open(out, Stage::Mode::kResume));
   const Path server = stage.path() / "server";
@@ -229,6 +237,7 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
   manifest.architecture = model.family->name;
   manifest.target = plan.target->kind();
   manifest.ports = model.graph.ports();
+  manifest.head = model.client_head;
   manifest.end_of_generation = prepared.stops;
   ISOVEIL_ASSIGN_OR_RETURN(manifest.source_files, ListSource(planned->checkpoint));
   ISOVEIL_ASSIGN_OR_RETURN(manifest.server_files,

@@ -26,6 +26,7 @@ uint32_t GgufFileType(const BoundModel& model) {
 
 bool IsKeptGgufKey(std::string_view key, const GgufValue& value, std::string_view architecture) {
   if (std::find(kKeptGeneral.begin(), kKeptGeneral.end(), key) != kKeptGeneral.end()) return true;
+  if (key == kTokenTypeCountKey) return true;
   if (!key.starts_with(architecture) || key.substr(architecture.size(), 1) != ".") return false;
   if (std::holds_alternative<std::vector<std::string>>(value)) return false;
   if (!std::holds_alternative<std::string>(value)) return true;
@@ -33,7 +34,10 @@ bool IsKeptGgufKey(std::string_view key, const GgufValue& value, std::string_vie
   return std::find(kKeptStrings.begin(), kKeptStrings.end(), key) != kKeptStrings.end();
 }
 
-bool IsTokenizerOrSplit(std::string_view key) { return key.starts_with("tokenizer.") || key.starts_with("split."); }
+// Of the tokenizer's keys, one that is a dimension of the model.
+bool IsTokenizerOrSplit(std::string_view key) {
+  return (key.starts_with("tokenizer.") && key != kTokenTypeCountKey) || key.starts_with("split.");
+}
 
 GgufDescription TakeOver(const BoundModel& model, const GgufMetadata& source) {
   GgufDescription description{.architecture = std::string(model.family->name), .metadata = {}, .derived = {}};
@@ -68,6 +72,8 @@ class Gguf final : public Target {
   FormatKind kind() const override { return FormatKind::kGguf; }
   std::string_view extension() const override { return ".gguf"; }
   bool RunsOnLlamaCpp() const override { return true; }
+  // llama.cpp drops or changes them: BERT's pooler, DistilBERT's ReLU.
+  bool HasEncoderHeads() const override { return false; }
 
   Result<GgufDescription> Header(const BoundModel& model, const Checkpoint& source) const override {
     if (source.hf() != nullptr) return Convert(model);

@@ -69,6 +69,7 @@ class HuggingFace final : public Target {
   FormatKind kind() const override { return FormatKind::kHuggingFace; }
   std::string_view extension() const override { return ".safetensors"; }
   bool RunsOnLlamaCpp() const override { return false; }
+  bool HasEncoderHeads() const override { return true; }
 
   // config.json says it.
   Result<GgufDescription> Header(const BoundModel&, const Checkpoint&) const override { return GgufDescription(); }

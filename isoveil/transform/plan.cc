@@ -42,8 +42,9 @@ std::vector<StoredTensor> UnplannedTensors(const BoundModel& model, const Plan& 
   const Dialect& dialect = DialectOf(plan);
   for (const Weight& weight : model.graph.weights()) {
     if (planned.contains(weight.role)) continue;
-    tensors.push_back(dialect.Find(weight.role));
-    planned.insert(tensors.back().roles.begin(), tensors.back().roles.end());
+    const StoredTensor stored = dialect.Find(weight.role);
+    planned.insert(stored.roles.begin(), stored.roles.end());
+    if (!stored.unstored) tensors.push_back(stored);
   }
   return tensors;
 }
@@ -91,6 +92,9 @@ Status PlanConverted(const BoundModel& model, std::vector<DerivedTensor> derived
   for (DerivedTensor& tensor : derived) {
     TensorInfo info{tensor.role, DType::kF32, {tensor.values.size()}};
     shard.tensors.push_back({std::move(info), {}, std::move(tensor.values)});
+  }
+  for (const Weight& weight : model.graph.weights()) {
+    if (DialectOf(plan).Find(weight.role).unstored) plan.dropped.emplace_back(weight.role, "no token reads it there");
   }
   for (const BoundTensor& tensor : model.tensors) {
     if (!tensor.dropped.empty()) plan.dropped.emplace_back(tensor.tensor->info.name, tensor.dropped);

@@ -34,6 +34,8 @@ class Target {
   virtual std::string_view extension() const = 0;
   // Whether a file of it is a whole model that llama.cpp runs.
   virtual bool RunsOnLlamaCpp() const = 0;
+  // Whether its engines compute what stands above an encoder: poolers, classifiers, logits of masked tokens.
+  virtual bool HasEncoderHeads() const = 0;
 
   // What the header of its files says of the model; empty where files beside them say it. From a source in the same
   // format it is taken over. kUnsupported names a field of the source whose meaning the format cannot carry.

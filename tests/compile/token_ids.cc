@@ -1,6 +1,6 @@
 // Plain and encrypted ids do not mix: each case is a program that must not compile, tried by one test
 // (CMakeLists.txt). Without a case this is a program that does.
-#include "isoveil/engine/embed.h"
+#include "isoveil/engine/vectors.h"
 #include "isoveil/gateway/generator.h"
 #include "isoveil/tokenizer/placeholder.h"
 
@@ -27,7 +27,7 @@ Status Wrong(const ClientFolder& client, Upstream& server, const GenerateRequest
   (void)Score(server, plain, 0);
 #endif
 #ifdef PLAIN_EMBED
-  (void)EmbedTask({.inputs = {plain}});
+  (void)VectorTask({.inputs = {plain}});
 #endif
 #ifdef WIRE_TO_TEXT
   (void)client.vocabulary.Piece(token.id);

@@ -11,10 +11,11 @@ Family BertFamily() {
                          {"BertForSequenceClassification"},
                          {"BertForTokenClassification"}},
           .hf = BertDialect("bert."),
-          .gguf = {},
+          .gguf = EncoderGguf(),
           .tied_by_default = true,
           .public_fields = EncoderPublicFields(),
-          .declare = [](Builder& b) { return DeclareEncoder(b); }};
+          .declare = [](Builder& b) { return DeclareEncoder(b); },
+          .to_gguf = &EncoderToGguf};
 }
 
 }  // namespace isoveil

@@ -24,12 +24,15 @@ Family DistilbertFamily() {
                        {.name = "vocab_transform", .roles = {"mlm"}, .unprefixed = true},
                        {.name = "vocab_layer_norm", .roles = {"mlm_norm"}, .unprefixed = true},
                        {.name = "vocab_projector", .roles = {"output"}, .unprefixed = true}}),
-      .gguf = {},
+      .gguf = EncoderGguf(),
       .tied_by_default = true,
       .public_fields = {"dropout", "attention_dropout", "seq_classif_dropout", "sinusoidal_pos_embds", "problem_type"},
-      .declare = [](Builder& b) {
-        return DeclareEncoder(b, {.activation = "activation", .classifier_act = Activation::kPositive});
-      }};
+      .declare =
+          [](Builder& b) {
+            return DeclareEncoder(b, {.activation = "activation", .classifier_function = HeadFunction::kRelu});
+          },
+      .to_gguf = &EncoderToGguf,
+      .gguf_architecture = "bert"};
 }
 
 }  // namespace isoveil

@@ -13,9 +13,11 @@ Family ElectraFamily() {
                     .With({{"embeddings_project", {"embd_project"}},
                            {.name = "classifier.dense", .roles = {"cls"}, .unprefixed = true},
                            {.name = "classifier.out_proj", .roles = {"classifier"}, .unprefixed = true}}),
-          .gguf = {},
+          .gguf = EncoderGguf(),
           .public_fields = EncoderPublicFields(),
-          .declare = [](Builder& b) { return DeclareEncoder(b, {.classifier_act = Activation::kGeneral}); }};
+          .declare = [](Builder& b) { return DeclareEncoder(b, {.classifier_function = HeadFunction::kGelu}); },
+          .to_gguf = &EncoderToGguf,
+          .gguf_architecture = "bert"};
 }
 
 }  // namespace isoveil

@@ -18,7 +18,8 @@ Family MpnetFamily() {
   return {
       .name = "mpnet",
       .hf_classes = {{"MPNetModel", "mpnet"}, {"MPNetForSequenceClassification"}, {"MPNetForTokenClassification"}},
-      .hf = BertDialect("mpnet.").With({{"encoder.layer.{}.attention.attn.q", {"blk.{}.attn_q"}},
+      .hf = BertDialect("mpnet.").With({{"embeddings.position_embeddings", {"unused_positions", "position_embd"}},
+                                        {"encoder.layer.{}.attention.attn.q", {"blk.{}.attn_q"}},
                                         {"encoder.layer.{}.attention.attn.k", {"blk.{}.attn_k"}},
                                         {"encoder.layer.{}.attention.attn.v", {"blk.{}.attn_v"}},
                                         {"encoder.layer.{}.attention.attn.o", {"blk.{}.attn_output"}},

@@ -19,16 +19,19 @@ Family RobertaFamily() {
                          {"CamembertForMaskedLM"},
                          {"CamembertForSequenceClassification"}},
           .hf = BertDialect("roberta.")
-                    .With({{.name = "classifier.dense", .roles = {"cls"}, .unprefixed = true},
+                    .With({{"embeddings.position_embeddings", {"unused_positions", "position_embd"}},
+                           {.name = "classifier.dense", .roles = {"cls"}, .unprefixed = true},
                            {.name = "classifier.out_proj", .roles = {"classifier"}, .unprefixed = true},
                            {.name = "lm_head.dense", .roles = {"mlm"}, .unprefixed = true},
                            {.name = "lm_head.layer_norm", .roles = {"mlm_norm"}, .unprefixed = true},
                            {.name = "lm_head.decoder", .roles = {"output"}, .unprefixed = true},
                            {.name = "lm_head", .roles = {"output_bias"}, .unprefixed = true}}),
-          .gguf = {},
+          .gguf = EncoderGguf(),
           .tied_by_default = true,
           .public_fields = EncoderPublicFields(),
-          .declare = [](Builder& b) { return DeclareEncoder(b, {.pad_stays = true}); }};
+          .declare = [](Builder& b) { return DeclareEncoder(b, {.pad_stays = true}); },
+          .to_gguf = &EncoderToGguf,
+          .gguf_architecture = "bert"};
 }
 
 }  // namespace isoveil

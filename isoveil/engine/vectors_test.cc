@@ -1,5 +1,5 @@
 // Vectors as servers write them, in tests/vectors/engine, and as they must not.
-#include "isoveil/engine/embed.h"
+#include "isoveil/engine/vectors.h"
 
 #include <gtest/gtest.h>
 
@@ -18,7 +18,7 @@ using nlohmann::json;
 class EmbedVectorTest : public testing::TestWithParam<std::string> {
  protected:
   // What comes of an answer; `sent` becomes the request's first line and body.
-  Result<EmbedVectors> Ask(const std::string& answer, uint64_t dim = 0) {
+  Result<Vectors> Ask(const std::string& answer, uint64_t dim = 0) {
     const FakeServer server([&](FakeServer::Peer& peer) {
       line_ = peer.request().substr(0, peer.request().find("\r\n"));
       sent_ = peer.body();
@@ -108,27 +108,26 @@ TEST(EmbedTest, TheOrderIsThatOfTheIndex) {
     peer.SendJson(R"({"data":[{"index":1,"embedding":[3,4]},{"index":0,"embedding":[1,2]}]})");
   });
   const auto upstream = *OpenUpstream({.url = server.url(), .kind = &Vllm()});
-  EXPECT_EQ(*Embed(*upstream, {.inputs = {WireIds({1}), WireIds({2})}}), (EmbedVectors{{1, 2}, {3, 4}}));
+  EXPECT_EQ(*Embed(*upstream, {.inputs = {WireIds({1}), WireIds({2})}}), (Vectors{{1, 2}, {3, 4}}));
 }
 
 TEST(EmbedTest, FormsOfOtherVersions) {
   // An older llama-server gives the vector itself; without pooling there is one for every token.
   EXPECT_EQ(*LlamaServer().embed->read(nlohmann::ordered_json::parse(R"([{"index":0,"embedding":[0.5,-1]}])")),
-            (EmbedVectors{{0.5F, -1}}));
+            (Vectors{{0.5F, -1}}));
   const auto unpooled =
       LlamaServer().embed->read(nlohmann::ordered_json::parse(R"([{"index":0,"embedding":[[1],[2]]}])"));
   ASSERT_FALSE(unpooled);
   EXPECT_NE(unpooled.error().problem.find("--pooling"), std::string::npos);
-  EXPECT_EQ(*Sglang().embed->read(nlohmann::ordered_json::parse(R"({"embedding":[0.5,-1]})")),
-            (EmbedVectors{{0.5F, -1}}));
+  EXPECT_EQ(*Sglang().embed->read(nlohmann::ordered_json::parse(R"({"embedding":[0.5,-1]})")), (Vectors{{0.5F, -1}}));
 }
 
 TEST(EmbedTest, BadInputsAreNotSent) {
   const FakeServer server([](FakeServer::Peer& peer) { peer.SendJson("{}"); });
   const auto upstream = *OpenUpstream({.url = server.url(), .kind = &Vllm(), .n_vocab = 300});
-  for (const EmbedRequest& request :
-       {EmbedRequest{}, EmbedRequest{.inputs = {WireIds({1}), {}}}, EmbedRequest{.inputs = {WireIds({300})}},
-        EmbedRequest{.inputs = {WireIds({1}), WireIds({-1})}}}) {
+  for (const VectorRequest& request :
+       {VectorRequest{}, VectorRequest{.inputs = {WireIds({1}), {}}}, VectorRequest{.inputs = {WireIds({300})}},
+        VectorRequest{.inputs = {WireIds({1}), WireIds({-1})}}}) {
     EXPECT_EQ(Embed(*upstream, request).error().code, ErrorCode::kInvalidArgument);
   }
   EXPECT_EQ(server.connections(), 0);
