@@ -70,6 +70,7 @@ ENCODERS = {
     "distilbert-labels": ("DistilBertForSequenceClassification", dict(DISTIL, **NAMES), "labels"),
     "electra": ("ElectraModel", dict(BERT, embedding_size=48), "last_hidden_state"),
     "electra-labels": ("ElectraForSequenceClassification", dict(BERT, embedding_size=32, **NAMES), "labels"),
+    "electra-wide-labels": ("ElectraForSequenceClassification", dict(BERT, embedding_size=48, **NAMES), "labels"),
     "mpnet": ("MPNetModel", BERT, "last_hidden_state"),
     "mpnet-labels": ("MPNetForSequenceClassification", dict(BERT, **NAMES), "labels"),
     "albert": ("AlbertModel", dict(BERT, embedding_size=32), "pooler_output"),

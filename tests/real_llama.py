@@ -10,13 +10,13 @@ from gateway_process import STEADY, free_port, wait_for
 
 
 class RealLlama:
-    def __init__(self, binary, model, port=0):
-        self.binary, self.model, self.port = binary, model, port or free_port()
+    def __init__(self, binary, model, port=0, arguments=()):
+        self.binary, self.model, self.port, self.arguments = binary, model, port or free_port(), arguments
         self.url = f"http://127.0.0.1:{self.port}"
         # One sequence at a time and no cache: what a text gives depends on nothing else.
         self.process = subprocess.Popen(
             [str(a) for a in (binary, "-m", model, "--host", "127.0.0.1", "--port", self.port, "-t", "1", "-tb", "1", "-c", "1024",
-                              "-np", "1", *STEADY, "--no-webui", "--metrics")],
+                              "-np", "1", *STEADY, "--no-webui", "--metrics", *arguments)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for(self.is_ready, 60, "the llama-server is ready")
 
@@ -43,7 +43,7 @@ class RealLlama:
         os.kill(self.process.pid, signal.SIGSTOP if value else signal.SIGCONT)
 
     def again(self, model=None):
-        return RealLlama(self.binary, model or self.model, self.port)
+        return RealLlama(self.binary, model or self.model, self.port, self.arguments)
 
     def close(self):
         self.process.kill()

@@ -1,13 +1,7 @@
-"""/v1/embeddings: OpenAI's clients get the plaintext model's vectors, from an encrypted encoder that a server pools.
-
-The pinned llama.cpp reads no encrypted encoder (their family has no GGUF form), so stock transformers computes here, behind the
-form of vLLM's server."""
+"""/v1/embeddings: OpenAI's clients get the plaintext model's vectors, from an encrypted encoder that a server pools."""
 
 import base64
-import contextlib
-import http.server
 import json
-import threading
 import types
 
 import numpy as np
@@ -16,11 +10,11 @@ import pytest
 import models
 from conftest import Runner
 from gateway_process import ask, chat_body, gateway, refuses_to_start, wait_for, without_canary
+from vllm_form import EMBED, vllm_form
 
 torch = pytest.importorskip("torch", reason="Debian's python3-torch is not installed")
 transformers = pytest.importorskip("transformers")
 
-EMBED = "/v1/embeddings"
 TEXTS = ["the front desk of the clinic", "Lily saw a big red ball and went home", "日本語 und 12,50 €"]
 
 
@@ -36,46 +30,6 @@ class Pooler:
             states = self.model(torch.tensor([ids])).last_hidden_state[0].double().numpy()
         vector = states.mean(0) if self.pooling == "mean" else states[0 if self.pooling == "cls" else -1]
         return vector / np.linalg.norm(vector) if self.scales else vector
-
-
-@contextlib.contextmanager
-def vllm_form(pooler):
-    """Serves a pooler; `asked` holds the bodies of what came."""
-    asked = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *args):
-            pass
-
-        def reply(self, body, status=200):
-            data = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def do_GET(self):
-            known = self.path == "/v1/models"
-            self.reply({"object": "list", "data": [{"id": "m", "object": "model", "owned_by": "vllm", "max_model_len": 64}]}, 200 if known else 404)
-
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if self.path != EMBED:
-                return self.reply({"error": {"message": "The model does not support Completions API", "code": 400}}, 400)
-            asked.append(body)
-            data = [{"index": i, "object": "embedding", "embedding": pooler(ids).tolist()} for i, ids in enumerate(body["input"])]
-            self.reply({"object": "list", "model": "m", "data": data, "usage": {"prompt_tokens": 1, "total_tokens": 1}})
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +51,7 @@ def test_vectors_are_those_of_the_plaintext_model(runner, encoder, tmp_path, pro
     client = without_canary(out / profile / "client", tmp_path / "client")
     plain = Pooler(folder, pooling)
     tokenizer = models.Tokenizer.from_file(str(folder / "tokenizer.json"))
-    with vllm_form(Pooler(out / profile / "server", pooling, scales)) as (url, asked), \
+    with vllm_form(embed=Pooler(out / profile / "server", pooling, scales)) as (url, asked), \
             gateway(runner, client, [url], tmp_path / "log") as g:
         answer = ask(g, EMBED, {"model": "m", "input": TEXTS}).json
         sent = asked[-1]["input"]
@@ -126,7 +80,7 @@ def test_openais_client_reads_them(runner, encoder, tmp_path):
     openai = pytest.importorskip("openai")
     folder, out = encoder
     client = without_canary(out / "exact" / "client", tmp_path / "client")
-    with vllm_form(Pooler(out / "exact/server")) as (url, asked), gateway(runner, client, [url], tmp_path / "log") as g:
+    with vllm_form(embed=Pooler(out / "exact/server")) as (url, asked), gateway(runner, client, [url], tmp_path / "log") as g:
         with openai.OpenAI(base_url=g.url + "/v1", api_key="none", max_retries=0) as sdk:
             found = sdk.embeddings.create(model="m", input=TEXTS)
             floats = sdk.embeddings.create(model="m", input=TEXTS, encoding_format="float")
@@ -140,7 +94,7 @@ def test_openais_client_reads_them(runner, encoder, tmp_path):
 def test_nothing_but_ids_is_sent(runner, encoder, tmp_path):
     folder, out = encoder
     client = without_canary(out / "exact" / "client", tmp_path / "client")
-    with vllm_form(Pooler(out / "exact/server")) as (url, asked), gateway(runner, client, [url], tmp_path / "log", "--log", "text") as g:
+    with vllm_form(embed=Pooler(out / "exact/server")) as (url, asked), gateway(runner, client, [url], tmp_path / "log", "--log", "text") as g:
         assert ask(g, EMBED, {"input": "canary-4711-bird", "user": "canary-4711-bird", "model": "canary-4711-bird"}).status == 200
         wait_for(lambda: " POST /v1/embeddings status=200 " in g.said(), 5, "the line of the log")
         assert "canary-4711-bird" not in g.said()
@@ -154,10 +108,10 @@ def test_another_models_server_is_refused(runner, isoveil, encoder, tmp_path):
     other.call("keygen", "-o", other.key, "--no-passphrase")
     other.encrypt(folder, tmp_path / "theirs")
     client = without_canary(out / "exact" / "client", tmp_path / "client")
-    with vllm_form(Pooler(out / "exact/server")) as (url, _), gateway(runner, client, [url], tmp_path / "log"):
+    with vllm_form(embed=Pooler(out / "exact/server")) as (url, _), gateway(runner, client, [url], tmp_path / "log"):
         pass  # records the canary
     for wrong in (Pooler(folder), Pooler(tmp_path / "theirs/server"), Pooler(out / "exact/server", "cls")):
-        with vllm_form(wrong) as (url, _):
+        with vllm_form(embed=wrong) as (url, _):
             _, said = refuses_to_start(types.SimpleNamespace(runner=runner), [url], client=client)
             assert "answers differently from the model" in "\n".join(said)
 
@@ -166,18 +120,18 @@ def test_rounding_is_no_other_model(runner, encoder, tmp_path):
     """The bound of the canary: a server that computes in bfloat16 is the same model."""
     folder, out = encoder
     client = without_canary(out / "rotated" / "client", tmp_path / "client")
-    with vllm_form(Pooler(out / "rotated/server")) as (url, _), gateway(runner, client, [url], tmp_path / "log"):
+    with vllm_form(embed=Pooler(out / "rotated/server")) as (url, _), gateway(runner, client, [url], tmp_path / "log"):
         pass
-    with vllm_form(Pooler(out / "rotated/server", dtype=torch.bfloat16)) as (url, _), gateway(runner, client, [url], tmp_path / "log") as g:
+    with vllm_form(embed=Pooler(out / "rotated/server", dtype=torch.bfloat16)) as (url, _), gateway(runner, client, [url], tmp_path / "log") as g:
         assert ask(g, "/health").status == 200
 
 
 def test_an_encoder_says_that_it_writes_no_text(runner, encoder, tmp_path):
     folder, out = encoder
     client = without_canary(out / "exact" / "client", tmp_path / "client")
-    with vllm_form(Pooler(out / "exact/server")) as (url, _), gateway(runner, client, [url], tmp_path / "log") as g:
+    with vllm_form(embed=Pooler(out / "exact/server")) as (url, _), gateway(runner, client, [url], tmp_path / "log") as g:
         refused = ask(g, "/v1/chat/completions", chat_body())
-        assert refused.status == 400 and "writes no text; use /v1/embeddings" in refused.error["message"]
+        assert refused.status == 400 and "this model gives embeddings, and no text; use /v1/embeddings" in refused.error["message"]
         assert ask(g, EMBED, {"input": "a", "dimensions": 7}).error["param"] == "dimensions"
         assert ask(g, EMBED, {"input": "a" * 1000}).error["code"] == "context_length_exceeded"
         assert ask(g, EMBED, {"input": "a", "encoding_format": "ubinary"}).error["param"] == "encoding_format"

@@ -19,10 +19,11 @@ namespace isoveil {
 
 // What goes through a port.
 enum class PortKind {
-  kIds,      // in: numbers of a vocabulary
-  kLogits,   // out: one number for each of a vocabulary
-  kVectors,  // out: vectors of numbers without names
-  kLabels    // out: one number for each of a classifier's labels
+  kIds,       // in: numbers of a vocabulary
+  kSegments,  // in: which of an input's texts an id belongs to
+  kLogits,    // out: one number for each of a vocabulary
+  kVectors,   // out: vectors of numbers without names
+  kLabels     // out: one number for each of a classifier's labels
 };
 
 // How the model's authors read the numbers of its labels.
@@ -65,10 +66,15 @@ struct Ports {
     const auto it = std::find_if(spaces.begin(), spaces.end(), [&](const SpaceRecord& s) { return s.label == label; });
     return it == spaces.end() ? nullptr : &*it;
   }
+  // The first port of that kind; null if there is none.
+  const Port* FindPort(PortKind kind) const {
+    const auto it = std::find_if(list.begin(), list.end(), [&](const Port& p) { return p.kind == kind; });
+    return it == list.end() ? nullptr : &*it;
+  }
   // Of the first port of that kind.
   const SpaceRecord* SpaceOf(PortKind kind) const {
-    const auto it = std::find_if(list.begin(), list.end(), [&](const Port& p) { return p.kind == kind; });
-    return it == list.end() ? nullptr : FindSpace(it->space);
+    const Port* port = FindPort(kind);
+    return port == nullptr ? nullptr : FindSpace(port->space);
   }
 };
 

@@ -60,7 +60,10 @@ void NameVariables(CLI::App& command) {
   for (CLI::Option* option : command.get_options()) {
     if (option->get_lnames().empty() || IsAboutTheProgram(option->get_lnames().front())) continue;
     option->envname(VariableOf(option->get_lnames().front()));
-    if (option->get_items_expected_max() > 1) option->delimiter(',');
+    if (option->get_items_expected_max() <= 1) continue;
+    option->delimiter(',');
+    // One value for each flag: what follows is the command's own text.
+    option->allow_extra_args(false);
   }
 }
 

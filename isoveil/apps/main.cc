@@ -43,10 +43,10 @@ int RunCommand(int argc, char** argv) {
   app.footer(kFooter);
   app.set_version_flag("--version", "isoveil " ISOVEIL_VERSION);
   app.require_subcommand(1);
-  const std::vector<Command> commands = {AddUp(app),        AddKeygen(app),  AddInspect(app),  AddModels(app),
-                                         AddEncrypt(app),   AddConvert(app), AddVerify(app),   AddServe(app),
-                                         AddGateway(app),   AddChat(app),    AddGenerate(app), AddTokens(app),
-                                         AddTokenizer(app), AddVectors(app), AddPull(app)};
+  const std::vector<Command> commands = {
+      AddUp(app),       AddKeygen(app), AddInspect(app), AddModels(app),    AddEncrypt(app),  AddConvert(app),
+      AddVerify(app),   AddServe(app),  AddGateway(app), AddChat(app),      AddGenerate(app), AddEmbed(app),
+      AddClassify(app), AddRerank(app), AddTokens(app),  AddTokenizer(app), AddVectors(app),  AddPull(app)};
   return ParseAndRun(app, commands, argc, argv);
 }
 

@@ -3,6 +3,7 @@
 
 #include "isoveil/apps/cli.h"
 #include "isoveil/apps/out_folder.h"
+#include "isoveil/apps/server_arguments.h"
 #include "isoveil/engine/server_process.h"
 #include "isoveil/format/checkpoint.h"
 
@@ -31,11 +32,13 @@ Result<Path> FindModel(const Path& server) {
 int Run(const Options& options) {
   const Result<Path> model = FindModel(options.server);
   if (!model) return Report(model.error(), options.json);
+  auto arguments = ServerArguments(*model, options.extra);
+  if (!arguments) return Report(arguments.error(), options.json);
   ServerOptions server{.model = *model,
                        .binary = options.engine,
                        .host = options.host,
                        .port = options.port,
-                       .extra_args = options.extra,
+                       .extra_args = std::move(*arguments),
                        .log_file = {}};
   if (options.json) {
     const Result<Path> binary = FindLlamaServer(options.engine);

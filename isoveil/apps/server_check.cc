@@ -113,7 +113,7 @@ Status CheckServerFiles(const Path& server, const Manifest& manifest) {
     ISOVEIL_RETURN_IF_ERROR(CheckFile(server / file.name, file));
     known.insert(file.name);
   }
-  for (const std::string& name : FileNames(server)) {
+  for (const std::string& name : FilesBelow(server)) {
     if (name.starts_with(".") || known.contains(name)) continue;
     return Fail(ErrorCode::kMismatch, (server / name).string(), "encryption did not write this file",
                 "take it out of the folder: servers may read it");

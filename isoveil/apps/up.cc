@@ -4,6 +4,7 @@
 
 #include "isoveil/apps/gateway_run.h"
 #include "isoveil/apps/progress_bar.h"
+#include "isoveil/apps/server_arguments.h"
 #include "isoveil/engine/server_process.h"
 #include "isoveil/reference/load_check.h"
 #include "isoveil/transform/encrypt.h"
@@ -92,8 +93,9 @@ Status EncryptUnlessDone(const Options& options, const RootKey& key, const Path&
 Result<ServerProcess> StartServer(const Options& options, const Path& out) {
   ISOVEIL_ASSIGN_OR_RETURN(const Path model, FindGguf(out / "server"));
   std::cerr << "isoveil: starting the blind server\n";
+  ISOVEIL_ASSIGN_OR_RETURN(std::vector<std::string> arguments, ServerArguments(model, options.extra));
   return ServerProcess::Start(
-      {.model = model, .binary = options.engine, .extra_args = options.extra, .log_file = options.server_log});
+      {.model = model, .binary = options.engine, .extra_args = std::move(arguments), .log_file = options.server_log});
 }
 
 Status RunAll(const Options& options) {

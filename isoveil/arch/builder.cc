@@ -85,6 +85,12 @@ void Builder::PublicEmbedding(std::string_view role, uint64_t n, SpaceId out) co
   graph().PublicEmbedding(Weight(role), n, out);
 }
 
+void Builder::Segments(std::string_view name, uint64_t n) const {
+  const SpaceId segments = AddSpace("segments", n);
+  graph().Narrow(segments, Group::Trivial());
+  graph().AddPort(std::string(name), PortKind::kSegments, segments);
+}
+
 Reader Builder::RmsNorm(std::string_view role, SpaceId x) const { return graph().RmsNorm(Weight(role), x); }
 
 Reader Builder::LayerNorm(std::string_view role, SpaceId x, const std::vector<std::string_view>& readers) const {

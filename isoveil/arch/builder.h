@@ -64,6 +64,8 @@ class Builder {
   void Embedding(std::string_view role, SpaceId out) const;
   // Of positions or other public numbers.
   void PublicEmbedding(std::string_view role, uint64_t n, SpaceId out) const;
+  // An input that says which of n texts an id belongs to; in plaintext.
+  void Segments(std::string_view name, uint64_t n) const;
   Reader RmsNorm(std::string_view role, SpaceId x) const;
   // In front of the maps `readers`, which decide where a bias of the norm goes.
   Reader LayerNorm(std::string_view role, SpaceId x, const std::vector<std::string_view>& readers) const;

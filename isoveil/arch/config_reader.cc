@@ -34,7 +34,10 @@ Result<uint64_t> CheckCount(std::string where, uint64_t value) {
 
 const ordered_json* ConfigReader::hf() const { return hf_ == nullptr ? nullptr : &hf_->config(); }
 
-std::optional<Pooling> ConfigReader::pooling() const { return hf_ == nullptr ? std::nullopt : hf_->sentence().pooling; }
+std::optional<Pooling> ConfigReader::pooling() const {
+  if (needed_pooling_ || hf_ == nullptr) return needed_pooling_;
+  return hf_->sentence().pooling;
+}
 
 std::optional<ConfigReader::Member> ConfigReader::FindMember(const Field& field) {
   std::optional<Member> found;

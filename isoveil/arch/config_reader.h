@@ -63,8 +63,10 @@ class ConfigReader {
 
   // Null for GGUF.
   const nlohmann::ordered_json* hf() const;
-  // How the folder says that vectors of a text become one; nothing where it does not, and for GGUF.
+  // How vectors of a text become one: as the declaration needs it, else as the folder says; nothing where neither does,
+  // and for GGUF.
   std::optional<Pooling> pooling() const;
+  void NeedPooling(Pooling pooling) { needed_pooling_ = pooling; }
 
   // A dimension: 1 to 2^24. kNotFound names the field if it is missing and has no default, kFormat what is wrong with
   // it.
@@ -104,6 +106,7 @@ class ConfigReader {
 
   const HfFolder* hf_;
   const GgufModel* gguf_;
+  std::optional<Pooling> needed_pooling_;
   size_t n_tensors_;
   std::string architecture_;
   std::set<std::string, std::less<>> kept_;

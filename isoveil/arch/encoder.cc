@@ -32,6 +32,7 @@ Status DeclareEmbeddings(Builder& b, const Sizes& sizes, uint64_t unused, SpaceI
   if (b.Has("token_types")) {
     ISOVEIL_ASSIGN_OR_RETURN(const uint64_t n_segments, b.config().Count(kSegments, 2));
     b.PublicEmbedding("token_types", n_segments, x);
+    b.Segments("token_type_ids", n_segments);
   }
   b.KeptLayerNorm("token_embd_norm", x);
   if (x != residual) b.Linear("embd_project", {x}, residual);
@@ -102,6 +103,7 @@ Status LeaveHeads(Builder& b, const EncoderOptions& options, SpaceId residual) {
                 "the classifier labels tokens, and what the client applies labels whole texts",
                 "leave out --to gguf: a Hugging Face folder becomes a Hugging Face folder");
   }
+  b.config().NeedPooling(Pooling::kFirst);
   ClientHead head{.input = "last_hidden_state", .layers = {}};
   if (pools) head.layers.push_back({"pooler", HeadFunction::kTanh});
   if (b.Has("cls")) head.layers.push_back({"cls", options.classifier_function});
@@ -172,7 +174,8 @@ Status EncoderToGguf(ConfigReader& config, uint64_t n_vocab, GgufDescription& gg
   if (config.hf()->value("layer_norm_eps", nlohmann::ordered_json()).is_null()) {
     gguf.Set(field::kLayerNormEpsilon.gguf, 1e-12F);
   }
-  if (const std::optional<Pooling> pooling = config.pooling()) gguf.Set("pooling_type", GgufPooling(*pooling));
+  // What sentence-transformers does with a folder that does not say.
+  gguf.Set("pooling_type", GgufPooling(config.pooling().value_or(Pooling::kMean)));
   return Ok();
 }
 

@@ -26,7 +26,8 @@ class EmbedVectorTest : public testing::TestWithParam<std::string> {
     });
     const auto upstream = *OpenUpstream(
         {.url = server.url(), .kind = *FindServerKind(vector_["kind"].get<std::string>()), .n_vocab = 300});
-    return Embed(*upstream, {.inputs = vector_["inputs"].get<std::vector<std::vector<WireId>>>(), .dim = dim});
+    const VectorRequest request{.inputs = vector_["inputs"].get<std::vector<std::vector<WireId>>>(), .dim = dim};
+    return vector_.value("task", "embed") == "embed" ? Embed(*upstream, request) : Classify(*upstream, request);
   }
   std::string Refused(const json& answer, uint64_t dim = 0) {
     const auto vectors = Ask(answer.dump(), dim);
@@ -36,6 +37,7 @@ class EmbedVectorTest : public testing::TestWithParam<std::string> {
   }
 
   const json vector_ = json::parse(*ReadTextFile(Path(ISOVEIL_SOURCE_DIR) / "tests/vectors/engine" / GetParam()));
+  const std::string numbers_ = vector_.value("numbers", "embedding");  // what an entry's numbers are called
   std::string line_, sent_;
 };
 
@@ -60,7 +62,8 @@ TEST_P(EmbedVectorTest, AnotherSizeOrNumberIsRefusedByName) {
   const auto changed = [&](const std::function<void(json & list, json & numbers)>& change) {
     json answer = vector_["answer"];
     json& list = in_data ? answer["data"] : answer;
-    json& numbers = list[0]["embedding"][0].is_array() ? list[0]["embedding"][0] : list[0]["embedding"];
+    json& entry = list[0][numbers_];
+    json& numbers = entry[0].is_array() ? entry[0] : entry;
     change(list, numbers);
     return Refused(answer);
   };
@@ -75,11 +78,10 @@ TEST_P(EmbedVectorTest, AnotherSizeOrNumberIsRefusedByName) {
   EXPECT_TRUE(names(changed([&](json& list, json& numbers) {
                       numbers = json::array();
                       for (int i = 0; i <= 1 << 17; ++i) numbers.push_back(0);
-                      if (list.size() > 1) list[1]["embedding"] = list[0]["embedding"];
+                      if (list.size() > 1) list[1][numbers_] = list[0][numbers_];
                     }),
                     "found 131073"));
-  EXPECT_TRUE(
-      names(changed([](json& list, json&) { list[0].erase("embedding"); }), "expected an array, found nothing"));
+  EXPECT_TRUE(names(changed([&](json& list, json&) { list[0].erase(numbers_); }), "expected an array, found nothing"));
   if (!vector_["answer"].is_array() || vector_["answer"][0].contains("index")) {
     for (const json& index : {json(1), json(2), json(-1), json(nullptr), json("0"), json(0.5)}) {
       EXPECT_TRUE(names(changed([&](json& list, json&) { list[0]["index"] = index; }), "each number below 2 once"))
@@ -101,7 +103,8 @@ TEST_P(EmbedVectorTest, WhatIsNoJsonIsRefused) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Engine, EmbedVectorTest,
-                         testing::Values("llama-server-recorded-embed.json", "vllm-embed.json", "sglang-embed.json"));
+                         testing::Values("llama-server-recorded-embed.json", "vllm-embed.json", "vllm-classify.json",
+                                         "sglang-embed.json"));
 
 TEST(EmbedTest, TheOrderIsThatOfTheIndex) {
   const FakeServer server([](FakeServer::Peer& peer) {

@@ -86,6 +86,35 @@ std::string_view PoolingName(Pooling pooling) {
   return "";
 }
 
+std::vector<std::string> SentenceModules::Warnings() const {
+  std::vector<std::string> warnings;
+  for (const std::string& other : others) {
+    warnings.push_back(fmt::format("{}: {} is no part of the encrypted model: apply it to the decrypted vectors",
+                                   other.starts_with("pooling") ? kPooling : kModules, other));
+  }
+  return warnings;
+}
+
+std::vector<std::pair<std::string, std::string>> SentenceModules::Write(uint64_t width) const {
+  if (!pooling) return {};
+  ordered_json modules = ordered_json::array();
+  const auto add = [&](std::string_view type, const std::string& path) {
+    const size_t n = modules.size();
+    modules.push_back({{"idx", n},
+                       {"name", std::to_string(n)},
+                       {"path", path},
+                       {"type", fmt::format("sentence_transformers.models.{}", type)}});
+  };
+  add("Transformer", "");
+  add("Pooling", "1_Pooling");
+  if (scales) add("Normalize", "2_Normalize");
+  const ordered_json modes = {{"word_embedding_dimension", width},
+                              {"pooling_mode_cls_token", pooling == Pooling::kFirst},
+                              {"pooling_mode_mean_tokens", pooling == Pooling::kMean},
+                              {"pooling_mode_lasttoken", pooling == Pooling::kLast}};
+  return {{kModules, modules.dump(2) + "\n"}, {kPooling, modes.dump(2) + "\n"}};
+}
+
 Result<SentenceModules> SentenceModules::Read(const Path& folder) {
   SentenceModules sentence;
   if (FileExists(folder / kModules)) ISOVEIL_RETURN_IF_ERROR(ReadModules(folder / kModules, sentence));

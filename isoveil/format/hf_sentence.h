@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "isoveil/base/file.h"
@@ -25,6 +26,12 @@ struct SentenceModules {
   std::optional<Pooling> pooling;
   bool scales = false;              // to length 1
   std::vector<std::string> others;  // modules and poolings that have no rule, by their names
+
+  // What of the folder's vectors the encrypted model does not make, for people.
+  std::vector<std::string> Warnings() const;
+  // The same folder again, for vectors of that width, as pairs of a file's name and its text: pooling and scaling
+  // alone. Empty where the pooling is not known.
+  std::vector<std::pair<std::string, std::string>> Write(uint64_t width) const;
 
   // All empty for a folder without them. kFormat names the file and what is wrong with it.
   static Result<SentenceModules> Read(const Path& folder);

@@ -20,6 +20,10 @@ void GetResponse(const ModelService& service, const ApiRequest& request, ReplyWr
 void DeleteResponse(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
 // Of a model that gives vectors.
 void Embeddings(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
+// Of a classifier: vLLM's form.
+void Classify(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
+// Of a classifier with one label: the forms of Jina, Cohere, llama-server and text-embeddings-inference.
+void Rerank(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
 void Tokenize(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
 void Detokenize(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);
 void ListModels(const ModelService& service, const ApiRequest& request, ReplyWriter& reply);

@@ -3,6 +3,7 @@
 #include "isoveil/base/published_file.h"
 #include "isoveil/gateway/embed_canary.h"
 #include "isoveil/gateway/generate_canary.h"
+#include "isoveil/gateway/label_canary.h"
 
 namespace isoveil {
 namespace {
@@ -18,6 +19,7 @@ struct Question {
 constexpr Question kQuestions[] = {
     {PortKind::kLogits, &AskGenerateCanary, &CheckGenerateCanary},
     {PortKind::kVectors, &AskEmbedCanary, &CheckEmbedCanary},
+    {PortKind::kLabels, &AskLabelCanary, &CheckLabelCanary},
 };
 
 Result<const Question*> QuestionFor(const ClientFolder& client) {

@@ -6,8 +6,8 @@
 // A fixed sequence of encrypted ids, the same for every key and so telling nothing of one, is sent. The first answer is
 // kept in the client's folder, as it came, and every later one must agree with it: a checkpoint of another key, or of
 // another model with as many tokens, answers differently. What is asked, and when two answers agree, depends on what
-// the model gives (generate_canary.h, embed_canary.h). `isoveil up` records it from the server that it starts itself;
-// with a server of someone else the first contact is taken on trust, as ssh takes a host key.
+// the model gives (generate_canary.h, embed_canary.h, label_canary.h). `isoveil up` records it from the server that it
+// starts itself; with a server of someone else the first contact is taken on trust, as ssh takes a host key.
 #pragma once
 
 #include <stop_token>

@@ -6,24 +6,17 @@
 #include "isoveil/base/strict_json.h"
 #include "isoveil/engine/json_fields.h"
 #include "isoveil/engine/vectors.h"
+#include "isoveil/gateway/canary_ids.h"
 
 namespace isoveil {
 namespace {
 
 using json = nlohmann::ordered_json;
 
-constexpr size_t kPromptIds = 24;
+constexpr uint64_t kPromptIds = 24;
 // Between vectors of length 1. Measured on the encoder of the tests: bfloat16 moves them by 0.014 at most, another key
 // or the plaintext by 1.1 at least, another pooling by 0.5.
 constexpr double kTolerance = 0.1;
-
-std::vector<WireId> Prompt(uint64_t n_vocab) {
-  std::vector<WireId> ids;
-  for (uint64_t i = 0; i < kPromptIds; ++i) {
-    ids.push_back(static_cast<WireId>((i * 2654435761U + 97 * i * i + 11) % n_vocab));
-  }
-  return ids;
-}
 
 // kFormat for a vector that has no direction.
 Status Normalise(std::vector<float>& vector, const std::string& where) {
@@ -36,7 +29,7 @@ Status Normalise(std::vector<float>& vector, const std::string& where) {
 
 Result<std::vector<float>> Ask(const ClientFolder& client, Upstream& server, std::stop_token cancel) {
   ISOVEIL_ASSIGN_OR_RETURN(Vectors vectors, Embed(server,
-                                                  {.inputs = {Prompt(client.manifest.n_vocab())},
+                                                  {.inputs = {SpreadIds<WireId>(client.manifest.n_vocab(), kPromptIds)},
                                                    .dim = client.manifest.ports.SpaceOf(PortKind::kVectors)->dim},
                                                   std::move(cancel)));
   ISOVEIL_RETURN_IF_ERROR(Normalise(vectors.front(), "upstream"));

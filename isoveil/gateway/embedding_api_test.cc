@@ -171,7 +171,8 @@ TEST_F(EmbeddingsTest, VectorsThatMakeNoSenseAreTheServersFault) {
 TEST_F(EmbeddingsTest, AModelSaysWhatItGives) {
   const CollectedReply chat = Post(R"({"messages": []})", "/v1/chat/completions");
   EXPECT_EQ(chat.status, 400);
-  EXPECT_NE(chat.body.find("writes no text; use /v1/embeddings"), std::string::npos) << chat.body;
+  EXPECT_NE(chat.body.find("this model gives embeddings, and no text; use /v1/embeddings"), std::string::npos)
+      << chat.body;
   EXPECT_EQ(Post("{}", "/v1/models").status, 200);
   SmallService text;
   for (const Endpoint& endpoint : Endpoints()) {

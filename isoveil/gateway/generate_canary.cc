@@ -6,31 +6,25 @@
 
 #include "isoveil/base/strict_json.h"
 #include "isoveil/engine/json_fields.h"
+#include "isoveil/gateway/canary_ids.h"
 
 namespace isoveil {
 namespace {
 
-constexpr size_t kPromptIds = 24;
+constexpr uint64_t kPromptIds = 24;
 constexpr int32_t kSteps = 12;
 constexpr int32_t kAlternatives = 5;
 // Of logarithms: rounding of 8-bit hardware stays below, for one token and on the average.
 constexpr float kTolerance = 0.35F;
 constexpr float kMeanTolerance = 0.15F;
 
-// Spread over the vocabulary; the same for everybody.
-template <typename Id>
-std::vector<Id> Spread(uint64_t n, std::vector<Id> ids) {
-  for (uint64_t i = 0; ids.size() < kPromptIds; ++i) {
-    ids.push_back(static_cast<Id>((i * 2654435761U + 97 * i * i + 11) % n));
-  }
-  return ids;
-}
-
 Result<std::vector<WireId>> PromptOf(const ClientFolder& client, int version) {
   const uint64_t n = client.vocabulary.n_tokens();
-  if (version != 1) return Spread<WireId>(n, {});
-  const auto bos = client.vocabulary.special_ids().bos;
-  return client.cipher.Encrypt(Spread<PlainId>(n, bos ? std::vector<PlainId>{*bos} : std::vector<PlainId>{}));
+  if (version != 1) return SpreadIds<WireId>(n, kPromptIds);
+  std::vector<PlainId> plain;
+  if (const auto bos = client.vocabulary.special_ids().bos) plain.push_back(*bos);
+  for (const PlainId id : SpreadIds<PlainId>(n, kPromptIds - plain.size())) plain.push_back(id);
+  return client.cipher.Encrypt(plain);
 }
 
 nlohmann::ordered_json ToJson(const Canary& canary) {

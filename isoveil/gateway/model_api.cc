@@ -32,22 +32,14 @@ Result<Json> DetokenizeBody(const ModelService& service, const ApiRequest& reque
   return Json{{"content", text}};
 }
 
-void SendOrFail(const Result<Json>& body, ReplyWriter& reply) {
-  if (body) {
-    reply.SendJson(*body);
-  } else {
-    reply.Fail(ToApiError(body.error()));
-  }
-}
-
 }  // namespace
 
 void Tokenize(const ModelService& service, const ApiRequest& request, ReplyWriter& reply) {
-  SendOrFail(TokenizeBody(service, request), reply);
+  reply.SendOrFail(TokenizeBody(service, request));
 }
 
 void Detokenize(const ModelService& service, const ApiRequest& request, ReplyWriter& reply) {
-  SendOrFail(DetokenizeBody(service, request), reply);
+  reply.SendOrFail(DetokenizeBody(service, request));
 }
 
 void ListModels(const ModelService& service, const ApiRequest&, ReplyWriter& reply) {

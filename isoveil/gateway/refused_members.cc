@@ -11,6 +11,8 @@ constexpr const char* kSampling =
 constexpr const char* kForm = "answers have OpenAI's form here";
 constexpr const char* kOnlyText = "only text can be encrypted";
 constexpr const char* kBudget = "use reasoning_effort, or max_tokens for the whole answer";
+constexpr const char* kWhole = "cut texts where you send them";
+constexpr const char* kUnit = "vectors have length 1, as OpenAI's";
 constexpr const char* kTemplate = "the model's own chat template is used";
 
 struct Refusal {
@@ -127,6 +129,24 @@ constexpr Refusal kRefusedInResponses[] = {
     {"logprobs", "use include: [\"message.output_text.logprobs\"]"},
 };
 
+constexpr Refusal kRefusedOfEncoders[] = {
+    {"messages", "give texts"},
+    // Texts that are too long are refused, so that nobody is answered about half of one.
+    {"truncate_prompt_tokens", kWhole},
+    {"max_tokens_per_doc", kWhole},
+    {"max_chunks_per_doc", kWhole},
+    {"truncate", kWhole, R"(["NONE"])"},
+    {"rank_fields", kOnlyText, R"([["text"]])"},
+    {"late_chunking", "each input has a vector of its own"},
+    {"embd_normalize", kUnit, "2"},
+    {"embed_dtype", kForm, R"(["float32"])"},
+    {"endianness", kForm, R"(["native", "little"])"},
+    {"return_embeddings", "vectors come from /v1/embeddings"},
+};
+
+// Where false changes the answer.
+constexpr Refusal kRequiredOfEncoders[] = {{"normalize", kUnit, "true"}, {"normalized", kUnit, "true"}};
+
 bool AsksForNothing(const Refusal& refusal, const Json& value, bool false_is_nothing) {
   if (value.is_null()) return true;
   if (false_is_nothing && (value == false || value == "" || (value.is_structured() && value.empty()))) {
@@ -150,6 +170,10 @@ Status Refuse(const Refusal (&refusals)[N], const Json& body, bool false_is_noth
 }  // namespace
 
 Status RefuseWhatCannotBe(const Json& body, ApiKind kind) {
+  if (kind == ApiKind::kEncoder) {
+    ISOVEIL_RETURN_IF_ERROR(Refuse(kRefusedOfEncoders, body, true));
+    return Refuse(kRequiredOfEncoders, body, false);
+  }
   ISOVEIL_RETURN_IF_ERROR(Refuse(kRefused, body, true));
   ISOVEIL_RETURN_IF_ERROR(Refuse(kRequired, body, false));
   if (kind == ApiKind::kChat) ISOVEIL_RETURN_IF_ERROR(Refuse(kRefusedInChats, body, true));

@@ -11,7 +11,8 @@
 
 namespace isoveil {
 
-enum class ApiKind { kChat, kCompletion, kResponse };
+// kEncoder: those that answer with vectors or labels.
+enum class ApiKind { kChat, kCompletion, kResponse, kEncoder };
 
 // kUnsupported names the member and says why.
 Status RefuseWhatCannotBe(const Json& body, ApiKind kind);

@@ -40,6 +40,7 @@ class ReplyWriter {
   bool JsonEvent(const Json& data, std::string_view name = "") {
     return Event(name, std::string_view(data.dump(-1, ' ', false, Json::error_handler_t::replace)));
   }
+  void SendOrFail(const Result<Json>& body) { return body ? SendJson(*body) : Fail(ToApiError(body.error())); }
   // As a document, or within the stream if that has begun.
   virtual void Fail(const ApiError& error) = 0;
 };

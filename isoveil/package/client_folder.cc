@@ -29,6 +29,25 @@ Result<std::map<std::string, VectorCodec, std::less<>>> DeriveVectors(const Mani
   return vectors;
 }
 
+// What people call it.
+std::string_view OutputName(PortKind output) {
+  switch (output) {
+    case PortKind::kLogits: return "text";
+    case PortKind::kVectors: return "vectors";
+    case PortKind::kLabels: return "labels";
+    default: return "such output";
+  }
+}
+
+std::string CommandFor(PortKind output) {
+  switch (output) {
+    case PortKind::kLogits: return "`isoveil chat`";
+    case PortKind::kVectors: return "`isoveil embed`";
+    case PortKind::kLabels: return "`isoveil classify`";
+    default: return "";
+  }
+}
+
 }  // namespace
 
 Result<ClientFolder> ClientFolder::Open(const Path& folder, const RootKey& key) {
@@ -57,12 +76,22 @@ Result<ClientFolder> ClientFolder::Open(const Path& folder, const RootKey& key) 
 
 Result<ClientFolder> ClientFolder::OpenText(const Path& folder, const RootKey& key) {
   ISOVEIL_ASSIGN_OR_RETURN(ClientFolder client, Open(folder, key));
-  if (client.manifest.ports.SpaceOf(PortKind::kLogits) != nullptr) return client;
-  std::string outputs;
-  for (const auto& [name, codec] : client.vectors) outputs += (outputs.empty() ? "" : ", ") + name;
+  ISOVEIL_RETURN_IF_ERROR(client.Gives(folder, PortKind::kLogits));
+  return client;
+}
+
+Status ClientFolder::Gives(const Path& folder, PortKind output) const {
+  if (manifest.ports.SpaceOf(output) != nullptr) return Ok();
+  std::string outputs, use;
+  for (const Port& port : manifest.ports.list) {
+    if (port.kind == PortKind::kIds || port.kind == PortKind::kSegments) continue;
+    outputs += (outputs.empty() ? "" : ", ") + port.name;
+    const std::string command = CommandFor(port.kind);
+    if (use.find(command) == std::string::npos) use += (use.empty() ? "" : " or ") + command;
+  }
   return Fail(ErrorCode::kUnsupported, folder.string(),
-              fmt::format("belongs to a model that writes no text; it gives {}", outputs),
-              "decrypt its vectors with `isoveil vectors`");
+              fmt::format("belongs to a model that gives no {}; it gives {}", OutputName(output), outputs),
+              "use " + use);
 }
 
 }  // namespace isoveil

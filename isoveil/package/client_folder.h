@@ -32,6 +32,9 @@ struct ClientFolder {
   static Result<ClientFolder> Open(const Path& folder, const RootKey& key);
   // The same of a model that writes text; kUnsupported says what another one gives.
   static Result<ClientFolder> OpenText(const Path& folder, const RootKey& key);
+
+  // kUnsupported, naming the folder, says what else the model gives if it does not give `output`.
+  Status Gives(const Path& folder, PortKind output) const;
 };
 
 }  // namespace isoveil

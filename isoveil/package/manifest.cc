@@ -163,9 +163,10 @@ Result<Ports> ReadPorts(const ordered_json& json) {
   }
   for (const auto& entry : json.at("ports")) {
     Port port{.name = entry.at("name").get<std::string>(), .space = entry.at("space").get<std::string>()};
-    ISOVEIL_ASSIGN_OR_RETURN(
-        port.kind, OneOf(entry, "kind", {PortKind::kIds, PortKind::kLogits, PortKind::kVectors, PortKind::kLabels},
-                         &PortKindName));
+    ISOVEIL_ASSIGN_OR_RETURN(port.kind, OneOf(entry, "kind",
+                                              {PortKind::kIds, PortKind::kSegments, PortKind::kLogits,
+                                               PortKind::kVectors, PortKind::kLabels},
+                                              &PortKindName));
     if (ports.FindSpace(port.space) == nullptr) {
       return Fail(ErrorCode::kFormat, fmt::format("port {}", Quoted(port.name)),
                   fmt::format("lies in a space {} that is not listed", Quoted(port.space)));
@@ -266,6 +267,7 @@ std::string_view FormatName(FormatKind format) { return format == FormatKind::kG
 std::string_view PortKindName(PortKind kind) {
   switch (kind) {
     case PortKind::kIds: return "ids";
+    case PortKind::kSegments: return "segments";
     case PortKind::kLogits: return "logits";
     case PortKind::kVectors: return "vectors";
     case PortKind::kLabels: return "labels";

@@ -64,6 +64,32 @@ TEST(Manifest, PortsAndSpacesAreWhatTheyWere) {
   EXPECT_EQ(read->n_vocab(), 100u);
 }
 
+TEST(Manifest, LabelsAndTheHeadThatMakesThemAreWhatTheyWere) {
+  Manifest manifest = Whole();
+  manifest.ports.spaces.push_back({"residual", 64, Group::SignedPermutation()});
+  manifest.ports.spaces.push_back({"labels", 2, Group::Trivial()});
+  manifest.ports.spaces.push_back({"segments", 2, Group::Trivial()});
+  manifest.ports.list.push_back({"token_type_ids", PortKind::kSegments, "segments"});
+  manifest.ports.list.push_back({"last_hidden_state", PortKind::kVectors, "residual"});
+  manifest.head = ClientHead{.input = "last_hidden_state",
+                             .layers = {{"pooler", HeadFunction::kTanh}, {"classifier", HeadFunction::kNone}}};
+  for (const LabelFunction function : {LabelFunction::kSoftmax, LabelFunction::kSigmoid, LabelFunction::kNone}) {
+    Manifest labelled = manifest;
+    labelled.ports.list.push_back({"logits", PortKind::kLabels, "labels", {"no", "yes"}, function});
+    const auto read = Manifest::Parse(labelled.ToJson(), "m");
+    ASSERT_TRUE(read) << read.error().Message();
+    EXPECT_EQ(read->ports, labelled.ports);
+    EXPECT_EQ(read->head, manifest.head);
+  }
+  const auto problem = [&](const std::string& from, const std::string& to) {
+    std::string text = manifest.ToJson();
+    return ProblemOf(text.replace(text.find(from), from.size(), to));
+  };
+  EXPECT_EQ(problem("\"tanh\"", "\"sine\""), "m: function: 'sine' is unknown here");
+  EXPECT_NE(problem("\"layers\"", "\"strata\""), "");
+  EXPECT_EQ(Manifest::Parse(Whole().ToJson(), "m")->head, std::nullopt);
+}
+
 TEST(Manifest, SpacesOfPortsAreSound) {
   EXPECT_EQ(ProblemOf(With("\"dim\": 100", "\"dim\": 0")),
             "m: space 'vocab': expected a dimension of 1 to 16777216, found 0");

@@ -157,6 +157,10 @@ Result<std::unique_ptr<PlannedEncryption>> PlanWeights(const Path& source, const
                            MakePlan(planned->model, planned->checkpoint, target, planned->header.derived));
   planned->dropped_fields = target.DroppedFields(planned->model, planned->checkpoint);
   planned->warnings = WarnOfDrawn(planned->model);
+  if (planned->checkpoint.hf() != nullptr && planned->model.graph.ports().FindPort(PortKind::kVectors) != nullptr) {
+    const auto left_out = planned->checkpoint.hf()->sentence().Warnings();
+    planned->warnings.insert(planned->warnings.end(), left_out.begin(), left_out.end());
+  }
   if (const LoraAdapter* lora = planned->checkpoint.lora()) {
     const auto extras = WarnOfLoraExtras(lora->path(), planned->checkpoint.hf()->path());
     planned->warnings.insert(planned->warnings.end(), extras.begin(), extras.end());
@@ -223,6 +227,7 @@ Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Pat
                                                                   {stage.path() / "journal", fingerprint}, write));
 
   for (const TextFile& file : prepared.server.texts) {
+    ISOVEIL_RETURN_IF_ERROR(MakeFolder((server / file.name).parent_path()));
     ISOVEIL_RETURN_IF_ERROR(WriteStaged(server / file.name, file.text));
   }
   for (const TextFile& file : client_texts) ISOVEIL_RETURN_IF_ERROR(WriteStaged(client / file.name, file.text));

@@ -103,6 +103,10 @@ class HuggingFace final : public Target {
       ISOVEIL_ASSIGN_OR_RETURN(const ordered_json generation, ServerGeneration(*hf.generation_config(), cipher));
       server.texts.push_back({"generation_config.json", generation.dump(2) + "\n"});
     }
+    // Engines pool as it says.
+    if (const SpaceRecord* vectors = model.graph.ports().SpaceOf(PortKind::kVectors)) {
+      for (auto& [name, text] : hf.sentence().Write(vectors->dim)) server.texts.push_back({name, std::move(text)});
+    }
     for (TextFile& file : placeholder.HfFiles()) server.texts.push_back(std::move(file));
     if (plan.shards.size() > 1) server.texts.push_back({"model.safetensors.index.json", IndexJson(plan)});
     return server;
