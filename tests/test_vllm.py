@@ -16,14 +16,14 @@ from test_front_desk import QUESTIONS, answer, gap_where_they_part
 MODEL = ROOT / "models/front-desk"
 SOME = QUESTIONS[::4]
 PYTHON = os.environ.get("ISOVEIL_VLLM")
-pytestmark = pytest.mark.skipif(not PYTHON, reason="vLLM takes 6 GB: scripts/test --vllm installs it, or ISOVEIL_VLLM names a Python that has it")
+pytestmark = pytest.mark.skipif(not PYTHON, reason="vLLM takes 6 GB: scripts/test --engines installs it, or ISOVEIL_VLLM names a Python that has it")
 
 
 @contextlib.contextmanager
-def vllm(folder, log):
+def vllm(folder, log, *arguments):
     port = free_port()
     served = start([PYTHON, "-m", "vllm.entrypoints.openai.api_server", "--model", folder, "--served-model-name", "front-desk", "--host", "127.0.0.1",
-                    "--port", port, "--dtype", "float32", "--max-model-len", "512", "--enforce-eager"], port, log, seconds=300,
+                    "--port", port, "--dtype", "float32", "--enforce-eager", *(arguments or ("--max-model-len", "512"))], port, log, seconds=300,
                    env={**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"})
     try:
         yield served

@@ -103,8 +103,8 @@ TEST_P(EmbedVectorTest, WhatIsNoJsonIsRefused) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Engine, EmbedVectorTest,
-                         testing::Values("llama-server-recorded-embed.json", "vllm-embed.json", "vllm-classify.json",
-                                         "sglang-embed.json"));
+                         testing::Values("llama-server-recorded-embed.json", "vllm-recorded-embed.json",
+                                         "vllm-recorded-classify.json", "sglang-embed.json"));
 
 TEST(EmbedTest, TheOrderIsThatOfTheIndex) {
   const FakeServer server([](FakeServer::Peer& peer) {
