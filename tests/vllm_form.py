@@ -14,7 +14,7 @@ EMBED, CLASSIFY = "/v1/embeddings", "/classify"
 
 
 @contextlib.contextmanager
-def vllm_form(embed=None, classify=None):
+def vllm_form(embed=None, classify=None, n_context=64):
     """Each is called with a list of ids and gives a list of numbers; what is missing is refused, as vLLM does it."""
     entries = {EMBED: embed and (lambda ids: {"object": "embedding", "embedding": [float(x) for x in embed(ids)]}),
                CLASSIFY: classify and (lambda ids: {"label": "LABEL_0", "probs": [float(x) for x in classify(ids)]})}
@@ -36,7 +36,7 @@ def vllm_form(embed=None, classify=None):
 
         def do_GET(self):
             known = self.path == "/v1/models"
-            self.reply({"object": "list", "data": [{"id": "m", "object": "model", "owned_by": "vllm", "max_model_len": 64}]}, 200 if known else 404)
+            self.reply({"object": "list", "data": [{"id": "m", "object": "model", "owned_by": "vllm", "max_model_len": n_context}]}, 200 if known else 404)
 
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
