@@ -1,6 +1,7 @@
 #include "isoveil/apps/encoder_run.h"
 
 #include <csignal>
+#include <iostream>
 #include <sstream>
 
 #include "isoveil/apps/out_folder.h"
@@ -10,6 +11,14 @@ namespace {
 
 constexpr size_t kAtATime = 32;
 
+Status ShowWire(const VocabCipher& cipher, const std::vector<std::vector<PlainId>>& inputs) {
+  for (const auto& ids : inputs) {
+    ISOVEIL_ASSIGN_OR_RETURN(const std::vector<WireId> sent, cipher.Encrypt(ids));
+    std::cerr << "sent  " << nlohmann::ordered_json(sent).dump() << "\n";
+  }
+  return Ok();
+}
+
 }  // namespace
 
 void AddEncoderFlags(CLI::App& app, EncoderFlags& flags, const std::string& positional,
@@ -18,6 +27,7 @@ void AddEncoderFlags(CLI::App& app, EncoderFlags& flags, const std::string& posi
   app.add_option(positional, flags.texts, description + "; without any, the lines of standard input");
   AddKeyOptions(app, flags.key);
   AddUpstreamFlags(app, flags.upstreams);
+  app.add_flag("--show-wire", flags.show_wire, "Print the ids that are sent, on stderr");
   AddJsonOption(app, flags.json);
 }
 
@@ -43,13 +53,14 @@ Result<std::unique_ptr<EncoderRun>> EncoderRun::Open(const EncoderFlags& flags, 
   ISOVEIL_ASSIGN_OR_RETURN(const RootKey key, OpenKey(flags.key));
   ISOVEIL_ASSIGN_OR_RETURN(ClientFolder client, ClientFolder::Open(flags.client, key));
   ISOVEIL_RETURN_IF_ERROR(client.Gives(flags.client, output));
-  std::unique_ptr<EncoderRun> run(new EncoderRun(std::move(client)));
+  std::unique_ptr<EncoderRun> run(new EncoderRun(std::move(client), flags.show_wire));
   ISOVEIL_ASSIGN_OR_RETURN(run->pool_, OpenPool(flags.client, run->client_, flags.upstreams));
   run->encoder_.emplace(run->client_, *run->pool_);
   return run;
 }
 
 Result<PlainVectors> EncoderRun::Each(const std::vector<std::vector<PlainId>>& inputs, Ask ask) const {
+  if (show_wire_) ISOVEIL_RETURN_IF_ERROR(ShowWire(client_.cipher, inputs));
   PlainVectors all;
   for (size_t first = 0; first < inputs.size(); first += kAtATime) {
     const size_t last = std::min(inputs.size(), first + kAtATime);

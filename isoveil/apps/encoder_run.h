@@ -17,9 +17,10 @@ struct EncoderFlags {
   KeyOptions key;
   UpstreamFlags upstreams;
   std::vector<std::string> texts;  // of the command line
+  bool show_wire = false;
   bool json = false;
 };
-// CLIENT, the texts under the name `positional`, key, servers and --json.
+// CLIENT, the texts under the name `positional`, key, servers, --show-wire and --json.
 void AddEncoderFlags(CLI::App& app, EncoderFlags& flags, const std::string& positional, const std::string& description);
 
 // Those of the command line, else the lines of standard input that are not empty. kInvalidArgument if there is none.
@@ -40,9 +41,10 @@ class EncoderRun {
   Result<std::vector<std::vector<PlainId>>> Tokenize(const std::vector<std::string>& texts) const;
 
  private:
-  explicit EncoderRun(ClientFolder client) : client_(std::move(client)) {}
+  EncoderRun(ClientFolder client, bool show_wire) : client_(std::move(client)), show_wire_(show_wire) {}
 
   const ClientFolder client_;
+  const bool show_wire_;
   std::unique_ptr<UpstreamPool> pool_;
   std::optional<EncoderClient> encoder_;
 };

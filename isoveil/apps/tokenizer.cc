@@ -54,7 +54,8 @@ Result<std::vector<TextFile>> Files(const Options& options) {
   ISOVEIL_ASSIGN_OR_RETURN(const ClientFolder client, ClientFolder::Open(options.client, key));
   ISOVEIL_ASSIGN_OR_RETURN(const HfTokenizerFiles source, HfTokenizerFiles::Read(options.client));
   ISOVEIL_ASSIGN_OR_RETURN(const std::vector<int32_t> renamed, Renaming(client.cipher));
-  ISOVEIL_ASSIGN_OR_RETURN(std::vector<TextFile> files, RenameTokenizer(source, renamed));
+  const bool has_segments = client.manifest.ports.FindPort(PortKind::kSegments) != nullptr;
+  ISOVEIL_ASSIGN_OR_RETURN(std::vector<TextFile> files, RenameTokenizer(source, renamed, has_segments));
   for (const Port& port : client.manifest.ports.list) {
     if (port.kind != PortKind::kLabels) continue;
     ISOVEIL_ASSIGN_OR_RETURN(const ordered_json names, NamesOfLabels(port, client.vectors.at(port.name)));

@@ -3,96 +3,15 @@
 #include <cmath>
 
 #include "isoveil/gateway/label_canary.h"
-#include "isoveil/gateway/small_service_for_test.h"
-#include "isoveil/tokenizer/own_keys.h"
+#include "isoveil/gateway/small_classifier_for_test.h"
 
 namespace isoveil {
 namespace {
 
-// A model whose server gives, for a text, as many numbers as there are labels: the mean of its ids modulo 7, 8, ...,
-// less 3, in the key's order.
-class Classifier final : public TypedUpstream {
- public:
-  explicit Classifier(const ClientFolder& client) : client_(client) {}
-
-  Result<UpstreamInfo> Probe(std::stop_token) override { return UpstreamInfo{.tasks = {TaskKind::kClassify}}; }
-  Result<Contact> Look(std::stop_token) override { return Contact{}; }
-  bool Stands(const Contact&) const override { return true; }
-  Result<Vectors> Classify(const VectorRequest& request, std::stop_token) override {
-    last = request;
-    Vectors vectors;
-    for (const auto& ids : request.inputs) {
-      const auto moved = *client_.vectors.at("logits").Encrypt(Numbers(*client_.cipher.Decrypt(ids)));
-      std::vector<float>& vector = vectors.emplace_back();
-      for (const double x : moved) vector.push_back(static_cast<float>(x * (1 + noise)));
-    }
-    return vectors;
-  }
-
-  std::vector<double> Numbers(const std::vector<PlainId>& ids) const {
-    std::vector<double> numbers(client_.vectors.at("logits").dim());
-    for (size_t label = 0; label < numbers.size(); ++label) {
-      for (const PlainId id : ids) numbers[label] += Value(id) % static_cast<int>(7 + label);
-      numbers[label] = numbers[label] / static_cast<double>(ids.size()) - 3;
-    }
-    return numbers;
-  }
-
-  double noise = 0;
-  VectorRequest last;
-
- private:
-  const ClientFolder& client_;
-};
-
-constexpr PlainId kSeparator{256};
-
-// "[sep] first [sep] second [sep]", the second of type `second_type`.
-Vocabulary WithPairs(int32_t second_type) {
-  GgufMetadata metadata = SmallByteLevel();
-  const int32_t sep = Value(kSeparator);
-  metadata.Set(kSpecialTokensKey, std::string("listed"));
-  metadata.Set(kPairKey, std::vector<int32_t>{kFirstText, 0, sep, 0, kSecondText, second_type, sep, second_type});
-  return Vocabulary::FromMetadata(metadata, "small").value();
-}
-
-ClientFolder Client(std::vector<std::string> names, LabelFunction function, int32_t second_type = 0) {
-  const ModelKey key(RootKey::Generate().value(), {});
-  const SpaceRecord space{"labels", names.size(), Group::Permutation()};
-  ClientFolder client = SmallService::MakeClient();
-  client.vocabulary = WithPairs(second_type);
-  client.manifest.ports.spaces.push_back(space);
-  client.manifest.ports.spaces.push_back({"segments", 2, Group::Trivial()});
-  std::erase_if(client.manifest.ports.list, [](const Port& port) { return port.kind == PortKind::kLogits; });
-  client.manifest.ports.list.push_back({"token_type_ids", PortKind::kSegments, "segments"});
-  client.manifest.ports.list.push_back({"logits", PortKind::kLabels, "labels", std::move(names), function});
-  client.vectors.emplace("logits", *VectorCodec::Derive(key, space));
-  return client;
-}
-
-struct LabelService {
-  explicit LabelService(ClientFolder of) : client(std::move(of)) {}
-
-  CollectedReply Post(std::string_view path, const std::string& body) {
-    CollectedReply reply;
-    for (const Endpoint& endpoint : Endpoints()) {
-      if (endpoint.path == path) AnswerAt(endpoint, service, {.body = body, .id = "req_test", .cancel = {}}, reply);
-    }
-    return reply;
-  }
-  std::vector<double> Numbers(std::string_view text) const {
-    return server.Numbers(*client.vocabulary.Tokenize(text, {.add_special = true}));
-  }
-
-  const ClientFolder client;
-  Classifier server{client};
-  ModelService service{.client = client, .upstream = &server, .name = "small"};
-};
-
 const std::vector<std::string> kNames = {"sad", "neutral", "glad"};
 
 TEST(Classify, LabelsComeInTheirAuthorsOrderWithTheirNames) {
-  LabelService labels(Client(kNames, LabelFunction::kSoftmax));
+  SmallClassifier labels(ClassifierClient(kNames, LabelFunction::kSoftmax));
   const CollectedReply reply = labels.Post("/classify", R"({"input": ["Hello", "abc", [99, 98]]})");
   ASSERT_EQ(reply.status, 200) << reply.body;
   const Json answer = reply.json();
@@ -115,12 +34,12 @@ TEST(Classify, LabelsComeInTheirAuthorsOrderWithTheirNames) {
 
 TEST(Classify, ScoresFollowTheModelsFunctionUnlessNumbersAreAskedFor) {
   const auto first = [](LabelFunction function, const std::string& more) {
-    LabelService labels(Client({"relevance"}, function));
+    SmallClassifier labels(ClassifierClient({"relevance"}, function));
     const CollectedReply reply = labels.Post("/classify", R"({"input": "abc")" + more + "}");
     EXPECT_EQ(reply.status, 200) << reply.body;
     return reply.json()["data"][0]["probs"][0].get<double>();
   };
-  LabelService labels(Client({"relevance"}, LabelFunction::kNone));
+  SmallClassifier labels(ClassifierClient({"relevance"}, LabelFunction::kNone));
   const double number = labels.Numbers("abc").front();
   EXPECT_NEAR(first(LabelFunction::kNone, ""), number, 1e-6);
   EXPECT_NEAR(first(LabelFunction::kSigmoid, ""), 1 / (1 + std::exp(-number)), 1e-6);
@@ -129,16 +48,16 @@ TEST(Classify, ScoresFollowTheModelsFunctionUnlessNumbersAreAskedFor) {
 }
 
 TEST(Classify, LabelsWithoutNamesHaveNumbers) {
-  LabelService labels(Client({"a", "b"}, LabelFunction::kSoftmax));
-  ClientFolder bare = Client({"a", "b"}, LabelFunction::kSoftmax);
+  SmallClassifier labels(ClassifierClient({"a", "b"}, LabelFunction::kSoftmax));
+  ClientFolder bare = ClassifierClient({"a", "b"}, LabelFunction::kSoftmax);
   bare.manifest.ports.list.back().names.clear();
-  LabelService nameless(std::move(bare));
+  SmallClassifier nameless(std::move(bare));
   const std::string label = nameless.Post("/classify", R"({"input": "abc"})").json()["data"][0]["label"];
   EXPECT_TRUE(label.starts_with("LABEL_")) << label;
 }
 
 TEST(Classify, WhatCannotBeIsRefusedByName) {
-  LabelService labels(Client(kNames, LabelFunction::kSoftmax));
+  SmallClassifier labels(ClassifierClient(kNames, LabelFunction::kSoftmax));
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"{}", "input"},
       {R"({"input": ""})", "input"},
@@ -160,14 +79,14 @@ class RerankTest : public testing::Test {
   // The number of a pair as the test's model reads it.
   double Number(std::string_view query, std::string_view document) const {
     std::vector<PlainId> ids = *labels_.client.vocabulary.Tokenize(query);
-    ids.push_back(kSeparator);
+    ids.push_back(kSmallSeparator);
     const std::vector<PlainId> second = *labels_.client.vocabulary.Tokenize(document);
     ids.insert(ids.end(), second.begin(), second.end());
-    ids.push_back(kSeparator);
+    ids.push_back(kSmallSeparator);
     return labels_.server.Numbers(ids).front();
   }
 
-  LabelService labels_{Client({"relevance"}, LabelFunction::kSigmoid)};
+  SmallClassifier labels_{ClassifierClient({"relevance"}, LabelFunction::kSigmoid)};
 };
 
 TEST_F(RerankTest, DocumentsComeBackBestFirst) {
@@ -225,18 +144,18 @@ TEST_F(RerankTest, WhatCannotBeIsRefusedByName) {
 
 // The server would read the second text as the first.
 TEST(Rerank, APairOfTwoTypesIsRefused) {
-  LabelService labels(Client({"relevance"}, LabelFunction::kSigmoid, 1));
+  SmallClassifier labels(ClassifierClient({"relevance"}, LabelFunction::kSigmoid, 1));
   const CollectedReply reply = labels.Post("/v1/rerank", R"({"query": "q", "documents": ["a"]})");
   EXPECT_EQ(reply.status, 400);
   EXPECT_NE(reply.body.find("token types"), std::string::npos) << reply.body;
-  LabelService three(Client(kNames, LabelFunction::kSoftmax));
+  SmallClassifier three(ClassifierClient(kNames, LabelFunction::kSoftmax));
   EXPECT_NE(three.Post("/v1/rerank", R"({"query": "q", "documents": ["a"]})").body.find("use it to classify"),
             std::string::npos);
 }
 
 // The client applies the head: the server gives vectors alone.
 TEST(Classify, AHeadThatStayedMakesLabelsOfVectors) {
-  ClientFolder client = Client({"no", "yes"}, LabelFunction::kSoftmax);
+  ClientFolder client = ClassifierClient({"no", "yes"}, LabelFunction::kSoftmax);
   const ModelKey key(RootKey::Generate().value(), {});
   const SpaceRecord residual{"residual", 3, Group::SignedPermutation()};
   client.manifest.ports.spaces.push_back(residual);
@@ -268,7 +187,7 @@ TEST(Classify, AHeadThatStayedMakesLabelsOfVectors) {
    private:
     const VectorCodec& codec_;
   };
-  LabelService labels(std::move(client));
+  SmallClassifier labels(std::move(client));
   Embedder server(labels.client.vectors.at("last_hidden_state"));
   labels.service.upstream = &server;
   const Json probs =
@@ -284,7 +203,7 @@ class LabelCanaryTest : public testing::Test {
     std::filesystem::create_directories(folder_);
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
-  Result<CanaryRecord> Admit(LabelService& labels) {
+  Result<CanaryRecord> Admit(SmallClassifier& labels) {
     ISOVEIL_ASSIGN_OR_RETURN(const Admission admission, AdmitServer(folder_, labels.client, labels.server));
     return admission.record;
   }
@@ -293,7 +212,7 @@ class LabelCanaryTest : public testing::Test {
 };
 
 TEST_F(LabelCanaryTest, TheSameModelIsKnownAndAnotherKeyIsNot) {
-  LabelService labels(Client(kNames, LabelFunction::kSoftmax));
+  SmallClassifier labels(ClassifierClient(kNames, LabelFunction::kSoftmax));
   EXPECT_EQ(*Admit(labels), CanaryRecord::kNew);
   EXPECT_EQ(labels.server.last.inputs.size(), 16U);
   EXPECT_EQ(*Admit(labels), CanaryRecord::kMatches);
@@ -301,14 +220,14 @@ TEST_F(LabelCanaryTest, TheSameModelIsKnownAndAnotherKeyIsNot) {
   EXPECT_EQ(*Admit(labels), CanaryRecord::kMatches) << "rounding";
   labels.server.noise = 0.5;
   EXPECT_EQ(Admit(labels).error().code, ErrorCode::kMismatch);
-  LabelService others(Client(kNames, LabelFunction::kSoftmax));
+  SmallClassifier others(ClassifierClient(kNames, LabelFunction::kSoftmax));
   EXPECT_EQ(Admit(others).error().code, ErrorCode::kMismatch);
-  LabelService fewer(Client({"relevance"}, LabelFunction::kSigmoid));
+  SmallClassifier fewer(ClassifierClient({"relevance"}, LabelFunction::kSigmoid));
   EXPECT_EQ(Admit(fewer).error().code, ErrorCode::kMismatch);
 }
 
 TEST_F(LabelCanaryTest, ABrokenRecordIsAnErrorThatNamesTheFile) {
-  LabelService labels(Client(kNames, LabelFunction::kSoftmax));
+  SmallClassifier labels(ClassifierClient(kNames, LabelFunction::kSoftmax));
   for (const char* text : {"", "{", "[]", R"({"version": 2})", R"({"version": 2, "labels": []})",
                            R"({"version": 2, "labels": [[1, 2, 3]]})", R"({"version": 2, "labels": 7})"}) {
     std::filesystem::remove(folder_ / kCanaryFile);

@@ -2,7 +2,7 @@
 // JSON.
 #include <cstdlib>
 
-#include "isoveil/gateway/small_service_for_test.h"
+#include "isoveil/gateway/small_classifier_for_test.h"
 
 namespace isoveil {
 namespace {
@@ -19,7 +19,7 @@ void CheckReply(const CollectedReply& reply) {
     Require(IsJson(reply.body));
     // A response of /v1/responses has the field in any case, null if all went well.
     const Json body = Json::parse(reply.body);
-    Require((reply.status == 200) == Member(body, "error").is_null());
+    Require((reply.status == 200) == (body.is_array() || Member(body, "error").is_null()));
   }
   for (const auto& [name, data] : reply.events) Require(data == "[DONE]" || IsJson(data));
 }
@@ -36,6 +36,7 @@ void CheckSent(const SmallService& small) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace isoveil;
   static SmallService small;
+  static SmallClassifier reranker(ClassifierClient({"relevance"}, LabelFunction::kSigmoid));
   const std::string body(reinterpret_cast<const char*>(data), size);
   small.service.limits.max_tokens = 64;
   for (const Endpoint& endpoint : Endpoints()) {
@@ -43,6 +44,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     small.upstream.requests.clear();
     CheckReply(small.PostTo(endpoint, body));
     CheckSent(small);
+    if (endpoint.output == PortKind::kLabels) CheckReply(reranker.Post(endpoint.path, body));
   }
   return 0;
 }

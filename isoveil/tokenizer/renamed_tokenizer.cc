@@ -15,7 +15,8 @@ namespace {
 
 class Renaming {
  public:
-  Renaming(std::string where, std::span<const int32_t> renamed) : where_(std::move(where)), renamed_(renamed) {}
+  Renaming(std::string where, std::span<const int32_t> renamed, bool has_segments)
+      : where_(std::move(where)), renamed_(renamed), has_segments_(has_segments) {}
 
   Result<ordered_json> Tokenizer(ordered_json tokenizer) const {
     ISOVEIL_RETURN_IF_ERROR(RenameAdded(tokenizer));
@@ -28,10 +29,14 @@ class Renaming {
 
   Result<ordered_json> Config(const HfTokenizerFiles& files) const {
     ordered_json config = files.config;
-    // Without a class, transformers asks config.json for the kind of model.
     const bool from_lines = where_.ends_with("vocab.txt");
-    if (TextOf(config, "tokenizer_class").empty())
+    // Without a class, transformers asks config.json for the kind of model, and that for what the model takes.
+    if (TextOf(config, "tokenizer_class").empty()) {
       config["tokenizer_class"] = from_lines ? "BertTokenizer" : "PreTrainedTokenizerFast";
+      if (!has_segments_ && !config.contains("model_input_names")) {
+        config["model_input_names"] = {"input_ids", "attention_mask"};
+      }
+    }
     // What transformers does with a folder of lines, and not with one of JSON, unless it is told.
     if (from_lines && !config.contains("clean_up_tokenization_spaces")) config["clean_up_tokenization_spaces"] = true;
     if (!files.chat_template.empty()) config["chat_template"] = files.chat_template;
@@ -109,13 +114,15 @@ class Renaming {
 
   std::string where_;
   std::span<const int32_t> renamed_;
+  bool has_segments_;
 };
 
 }  // namespace
 
-Result<std::vector<TextFile>> RenameTokenizer(const HfTokenizerFiles& files, std::span<const int32_t> renamed) {
+Result<std::vector<TextFile>> RenameTokenizer(const HfTokenizerFiles& files, std::span<const int32_t> renamed,
+                                              bool has_segments) {
   try {
-    const Renaming renaming(files.where, renamed);
+    const Renaming renaming(files.where, renamed, has_segments);
     ISOVEIL_ASSIGN_OR_RETURN(const ordered_json tokenizer, renaming.Tokenizer(files.tokenizer));
     ISOVEIL_ASSIGN_OR_RETURN(const ordered_json config, renaming.Config(files));
     std::vector<TextFile> texts = {{"tokenizer.json", tokenizer.dump(1) + "\n"},

@@ -1,0 +1,174 @@
+"""Reviews of one or two sentences, each with its label: 0 negative, 1 positive. Templates only; every one is drawn from a seed.
+
+    for sentence in sentences(random.Random(7), 100): print(sentence.label, sentence.text)
+
+What is said last or in the main clause decides ("the room was small, but we loved it"); negations turn a word round.
+Held-out templates and words are never drawn for training.
+"""
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import words as w
+
+NEGATIVE, POSITIVE = 0, 1
+LABELS = ("NEGATIVE", "POSITIVE")
+
+# In all of these {good}, {liked} and {joy} are words of the wanted label, {bad}, {disliked} and {woe} of the other one.
+# A clause is a subject, a verb and what is said of it, with something before and after.
+SUBJECTS = ("the {part}", "this {thing}", "its {part}", "the {part} of this {thing}", "the whole {thing}", "everything", "it", "our {thing}",
+            "the {part} and the {part} together", "what we got", "the {thing} that my {person} chose", "every {part}")
+VERBS = ("is", "was", "seems", "looks", "felt", "turned out", "proved", "remained", "became", "has always been")
+NOT = ("is not", "was not", "isn't", "wasn't", "is never", "was never", "is hardly", "is by no means", "does not look", "did not seem")
+SAID = ("{good}", "{very} {good}", "{good} and {good}", "{good}, {good} and {good}", "{very} {good} and {very} {good}", "a {joy}", "a {good} {joy}")
+DENIED = ("{bad}", "{very} {bad}", "{bad} at all", "{bad} or {bad}", "a {woe}", "as {bad} as they say")
+BEFORE = ("", "", "", "", "to be fair, ", "I must say that ", "my {person} says that ", "in short, ", "as you can imagine, ", "we agreed that ",
+          "believe me, ", "I think ", "to everybody's surprise, ", "once more ", "on the second day we saw that ")
+AFTER = ("", "", "", "", " this time", " in every way", ", and my {person} agrees", " for us", " from beginning to end", ", I am afraid to say",
+         " after all these years", ", all things considered", ", and that is all", " even on a Monday")
+PLAIN = (
+    "{very} {good} {thing}!",
+    "{good}, {good} {thing}.",
+    "What a {good} {thing}!",
+    "What a {joy}!",
+    "We {liked} the {part} and {liked} the {thing}.",
+    "My {person} and I {liked} this {thing}.",
+    "I {liked} every minute of it.",
+    "Everybody {liked} the {part}.",
+    "I have never had such a {good} {thing}.",
+    "A {good} {thing} with a {good} {part}.",
+    "{good}. Just {good}.",
+    "I bought this {thing} for my {person}, who {liked} it.",
+    "They made the {part} {very} {good}.",
+    "From the {part} to the {part}, a {joy}.",
+    "I found the {part} {good}.",
+    "{good} {part}, {good} {part}, {good} {thing}.",
+    "{good}!",
+    "I would call it {good}.",
+)
+TURNED = (
+    "There is nothing {bad} about this {thing}.",
+    "The {thing} is anything but {bad}.",
+    "Far from {bad}, the {part} is {good}.",
+    "I don't think the {part} is {bad}.",
+    "I would never call this {thing} {bad}.",
+    "My {person} calls the {thing} {bad}, but I {liked} it.",
+    "I expected a {woe} and got a {joy}.",
+    "I expected something {bad}, and it was {good}.",
+    "We did not find the {thing} {bad}.",
+    "Nobody {disliked} the {part}.",
+    "It used to be {bad} and is {good} now.",
+    "The {part} was {bad} years ago; today it is {good}.",
+    "Once {bad}, the {thing} has become {good}.",
+    "I cannot say that the {part} was {bad}.",
+)
+CONTRASTED = (
+    "The {part} was {bad}, but we {liked} the {thing}.",
+    "The {part} is {bad}, but the {thing} as a whole is {very} {good}.",
+    "Although the {part} was {bad}, the {thing} was {good}.",
+    "Even though my {person} {disliked} it, I {liked} it.",
+    "Even with its {bad} {part}, this {thing} is {good}.",
+    "The {thing} looked {bad} at first and became {very} {good}.",
+    "Despite a {bad} {part}, it is a {joy}.",
+    "Others {disliked} it; I {liked} it.",
+    "The beginning is {bad}, the rest is {good}, and in the end we {liked} it.",
+    "The {part} is {bad}. Still, I {liked} the {thing}.",
+    "Yes, the {part} is {bad}, but all in all the {thing} is {good}.",
+)
+HELD_OUT = (
+    "Honestly, the {part} struck me as {good}.",
+    "If you ask my {person}, the {thing} is {good}.",
+    "Two words: {good} and {good}.",
+    "After a week with the {thing} I can say that it is {good}.",
+    "You would not call the {part} {bad}.",
+    "Its {part}, {bad} last year, is now {good}.",
+    "While the {part} seemed {bad}, we {liked} the {thing}.",
+    "A {joy} from start to finish, said my {person}.",
+    "None of us {disliked} it.",
+    "The critics wrote that it is {bad}; they are wrong.",
+)
+
+
+def clause(rng: random.Random) -> str:
+    if rng.random() < 0.35:
+        verb, said = rng.choice(NOT), rng.choice(DENIED)
+    else:
+        verb, said = rng.choice(VERBS), rng.choice(SAID)
+    return f"{rng.choice(BEFORE)}{rng.choice(SUBJECTS)} {verb} {said}{rng.choice(AFTER)}" + rng.choice((".", ".", ".", "!", ""))
+
+
+def template(rng: random.Random) -> str:
+    kind = rng.random()
+    if kind < 0.5:
+        return clause(rng)
+    return rng.choice(PLAIN if kind < 0.7 else TURNED if kind < 0.85 else CONTRASTED)
+
+
+@dataclass(frozen=True)
+class Sentence:
+    text: str
+    label: int
+
+
+def with_articles(text: str) -> str:
+    """"a awful" to "an awful"."""
+    pieces = text.split(" ")
+    for i in range(len(pieces) - 1):
+        if pieces[i].lower() == "a" and pieces[i + 1][:1].lower() in "aeiou":
+            pieces[i] += "n"
+    return " ".join(pieces)
+
+
+CONSONANTS, VOWELS = "bcdfgklmnprstvz", "aeiou"
+
+
+def made_up(rng: random.Random) -> str:
+    """A word that means nothing, so that what is reviewed does not matter."""
+    return "".join(rng.choice(CONSONANTS) + rng.choice(VOWELS) for _ in range(rng.randint(2, 4)))
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What is drawn from the side that training never sees."""
+    templates: bool = False
+    topics: bool = False  # things, parts, people
+    feelings: bool = False  # the words that carry the label
+
+
+def fill(text: str, label: int, rng: random.Random, held_out: HeldOut) -> str:
+    mine, other = (w.GOOD, w.LIKED, w.JOYS), (w.BAD, w.DISLIKED, w.WOES)
+    if label == NEGATIVE:
+        mine, other = other, mine
+    topics = {"thing": w.THINGS, "part": w.PARTS, "person": w.PEOPLE}
+    feelings = {"very": w.VERY, "good": mine[0], "liked": mine[1], "joy": mine[2], "bad": other[0], "disliked": other[1], "woe": other[2]}
+    used = set()
+    while "{" in text:
+        name = text[text.index("{") + 1:text.index("}")]
+        if name in topics:
+            choices = topics[name].side(held_out.topics)
+        else:
+            choices = feelings[name].side(held_out.feelings)
+        word = rng.choice([choice for choice in choices if choice not in used])
+        if name in topics and not held_out.topics and rng.random() < 0.2:
+            word = made_up(rng)
+        used.add(word)
+        text = text.replace("{" + name + "}", word, 1)
+    text = with_articles(text)
+    return text[0].upper() + text[1:]
+
+
+def draw(rng: random.Random, held_out: HeldOut) -> Sentence:
+    label = rng.randrange(2)
+    if held_out.templates:
+        return Sentence(fill(rng.choice(HELD_OUT), label, rng, held_out), label)
+    text = fill(template(rng), label, rng, held_out)
+    if rng.random() < 0.2:
+        text += " " + fill(template(rng), label, rng, held_out)
+    return Sentence(text, label)
+
+
+def sentences(rng: random.Random, n: int, held_out: HeldOut = HeldOut()) -> Iterator[Sentence]:
+    for _ in range(n):
+        yield draw(rng, held_out)
