@@ -3,7 +3,11 @@ encrypted ids and labels without names."""
 
 import contextlib
 import json
+import signal
+import subprocess
 import types
+import urllib.error
+import urllib.request
 
 import numpy as np
 import pytest
@@ -176,3 +180,25 @@ def test_a_model_says_what_it_gives(runner, classifier, tmp_path):
         assert refused.status == 400 and "this model gives labels, and no embeddings; use /classify" in refused.error["message"]
         assert ask(g, RERANK, {"query": "a", "documents": ["b"]}).error["code"] == "unsupported"
         assert ask(g, CLASSIFY, {"input": "a" * 1000}).error["code"] == "context_length_exceeded"
+
+
+def test_up_serves_an_encoder_without_a_page(isoveil, classifier, tmp_path):
+    """A key, an encryption, a llama-server that gives vectors, a gateway; no page, which holds conversations."""
+    process = subprocess.Popen([isoveil, "up", classifier.source, "-k", tmp_path / "key", "-o", tmp_path / "out", "--port", "0", "--json"],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        text = ""
+        while not text.endswith("}\n"):
+            line = process.stdout.readline()
+            assert line, text
+            text += line
+        url = json.loads(text)["url"]
+        g = types.SimpleNamespace(url=url, port=int(url.rsplit(":", 1)[1]))
+        [entry] = ask(g, CLASSIFY, {"input": TEXTS[0]}).json["data"]
+        assert np.abs(np.array(entry["probs"]) - softmax(classifier.expected(TEXTS[0]))).max() < OF_GELU
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(g.url + "/", timeout=10)
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        process.stdout.close()

@@ -25,8 +25,7 @@ int Run(const Options& options) {
   HoldStopSignals();
   const auto gateway = OpenGateway(options.client, *key, options.upstreams, options.gateway);
   if (!gateway) return Report(gateway.error(), options.json);
-  Print({{"url", (*gateway)->url()}, {"base_url", (*gateway)->url() + "/v1"}}, Welcome(**gateway, options.gateway),
-        options.json);
+  Print({{"url", (*gateway)->url()}, {"base_url", (*gateway)->url() + "/v1"}}, Welcome(**gateway), options.json);
   std::cout << std::flush;
   (void)WaitForStop();
   (*gateway)->Stop();

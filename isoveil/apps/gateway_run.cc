@@ -176,9 +176,9 @@ Result<std::unique_ptr<Gateway>> OpenGateway(const Path& client_folder, const Ro
   return Gateway::Start(std::move(client), std::move(pool), std::move(options));
 }
 
-std::string Welcome(const Gateway& gateway, const GatewayFlags& flags) {
+std::string Welcome(const Gateway& gateway) {
   std::string text = fmt::format("\n  In your application:   base_url = \"{}/v1\"\n", gateway.url());
-  if (!flags.no_page) text += fmt::format("  In your browser:       {}/\n", gateway.url());
+  if (gateway.has_page()) text += fmt::format("  In your browser:       {}/\n", gateway.url());
   return text + "\n  Ctrl-C ends it.\n";
 }
 

@@ -47,7 +47,7 @@ Result<std::unique_ptr<UpstreamPool>> OpenPool(const Path& client_folder, const 
 Result<std::unique_ptr<Gateway>> OpenGateway(const Path& client_folder, const RootKey& key,
                                              const UpstreamFlags& upstreams, const GatewayFlags& flags);
 
-// The line to change in an application, and the page's address.
-std::string Welcome(const Gateway& gateway, const GatewayFlags& flags);
+// The line to change in an application, and the address of the page, if there is one.
+std::string Welcome(const Gateway& gateway);
 
 }  // namespace isoveil

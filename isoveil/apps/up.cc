@@ -118,7 +118,7 @@ Status RunAll(const Options& options) {
          {"upstream", server.url()},
          {"server_pid", server.pid()},
          {"output", out.string()}},
-        Welcome(*gateway, flags), options.json);
+        Welcome(*gateway), options.json);
   std::cout << std::flush;
   const bool wanted = WaitForStop([&] { return server.running(); });
   gateway->Stop();

@@ -23,13 +23,15 @@ class HttpUpstream : public Upstream {
                   fmt::format("expected a vocabulary of {} ids, found {}", n_vocab_, *info.n_vocab),
                   "the server runs another model than the key is for");
     }
-    std::optional<Error> first;
+    std::optional<Error> why;
     for (const TaskRow& task : TaskTable()) {
       const Status has = task.probe(*this, kind_, &info, cancel);
       if (has) info.tasks.push_back(task.kind);
-      if (!has && !first) first = has.error();
+      // What a server that has the task says of itself tells more than that another one is not there.
+      const auto is_away = [](const Error& error) { return error.code == ErrorCode::kUnavailable; };
+      if (!has && (!why || (is_away(has.error()) && !is_away(*why)))) why = has.error();
     }
-    if (info.tasks.empty()) return tl::unexpected(*first);
+    if (info.tasks.empty()) return tl::unexpected(*why);
     return info;
   }
 

@@ -130,6 +130,8 @@ class Gateway::Impl {
   Status Start();
   void Stop();
   uint16_t port() const { return options_.guard.port; }
+  // The page holds conversations.
+  bool has_page() const { return options_.page && client_->manifest.ports.FindPort(PortKind::kLogits) != nullptr; }
   std::string url() const {
     const std::string& host = options_.guard.host;
     return fmt::format("http://{}:{}", host.find(':') == std::string::npos ? host : "[" + host + "]", port());
@@ -353,7 +355,7 @@ void Gateway::Impl::Route() {
     if (endpoint->method == "GET") server_.Get(pattern, handler);
     if (endpoint->method == "DELETE") server_.Delete(pattern, handler);
   }
-  if (options_.page) {
+  if (has_page()) {
     server_.Get(R"(/[a-z.]*)", [](const httplib::Request& request, httplib::Response& response) {
       const PageFile* file = FindPageFile(request.path);
       if (!file) {
@@ -454,6 +456,7 @@ Result<std::unique_ptr<Gateway>> Gateway::Start(std::unique_ptr<const ClientFold
 
 std::string Gateway::url() const { return impl_->url(); }
 uint16_t Gateway::port() const { return impl_->port(); }
+bool Gateway::has_page() const { return impl_->has_page(); }
 void Gateway::Stop() { impl_->Stop(); }
 
 }  // namespace isoveil

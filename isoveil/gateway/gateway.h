@@ -27,7 +27,7 @@ struct GatewayOptions {
   std::string model_name;
   std::vector<std::string> upstream_urls;  // of the pool's servers, in its order; at least one
   bool metrics = false;
-  bool page = true;
+  bool page = true;            // of a model that writes text
   bool parse_special = false;  // control tokens that stand in a content as text become control tokens
   int max_connections = 1024;
   // Starts a process that runs the model's chat template: see TemplateWorker.
@@ -45,6 +45,7 @@ class Gateway {
 
   std::string url() const;
   uint16_t port() const;
+  bool has_page() const;
   void Stop();
 
  private:

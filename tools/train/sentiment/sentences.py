@@ -17,7 +17,7 @@ NEGATIVE, POSITIVE = 0, 1
 LABELS = ("NEGATIVE", "POSITIVE")
 
 # In all of these {good}, {liked} and {joy} are words of the wanted label, {bad}, {disliked} and {woe} of the other one.
-# A clause is a subject, a verb and what is said of it, with something before and after.
+# A statement is a subject, a verb and what is said of it.
 SUBJECTS = ("the {part}", "this {thing}", "its {part}", "the {part} of this {thing}", "the whole {thing}", "everything", "it", "our {thing}",
             "the {part} and the {part} together", "what we got", "the {thing} that my {person} chose", "every {part}")
 VERBS = ("is", "was", "seems", "looks", "felt", "turned out", "proved", "remained", "became", "has always been")
@@ -48,35 +48,23 @@ PLAIN = (
     "{good}!",
     "I would call it {good}.",
 )
-TURNED = (
-    "There is nothing {bad} about this {thing}.",
-    "The {thing} is anything but {bad}.",
-    "Far from {bad}, the {part} is {good}.",
-    "I don't think the {part} is {bad}.",
-    "I would never call this {thing} {bad}.",
-    "My {person} calls the {thing} {bad}, but I {liked} it.",
-    "I expected a {woe} and got a {joy}.",
-    "I expected something {bad}, and it was {good}.",
-    "We did not find the {thing} {bad}.",
-    "Nobody {disliked} the {part}.",
-    "It used to be {bad} and is {good} now.",
-    "The {part} was {bad} years ago; today it is {good}.",
-    "Once {bad}, the {thing} has become {good}.",
-    "I cannot say that the {part} was {bad}.",
-)
-CONTRASTED = (
-    "The {part} was {bad}, but we {liked} the {thing}.",
-    "The {part} is {bad}, but the {thing} as a whole is {very} {good}.",
-    "Although the {part} was {bad}, the {thing} was {good}.",
-    "Even though my {person} {disliked} it, I {liked} it.",
-    "Even with its {bad} {part}, this {thing} is {good}.",
-    "The {thing} looked {bad} at first and became {very} {good}.",
-    "Despite a {bad} {part}, it is a {joy}.",
-    "Others {disliked} it; I {liked} it.",
-    "The beginning is {bad}, the rest is {good}, and in the end we {liked} it.",
-    "The {part} is {bad}. Still, I {liked} the {thing}.",
-    "Yes, the {part} is {bad}, but all in all the {thing} is {good}.",
-)
+# Where a person is the subject.
+WHO = ("we", "I", "my {person}", "my {person} and I", "everybody", "the whole family", "most people", "they")
+WHAT = ("it", "the {part}", "this {thing}", "the {thing}", "every minute of it", "the {part} and the {part}", "our {thing}")
+# Frames around a statement of the other label ({not}), and around one of the wanted label ({yes}) as well.
+DENIALS = (
+    "I don't think that {not}", "I cannot say that {not}", "nobody would say that {not}", "it is not true that {not}", "I doubt that {not}",
+    "it is wrong to say that {not}", "you won't hear from me that {not}", "they lied when they said that {not}", "no one can claim that {not}",
+    "there is nothing {bad} about this {thing}", "the {thing} is anything but {bad}", "far from {bad}, {yes}", "we did not find the {part} {bad}",
+    "nobody {disliked} the {part}", "I would never call this {thing} {bad}", "there was no {woe}", "not a trace of {bad} {part}",
+    "who says that {not}? nonsense")
+CONTRASTS = (
+    "{not}, but {yes}", "although {not}, {yes}", "{yes}, although {not}", "even if {not}, {yes}", "{not}; nevertheless {yes}", "{not}. Still, {yes}",
+    "people say that {not}, but {yes}", "my {person} says that {not}; I say that {yes}", "at first {not}, later {yes}", "last week {not}, today {yes}",
+    "I feared that {not}, and then {yes}", "I had read that {not}. In fact {yes}", "yes, {not}, but all in all {yes}", "{not}, yet {yes}",
+    "it used to be {bad} and is {good} now", "once {bad}, the {thing} has become {good}", "despite a {bad} {part}, {yes}",
+    "even with its {bad} {part}, {yes}", "I expected a {woe} and got a {joy}", "the {part} is {bad}, the {thing} {good}",
+    "others {disliked} it; I {liked} it", "in spite of the {bad} {part} {yes}", "apart from the {bad} {part}, {yes}", "{not} until they changed it; now {yes}")
 HELD_OUT = (
     "Honestly, the {part} struck me as {good}.",
     "If you ask my {person}, the {thing} is {good}.",
@@ -91,19 +79,32 @@ HELD_OUT = (
 )
 
 
-def clause(rng: random.Random) -> str:
-    if rng.random() < 0.35:
-        verb, said = rng.choice(NOT), rng.choice(DENIED)
-    else:
-        verb, said = rng.choice(VERBS), rng.choice(SAID)
-    return f"{rng.choice(BEFORE)}{rng.choice(SUBJECTS)} {verb} {said}{rng.choice(AFTER)}" + rng.choice((".", ".", ".", "!", ""))
+def swapped(template: str) -> str:
+    """The same of the other label."""
+    for one, other in (("{good}", "{bad}"), ("{liked}", "{disliked}"), ("{joy}", "{woe}")):
+        template = template.replace(one, "\0").replace(other, one).replace("\0", other)
+    return template
+
+
+def statement(rng: random.Random) -> str:
+    kind = rng.random()
+    if kind < 0.25:
+        return f"{rng.choice(WHO)} {{liked}} {rng.choice(WHAT)}"
+    if kind < 0.5:
+        return f"{rng.choice(SUBJECTS)} {rng.choice(NOT)} {rng.choice(DENIED)}"
+    return f"{rng.choice(SUBJECTS)} {rng.choice(VERBS)} {rng.choice(SAID)}"
+
+
+def framed(frame: str, rng: random.Random) -> str:
+    return frame.replace("{yes}", statement(rng)).replace("{not}", swapped(statement(rng)))
 
 
 def template(rng: random.Random) -> str:
     kind = rng.random()
-    if kind < 0.5:
-        return clause(rng)
-    return rng.choice(PLAIN if kind < 0.7 else TURNED if kind < 0.85 else CONTRASTED)
+    if kind < 0.15:
+        return rng.choice(PLAIN)
+    text = statement(rng) if kind < 0.5 else framed(rng.choice(DENIALS if kind < 0.7 else CONTRASTS), rng)
+    return rng.choice(BEFORE) + text + rng.choice(AFTER) + rng.choice((".", ".", ".", "!", ""))
 
 
 @dataclass(frozen=True)

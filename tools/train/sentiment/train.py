@@ -20,13 +20,13 @@ from evaluate import accuracy, encode
 from sentences import LABELS, HeldOut, sentences
 from vocabulary import LONGEST
 
-SEED, STEPS, BATCH, PEAK, WARMUP, DECAY = 11, 9000, 64, 7e-4, 400, 0.05
+SEED, STEPS, BATCH, PEAK, WARMUP, DECAY = 11, 9000, 64, 1e-3, 400, 0.05
 
 
 def make_model(tokenizer: Tokenizer) -> transformers.DistilBertForSequenceClassification:
     config = transformers.DistilBertConfig(
         vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=LONGEST, dim=128, hidden_dim=256, n_layers=3, n_heads=4,
-        dropout=0.2, attention_dropout=0.1, seq_classif_dropout=0.2, pad_token_id=tokenizer.token_to_id("[PAD]"),
+        dropout=0.1, attention_dropout=0.1, seq_classif_dropout=0.1, pad_token_id=tokenizer.token_to_id("[PAD]"),
         id2label=dict(enumerate(LABELS)), label2id={label: i for i, label in enumerate(LABELS)})
     return transformers.DistilBertForSequenceClassification(config)
 
