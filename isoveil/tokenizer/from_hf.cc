@@ -21,6 +21,7 @@ struct Algorithm {
 constexpr std::array kAlgorithms = {
     Algorithm{"BPE", ReadVocabObject, ConvertBpe},
     Algorithm{"WordPiece", ReadVocabObject, ConvertWordPiece},
+    Algorithm{"Unigram", ReadVocabList, ConvertUnigram},
 };
 
 Result<const Algorithm*> FindAlgorithm(HfConversion& c) {
@@ -31,6 +32,7 @@ Result<const Algorithm*> FindAlgorithm(HfConversion& c) {
   c.model = &tokenizer["model"];
   std::string type = TypeOf(*c.model);
   if (type.empty() && c.model->contains("merges")) type = "BPE";
+  if (type.empty() && c.model->contains("unk_id")) type = "Unigram";
   std::string known;
   for (const Algorithm& algorithm : kAlgorithms) {
     if (algorithm.type == type) return &algorithm;

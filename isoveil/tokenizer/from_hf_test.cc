@@ -116,6 +116,46 @@ TEST_F(FromHf, ReadsWordPiece) {
   EXPECT_EQ(pair->types, std::vector<int32_t>(6));
 }
 
+ordered_json Unigrams() {
+  return {
+      {"added_tokens", ordered_json::array({Added(0, "<s>", true), Added(1, "</s>", true), Added(2, "<unk>", true)})},
+      {"normalizer",
+       {{"type", "Sequence"},
+        {"normalizers", {{{"type", "NFKD"}}, {{"type", "StripAccents"}}, {{"type", "Lowercase"}}}}}},
+      {"pre_tokenizer",
+       {{"type", "Sequence"},
+        {"pretokenizers",
+         {{{"type", "WhitespaceSplit"}}, {{"type", "Metaspace"}, {"replacement", "\u2581"}, {"split", true}}}}}},
+      {"post_processor", {{"type", "RobertaProcessing"}, {"sep", {"</s>", 1}}, {"cls", {"<s>", 0}}}},
+      {"model",
+       {{"type", "Unigram"},
+        {"unk_id", 2},
+        {"vocab", ordered_json::parse(R"([["<s>", 0.0], ["</s>", 0.0], ["<unk>", 0.0], ["\u2581", -3.0],
+                                              ["a", -2.0], ["b", -2.5], ["ab", -3.0], ["\u2581a", -2.25]])")}}}};
+}
+
+TEST_F(FromHf, ReadsUnigram) {
+  const auto vocabulary = Load(Unigrams());
+  ASSERT_TRUE(vocabulary) << vocabulary.error().Message();
+  EXPECT_EQ(vocabulary->kind(), VocabularyKind::kUnigram);
+  // -2.25 - 2.5 for "\u2581a" "b" is more than -3 - 3 for "\u2581" "ab"; unknown characters are one together.
+  EXPECT_EQ(*vocabulary->Tokenize(" \u00c1B  xyzab</s>", {.add_special = true, .parse_special = true}),
+            PlainIds({0, 7, 5, 3, 2, 6, 1, 1}));
+  EXPECT_EQ(*vocabulary->Detokenize(PlainIds({0, 7, 5, 3, 6, 1})), "ab ab");
+  EXPECT_EQ(*vocabulary->Tokenize("</s>"), PlainIds({3, 2}));
+}
+
+// What is spelled by a normalisation is a special token only where its entry says so.
+TEST_F(FromHf, FindsTokensInNormalisedText) {
+  ordered_json tokenizer = Unigrams();
+  const auto upper = [&] { return *Load(tokenizer)->Tokenize("a</S> b", {.parse_special = true}); };
+  EXPECT_EQ(upper(), PlainIds({7, 2, 3, 5}));
+  tokenizer["added_tokens"][1]["normalized"] = true;
+  tokenizer["added_tokens"][1]["rstrip"] = true;
+  EXPECT_EQ(upper(), PlainIds({7, 1, 3, 5}));
+  EXPECT_EQ(*Load(tokenizer)->Tokenize("a</S>"), PlainIds({7, 2}));
+}
+
 TEST_F(FromHf, ReadsVocabTxt) {
   Write("vocab.txt", "[PAD]\n[UNK]\r\n[CLS]\n[SEP]\n[MASK]\na\n##b\na");
   Write("tokenizer_config.json", R"({"do_lower_case": false})");
@@ -223,7 +263,7 @@ TEST_F(FromHf, StripsBesideAddedTokens) {
 TEST_F(FromHf, NamesWhatItDoesNotKnow) {
   using Edit = std::function<void(ordered_json&)>;
   const std::tuple<ordered_json, Edit, const char*> cases[] = {
-      {ByteLevel(), [](ordered_json& t) { t["model"]["type"] = "Unigram"; }, "Unigram"},
+      {ByteLevel(), [](ordered_json& t) { t["model"]["type"] = "Markov"; }, "Markov"},
       {ByteLevel(), [](ordered_json& t) { t["model"]["dropout"] = 0.1; }, "dropout"},
       {ByteLevel(), [](ordered_json& t) { t["model"]["end_of_word_suffix"] = "</w>"; }, "end_of_word_suffix"},
       {ByteLevel(),
@@ -259,6 +299,17 @@ TEST_F(FromHf, NamesWhatItDoesNotKnow) {
       {ByteFallback(), [](ordered_json& t) { t["pre_tokenizer"] = nullptr; }, "U+2581"},
       {ByteFallback(), [](ordered_json& t) { t["model"]["ignore_merges"] = true; }, "ignore_merges"},
       {WordPieces(), [](ordered_json& t) { t["normalizer"]["type"] = "Lowercase"; }, "Lowercase"},
+      {Unigrams(), [](ordered_json& t) { t["normalizer"]["normalizers"][0]["type"] = "Nmt"; }, "'Nmt'"},
+      {Unigrams(), [](ordered_json& t) { t["pre_tokenizer"]["pretokenizers"][0]["type"] = "Digits"; },
+       "WhitespaceSplit"},
+      {Unigrams(), [](ordered_json& t) { t["pre_tokenizer"]["pretokenizers"][1]["prepend_scheme"] = "first"; },
+       "first"},
+      {Unigrams(), [](ordered_json& t) { t["pre_tokenizer"]["pretokenizers"][1]["split"] = false; }, "no rule here"},
+      {Unigrams(),
+       [](ordered_json& t) {
+         t["normalizer"] = {{"type", "Replace"}, {"pattern", {{"Regex", "a+"}}}};
+       },
+       "Replace of"},
       {WordPieces(), [](ordered_json& t) { t["pre_tokenizer"]["type"] = "Whitespace"; }, "BertPreTokenizer"},
       {WordPieces(), [](ordered_json& t) { t["model"]["continuing_subword_prefix"] = "@@"; }, "##"},
       {WordPieces(), [](ordered_json& t) { t["model"]["max_input_chars_per_word"] = 1000; }, "at most 256"},
@@ -268,6 +319,27 @@ TEST_F(FromHf, NamesWhatItDoesNotKnow) {
     ordered_json tokenizer = base;
     edit(tokenizer);
     ExpectRefused(tokenizer, ErrorCode::kUnsupported, mention);
+  }
+}
+
+TEST_F(FromHf, RefusesAMalformedUnigram) {
+  using Edit = std::function<void(ordered_json&)>;
+  const auto precompiled = [](const char* table) {
+    return [table](ordered_json& t) { t["normalizer"] = {{"type", "Precompiled"}, {"precompiled_charsmap", table}}; };
+  };
+  const std::pair<Edit, const char*> cases[] = {
+      {[](ordered_json& t) { t["model"]["vocab"][4][1] = "x"; }, "texts with their scores"},
+      {[](ordered_json& t) { t["model"]["vocab"][4][1] = 1e300; }, "finite size"},
+      {[](ordered_json& t) { t["model"]["vocab"] = 7; }, "texts with their scores"},
+      {[](ordered_json& t) { t["model"]["unk_id"] = nullptr; }, "unk_id"},
+      {[](ordered_json& t) { t["model"]["unk_id"] = 4000000; }, "unk_id"},
+      {precompiled("?"), "base64"},
+      {precompiled("AAAA"), "ends within"},
+  };
+  for (const auto& [edit, mention] : cases) {
+    ordered_json tokenizer = Unigrams();
+    edit(tokenizer);
+    ExpectRefused(tokenizer, ErrorCode::kFormat, mention);
   }
 }
 

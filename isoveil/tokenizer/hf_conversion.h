@@ -55,11 +55,14 @@ std::vector<nlohmann::ordered_json> StepsOf(const nlohmann::ordered_json& tokeni
 
 // model.vocab where it is an object: of BPE and WordPiece.
 Status ReadVocabObject(HfConversion& c);
+// Where it is a list: of Unigram.
+Status ReadVocabList(HfConversion& c);
 
 // One algorithm each: the normalizer, the pre-tokenizer and the model.
 Status ConvertBpe(HfConversion& c);
 Status ConvertByteFallback(HfConversion& c);  // the kind of BPE over U+2581
 Status ConvertWordPiece(HfConversion& c);
+Status ConvertUnigram(HfConversion& c);
 // Both spellings of model.merges: "a b" and ["a", "b"].
 Result<std::vector<std::pair<std::string, std::string>>> ReadMerges(const HfConversion& c);
 

@@ -84,9 +84,11 @@ Result<GgufMetadata> ListedTokens::HiddenFromLlama(const GgufMetadata& metadata)
   ISOVEIL_ASSIGN_OR_RETURN(const auto made, MadeByMerges(metadata, user_defined));
   GgufMetadata hidden;
   for (const auto& [key, value] : metadata) {
-    // Some names of models change the rules.
-    if (key != "general.name" && key != "tokenizer.ggml.tokens" && key != "tokenizer.ggml.token_type")
+    // Some names of models change the rules; the table is read by unigram.h.
+    if (key != "general.name" && key != "tokenizer.ggml.tokens" && key != "tokenizer.ggml.token_type" &&
+        key != kCharsmapKey) {
       hidden.Set(key, value);
+    }
   }
   std::vector<std::string> names = texts;
   std::vector<int32_t> types;

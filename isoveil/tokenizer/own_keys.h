@@ -45,4 +45,16 @@ inline constexpr char kWordPieceKey[] = "tokenizer.isoveil.word_piece";
 // The characters of the longest word that is looked up.
 inline constexpr char kMaxWordKey[] = "tokenizer.isoveil.max_word";
 
+// Unigram of Hugging Face (unigram.h): the steps of its normalizer, as unigram_normalizer.h has them.
+inline constexpr char kUnigramKey[] = "tokenizer.isoveil.unigram";
+// "words": text is cut at white space; "start": U+2581 is put before a text, or each word.
+inline constexpr char kUnigramCutsKey[] = "tokenizer.isoveil.unigram_cuts";
+// The scores of all tokens in fp64, and the least of those of the model: tokenizer.ggml.scores are rounded.
+inline constexpr char kUnigramScoresKey[] = "tokenizer.isoveil.unigram_scores";
+inline constexpr char kUnigramLeastKey[] = "tokenizer.isoveil.unigram_least";
+// The ids of special tokens that are looked for in normalised text, by their normalised text.
+inline constexpr char kNormalizedTokensKey[] = "tokenizer.isoveil.normalized_tokens";
+// GGUF's own, for the step "charsmap".
+inline constexpr char kCharsmapKey[] = "tokenizer.ggml.precompiled_charsmap";
+
 }  // namespace isoveil

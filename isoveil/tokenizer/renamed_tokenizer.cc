@@ -74,9 +74,10 @@ class Renaming {
   }
 
   Status RenameVocab(ordered_json& tokenizer) const {
-    if (!tokenizer.contains("model") || !tokenizer["model"].is_object() || !tokenizer["model"].contains("vocab") ||
-        !tokenizer["model"]["vocab"].is_object()) {
-      return Fail(ErrorCode::kUnsupported, where_ + ": model.vocab", "expected an object of texts and ids");
+    const bool has_vocab = tokenizer.contains("model") && tokenizer["model"].is_object();
+    if (has_vocab && tokenizer["model"].value("vocab", ordered_json()).is_array()) return RenameScores(tokenizer);
+    if (!has_vocab || !tokenizer["model"].value("vocab", ordered_json()).is_object()) {
+      return Fail(ErrorCode::kUnsupported, where_ + ": model.vocab", "expected an object of texts and ids, or a list");
     }
     std::map<uint64_t, std::string> texts;  // in the order of new ids: nothing remains of the plain one
     std::unordered_set<std::string> known;
@@ -95,6 +96,29 @@ class Renaming {
     for (auto& [id, text] : texts) entries.emplace_back(std::move(text), id);
     tokenizer["model"]["vocab"] = std::move(vocab);
     return Ok();
+  }
+
+  // Unigram's list of texts and scores, by id. What no text may become has a name of its own: a text of U+10FFFF, which
+  // no text has, and the least score, which leaves that of unknown characters where it is.
+  Status RenameScores(ordered_json& tokenizer) const {
+    ordered_json& model = tokenizer["model"];
+    const ordered_json vocab = std::move(model["vocab"]);
+    ordered_json least = vocab.empty() ? ordered_json(0.0) : vocab[0].at(1);
+    for (const ordered_json& entry : vocab) least = std::min(least, entry.at(1));
+    std::vector<ordered_json> entries;
+    for (size_t id = 0; id < renamed_.size(); ++id) {
+      entries.push_back(ordered_json::array({fmt::format("\xf4\x8f\xbf\xbf{}", id), least}));
+    }
+    for (size_t id = 0; id < vocab.size(); ++id) {
+      ordered_json renamed = id;
+      ISOVEIL_RETURN_IF_ERROR(Rename(renamed, "model.vocab"));
+      entries[renamed.get<size_t>()] = vocab[id];
+    }
+    for (const ordered_json& token : tokenizer.value("added_tokens", ordered_json::array())) {
+      entries.at(token.at("id").get<size_t>())[0] = token.at("content");
+    }
+    model["vocab"] = std::move(entries);
+    return Rename(model.at("unk_id"), "model.unk_id");
   }
 
   Status RenameProcessor(ordered_json& processor) const {

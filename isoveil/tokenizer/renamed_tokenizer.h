@@ -23,7 +23,8 @@
 namespace isoveil {
 
 // `has_segments`: the model takes token types beside ids; where the files name no class, nothing else tells
-// transformers. kFormat for an id without a new one, kUnsupported for a vocabulary that is no object of texts and ids.
+// transformers. kFormat for an id without a new one, kUnsupported for a vocabulary of another form than
+// those of from_hf.h.
 Result<std::vector<TextFile>> RenameTokenizer(const HfTokenizerFiles& files, std::span<const int32_t> renamed,
                                               bool has_segments);
 

@@ -9,9 +9,6 @@
 
 namespace isoveil {
 
-namespace {
-
-// The bytes of white space that `text` begins with.
 size_t SpaceAtStart(std::string_view text) {
   size_t size = 0;
   while (const size_t length = SpaceLength(text.substr(size))) size += length;
@@ -27,8 +24,6 @@ std::string_view WithoutSpaceAtEnd(std::string_view text) {
   }
   return text;
 }
-
-}  // namespace
 
 void TextRules::AddSpecial(std::string text, PlainId id, bool always) {
   if (text.empty()) return;

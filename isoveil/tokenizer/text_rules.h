@@ -24,6 +24,10 @@
 
 namespace isoveil {
 
+// The bytes of white space that `text` begins with.
+size_t SpaceAtStart(std::string_view text);
+std::string_view WithoutSpaceAtEnd(std::string_view text);
+
 // A special token, or text without any.
 struct TextSection {
   std::optional<PlainId> token;

@@ -18,6 +18,7 @@
 #include "isoveil/tokenizer/sentence_piece.h"
 #include "isoveil/tokenizer/special_partition.h"
 #include "isoveil/tokenizer/text_rules.h"
+#include "isoveil/tokenizer/unigram.h"
 #include "isoveil/tokenizer/vocabulary_check.h"
 #include "isoveil/tokenizer/word_piece.h"
 
@@ -130,6 +131,7 @@ struct Vocabulary::Impl {
   std::optional<SentencePiece> sentence_piece;
   std::optional<RankedMerges> merges;
   std::optional<WordPiece> word_piece;  // of Hugging Face's
+  std::optional<Unigram> unigram;       // of Hugging Face's
   std::vector<PairPart> pair;
   std::string chat_template;
   bool lists_special_tokens = false;  // the rules find special tokens, not llama.cpp
@@ -204,7 +206,7 @@ void Vocabulary::Impl::TakeListed(const ListedTokens& listed) {
     }
     if (!guessed && (kinds[id] == TokenKind::kNormal || kinds[id] == TokenKind::kByte)) continue;
     std::string text = kinds[id] == TokenKind::kUnused ? "" : listed.texts[id];
-    if (kind == VocabularyKind::kSentencePiece) text = WithSpaces(text);
+    if (kind == VocabularyKind::kSentencePiece || unigram) text = WithSpaces(text);
     if (word_piece && !text.empty()) text.insert(0, 1, ' ');
     const bool is_control = kinds[id] == TokenKind::kControl || kinds[id] == TokenKind::kUnknown;
     pieces[id] = is_control ? "" : text;
@@ -213,6 +215,7 @@ void Vocabulary::Impl::TakeListed(const ListedTokens& listed) {
   for (size_t id = 0; id < kinds.size(); ++id) {
     const TokenKind k = kinds[id];
     const bool always = k == TokenKind::kUserDefined;
+    if (unigram && unigram->Finds(static_cast<PlainId>(id))) continue;
     if (always || k == TokenKind::kControl || k == TokenKind::kUnknown)
       rules.AddSpecial(listed.texts[id], static_cast<PlainId>(id), always);
   }
@@ -226,6 +229,7 @@ Status Vocabulary::Impl::ReadStripping(const GgufMetadata& metadata, const std::
     if (metadata.Find(key) == nullptr) continue;
     ISOVEIL_ASSIGN_OR_RETURN(const std::vector<int64_t> ids, metadata.GetIntegers(key));
     for (const int64_t id : ids) {
+      if (unigram && unigram->Finds(IdOf<PlainId>(id))) continue;
       if (!rules.Strip(id, left))
         return Fail(ErrorCode::kFormat, fmt::format("{}: {}", where, key),
                     fmt::format("{} is the id of no special token", id));
@@ -329,7 +333,12 @@ Result<Vocabulary> Vocabulary::FromMetadata(const GgufMetadata& metadata, std::s
     return Fail(ErrorCode::kFormat, fmt::format("{}: {}", where, kWordPieceKey),
                 "belongs to WordPiece with listed special tokens, and to no other");
   }
-  if (impl->word_piece) impl->adds_space_prefix = true;
+  ISOVEIL_ASSIGN_OR_RETURN(impl->unigram, Unigram::Read(metadata, where));
+  if (impl->unigram.has_value() != (listed && impl->kind == VocabularyKind::kUnigram)) {
+    return Fail(ErrorCode::kFormat, fmt::format("{}: {}", where, kUnigramKey),
+                "belongs to Unigram with listed special tokens, and to no other");
+  }
+  if (impl->word_piece || impl->unigram) impl->adds_space_prefix = true;
   if (listed) impl->TakeListed(*listed);
   ISOVEIL_RETURN_IF_ERROR(impl->ReadPair(metadata, where));
   ISOVEIL_ASSIGN_OR_RETURN(impl->merges, RankedMerges::Read(metadata, where));
@@ -414,6 +423,11 @@ Result<std::vector<PlainId>> Vocabulary::Impl::TokenizeText(std::string_view tex
     word_piece->Append(text, ids);
     return ids;
   }
+  if (unigram) {
+    std::vector<PlainId> ids;
+    ISOVEIL_RETURN_IF_ERROR(unigram->Append(text, options.parse_special, ids));
+    return ids;
+  }
   if (merges) {
     std::vector<PlainId> ids;
     merges->Append(WithSpaceMarks((adds_space_prefix ? " " : "") + std::string(text)), ids);
@@ -484,7 +498,10 @@ Result<std::vector<PlainId>> Vocabulary::Tokenize(std::string_view text, Tokeniz
         ids.push_back(*section.token);
         continue;
       }
-      ISOVEIL_ASSIGN_OR_RETURN(const std::vector<PlainId> part, impl_->TokenizeText(section.text, {}));
+      // Barriers lie in the text as it is.
+      const bool parse_special = impl_->unigram && options.parse_special && barriers.empty();
+      ISOVEIL_ASSIGN_OR_RETURN(const std::vector<PlainId> part,
+                               impl_->TokenizeText(section.text, {.parse_special = parse_special}));
       ids.insert(ids.end(), part.begin(), part.end());
     }
   } else {

@@ -12,29 +12,6 @@ bool IsWord(std::string_view token) { return token.starts_with(kMark) && token !
 
 }  // namespace
 
-void WordPiece::Trie::Add(std::string_view text, int32_t id) {
-  uint32_t node = 0;
-  for (const char byte : text) {
-    const auto [edge, is_new] =
-        next.try_emplace(uint64_t{node} << 8 | static_cast<unsigned char>(byte), static_cast<uint32_t>(token.size()));
-    if (is_new) token.push_back(-1);
-    node = edge->second;
-  }
-  if (node != 0) token[node] = id;
-}
-
-std::pair<int32_t, size_t> WordPiece::Trie::Longest(std::string_view text) const {
-  std::pair<int32_t, size_t> longest = {-1, 0};
-  uint32_t node = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto edge = next.find(uint64_t{node} << 8 | static_cast<unsigned char>(text[i]));
-    if (edge == next.end()) break;
-    node = edge->second;
-    if (token[node] >= 0) longest = {token[node], i + 1};
-  }
-  return longest;
-}
-
 Result<std::optional<WordPiece>> WordPiece::Read(const GgufMetadata& metadata, const std::string& where) {
   if (metadata.Find(kWordPieceKey) == nullptr) return std::nullopt;
   const auto malformed = [&](const char* key, const char* problem) {
@@ -68,8 +45,10 @@ Result<std::optional<WordPiece>> WordPiece::Read(const GgufMetadata& metadata, c
     if (id >= types.size() || types[id] != kNormalType) continue;
     const bool word = IsWord(tokens[id]);
     (word ? made.words_ : made.continuations_)
-        .Add(std::string_view(tokens[id]).substr(word ? kMark.size() : 0), static_cast<int32_t>(id));
+        .Add(tokens[id].substr(word ? kMark.size() : 0), static_cast<int32_t>(id));
   }
+  made.words_.Finish();
+  made.continuations_.Finish();
   return made;
 }
 

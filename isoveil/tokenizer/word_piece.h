@@ -17,12 +17,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "isoveil/base/result.h"
 #include "isoveil/base/token_id.h"
 #include "isoveil/format/gguf.h"
+#include "isoveil/tokenizer/prefix_table.h"
 
 namespace isoveil {
 
@@ -44,23 +44,13 @@ class WordPiece {
   struct Steps {
     bool clean_text = false, chinese_chars = false, strip_accents = false, lowercase = false;
   };
-  // Tokens by their bytes, from a root: where a byte leads from a node, and the token that ends at one.
-  struct Trie {
-    std::unordered_map<uint64_t, uint32_t> next;
-    std::vector<int32_t> token = {-1};
-
-    void Add(std::string_view text, int32_t id);
-    // The longest token that `text` begins with, and its length.
-    std::pair<int32_t, size_t> Longest(std::string_view text) const;
-  };
-
   std::u32string Normalize(std::string_view text) const;
   void AppendWord(std::u32string_view word, std::vector<PlainId>& ids) const;
 
   Steps steps_;
   uint64_t max_word_ = 0;
   PlainId unknown_{};
-  Trie words_, continuations_;
+  PrefixTable words_, continuations_;
 };
 
 }  // namespace isoveil
