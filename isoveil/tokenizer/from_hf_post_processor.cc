@@ -39,7 +39,10 @@ Result<std::vector<Part>> ReadTemplate(const HfConversion& c, const ordered_json
   std::vector<Part> parts;
   for (const ordered_json& piece : step[name]) {
     const bool token = piece.contains("SpecialToken");
-    const ordered_json& fields = piece[token ? "SpecialToken" : "Sequence"];
+    const char* kind = token ? "SpecialToken" : "Sequence";
+    if (!piece.contains(kind) || !piece[kind].is_object())  // a missing member of what is const is undefined behaviour
+      return c.Malformed(fmt::format("post_processor.{}", name), "expected pieces SpecialToken and Sequence");
+    const ordered_json& fields = piece[kind];
     const auto type = fields.value("type_id", int32_t{0});
     if (!token) {
       parts.push_back({fields.value("id", "A") == "A" ? kFirstText : kSecondText, type});

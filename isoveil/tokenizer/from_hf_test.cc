@@ -222,6 +222,10 @@ TEST_F(FromHf, AddsWhatThePostProcessorAdds) {
   other["post_processor"] = ordered_json::parse(R"({"type": "TemplateProcessing", "single": [
     {"SpecialToken": {"id": "<|im_end|>"}}, {"Sequence": {"id": "A"}}]})");
   ExpectRefused(other, ErrorCode::kUnsupported, "another token than bos_token");
+  for (const char* single : {R"([{"Specyal": {"id": "A"}}])", R"([{"Sequence": "A"}])", R"(["A"])", "[[]]"}) {
+    two["post_processor"] = {{"type", "TemplateProcessing"}, {"single", ordered_json::parse(single)}};
+    ExpectRefused(two, ErrorCode::kFormat, "post_processor.single");
+  }
   two["post_processor"] = {{"type", "Another"}};
   ExpectRefused(two, ErrorCode::kUnsupported, "Another");
   two["post_processor"] = {{"type", "BertProcessing"}, {"cls", {"[CLS]", 300}}};
