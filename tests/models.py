@@ -30,8 +30,9 @@ CORPUS = pathlib.Path(__file__).parent / "vectors/tokenizer/corpus.json"
 
 def llama(width=64, layers=2, heads=4, kv_heads=2, head_dim=None, ffn=96, tied=True, biases=False, dtype="F32",
           shards=1, kind="llama", head_norm=None, post_norm=False, experts=0, regex=LLAMA3, rope_scaling=None, theta=10000.0, padding=11, context=256, chat=False,
-          hf_class="LlamaForCausalLM", model_type="llama"):
-    """`biases`: False, True for all of them, or the projections that have one."""
+          hf_class="LlamaForCausalLM", model_type="llama", norms=None, origin=0, extra={}):
+    """`biases`: False, True for all of them, or the projections that have one. `norms`: those of a layer's width, by their names;
+    `origin`: what gains are stored less by. `extra`: further members of the configuration."""
     return dict(locals())
 
 
@@ -75,6 +76,8 @@ MODELS = {
     "qwen3": llama(heads=8, kv_heads=2, head_dim=12, regex=QWEN2, head_norm="each", hf_class="Qwen3ForCausalLM", model_type="qwen3"),
     "olmo2": llama(heads=6, kv_heads=3, width=48, tied=False, head_norm="all", post_norm=True, hf_class="Olmo2ForCausalLM",
                    model_type="olmo2"),
+    "smollm3": llama(heads=8, kv_heads=2, layers=5, hf_class="SmolLM3ForCausalLM", model_type="smollm3",
+                     extra={"no_rope_layers": [1, 1, 1, 0, 1], "no_rope_layer_interval": 4}),
     "gpt2": gpt2(),
     "gpt2-width-100": gpt2(width=100, heads=5, prefix=""),
     "gpt2-bf16": gpt2(width=64, dtype="BF16"),
@@ -82,8 +85,21 @@ MODELS = {
 
 
 # Families without a conversion to GGUF.
-FOLDERS = {"qwen3-moe": llama(heads=8, kv_heads=2, head_dim=12, regex=QWEN2, head_norm="each", experts=5, layers=3,
-                              hf_class="Qwen3MoeForCausalLM", model_type="qwen3_moe")}
+WINDOW = {"sliding_window": 128, "layer_types": ["sliding_attention", "full_attention"]}
+FOLDERS = {
+    "qwen3-moe": llama(heads=8, kv_heads=2, head_dim=12, regex=QWEN2, head_norm="each", experts=5, layers=3, hf_class="Qwen3MoeForCausalLM",
+                       model_type="qwen3_moe"),
+    "seed-oss": llama(heads=8, kv_heads=2, head_dim=12, biases="qkv", tied=False, hf_class="SeedOssForCausalLM", model_type="seed_oss"),
+    "olmo3": llama(heads=6, kv_heads=3, width=48, tied=False, head_norm="all", post_norm=True, hf_class="Olmo3ForCausalLM", model_type="olmo3",
+                   extra=WINDOW),
+    "exaone4": llama(heads=6, kv_heads=3, width=48, tied=False, head_norm="each", post_norm=True, hf_class="Exaone4ForCausalLM", model_type="exaone4",
+                     extra=WINDOW),
+    "cohere2": llama(heads=8, kv_heads=2, norms=("input",), hf_class="Cohere2ForCausalLM", model_type="cohere2",
+                     extra={"layer_norm_eps": 1e-5, "logit_scale": 0.25, **WINDOW}),
+    "gemma3": llama(heads=8, kv_heads=2, head_dim=12, head_norm="each", norms=("input", "post_attention", "pre_feedforward", "post_feedforward"), origin=1,
+                    hf_class="Gemma3ForCausalLM", model_type="gemma3_text", theta=1e6,
+                    extra={"hidden_activation": "gelu_pytorch_tanh", "query_pre_attn_scalar": 24, "rope_local_base_freq": 10000.0, **WINDOW}),
+}
 
 
 def tokenizer(regex, chat=False):
@@ -159,14 +175,14 @@ def llama_tensors(c, n_vocab, rng):
     h = c["head_dim"] or d // c["heads"]
     q, kv = c["heads"] * h, c["kv_heads"] * h
     matrix = lambda *shape: rng.normal(0, 1.2 / np.sqrt(shape[-1]), shape)
-    gain = lambda: 1 + rng.uniform(-0.3, 0.3, d)
+    gain = lambda width=d: 1 - c["origin"] + rng.uniform(-0.3, 0.3, width)
     t = {"model.embed_tokens.weight": rng.normal(0, 1, (n_vocab, d))}
     for i in range(c["layers"]):
         p = f"model.layers.{i}."
-        for norm in ("post_attention", "post_feedforward") if c["post_norm"] else ("input", "post_attention"):
+        for norm in c["norms"] or (("post_attention", "post_feedforward") if c["post_norm"] else ("input", "post_attention")):
             t[f"{p}{norm}_layernorm.weight"] = gain()
         for name, width in (("q_norm", q), ("k_norm", kv)) if c["head_norm"] else ():
-            t[f"{p}self_attn.{name}.weight"] = 1 + rng.uniform(-0.3, 0.3, h if c["head_norm"] == "each" else width)
+            t[f"{p}self_attn.{name}.weight"] = gain(h if c["head_norm"] == "each" else width)
         ffn = [("gate_proj", (f, d)), ("up_proj", (f, d)), ("down_proj", (d, f))]
         sparse = c["experts"] and i > 0  # the first layer is dense
         if sparse:
@@ -186,7 +202,7 @@ def llama_tensors(c, n_vocab, rng):
               "head_dim": h, "vocab_size": n_vocab, "max_position_embeddings": c["context"], "rms_norm_eps": 1e-5,
               "rope_theta": c["theta"], "rope_scaling": c["rope_scaling"], "hidden_act": "silu",
               "tie_word_embeddings": c["tied"], "attention_bias": c["biases"] is True, "mlp_bias": c["biases"] is True,
-              "_name_or_path": "secret/base-model"}
+              "_name_or_path": "secret/base-model", **c["extra"]}
     if c["experts"]:
         config.update(num_experts=c["experts"], num_experts_per_tok=2, moe_intermediate_size=f, norm_topk_prob=True, mlp_only_layers=[0])
     return t, config

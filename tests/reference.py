@@ -1,4 +1,5 @@
-"""Forward passes of Llama and GPT-2 in fp64, written from the papers and sharing nothing with Isoveil."""
+"""Forward passes of Llama and its kin, Cohere 2, Gemma 3 and GPT-2 in fp64, written from the papers and sharing nothing with Isoveil.
+Texts are shorter than any window."""
 
 import json
 import math
@@ -60,6 +61,60 @@ def experts(w, c, p, x):
     return out
 
 
+def has_rope(c, layer):
+    if c["model_type"] in ("exaone4", "cohere2"):
+        return c["layer_types"][layer] == "sliding_attention"
+    return bool(c.get("no_rope_layers", [1] * c["num_hidden_layers"])[layer])
+
+
+def interleaved(x):
+    """The order in which neighbours that turn together lie as `rope` has them."""
+    return np.concatenate([x[..., 0::2], x[..., 1::2]], -1)
+
+
+def head(w, c):
+    return w["model.embed_tokens.weight"] if c["tie_word_embeddings"] else w["lm_head.weight"]
+
+
+def cohere2(w, c, ids):
+    linear = lambda x, name: x @ w[name + ".weight"].T
+
+    def norm(x, name):
+        x = x - x.mean(-1, keepdims=True)
+        return x / np.sqrt((x * x).mean(-1, keepdims=True) + c["layer_norm_eps"]) * w[name + ".weight"]
+
+    x = w["model.embed_tokens.weight"][ids]
+    for i in range(c["num_hidden_layers"]):
+        p = f"model.layers.{i}."
+        y = norm(x, p + "input_layernorm")
+        heads = {"q": c["num_attention_heads"], "k": c["num_key_value_heads"], "v": c["num_key_value_heads"]}
+        q, k, v = (split_heads(linear(y, f"{p}self_attn.{name}_proj"), n) for name, n in heads.items())
+        if has_rope(c, i):
+            q, k = (rope(interleaved(z), c["rope_theta"], None) for z in (q, k))
+        x = x + linear(attend(q, k, v), p + "self_attn.o_proj") + gated(w, p + "mlp.", y)
+    return norm(x, "model.norm") @ head(w, c).T * c["logit_scale"]
+
+
+def gemma3(w, c, ids):
+    linear = lambda x, name: x @ w[name + ".weight"].T
+    norm = lambda x, name: x / np.sqrt((x * x).mean(-1, keepdims=True) + c["rms_norm_eps"]) * (1 + w[name + ".weight"])
+    gelu = lambda y: 0.5 * y * (1 + np.tanh(math.sqrt(2 / math.pi) * (y + 0.044715 * y ** 3)))
+    x = w["model.embed_tokens.weight"][ids] * np.sqrt(c["hidden_size"])
+    for i in range(c["num_hidden_layers"]):
+        p = f"model.layers.{i}."
+        y = norm(x, p + "input_layernorm")
+        theta = c["rope_local_base_freq"] if c["layer_types"][i] == "sliding_attention" else c["rope_theta"]
+        q = norm(split_heads(linear(y, p + "self_attn.q_proj"), c["num_attention_heads"]), p + "self_attn.q_norm")
+        k = norm(split_heads(linear(y, p + "self_attn.k_proj"), c["num_key_value_heads"]), p + "self_attn.k_norm")
+        v = split_heads(linear(y, p + "self_attn.v_proj"), c["num_key_value_heads"])
+        q = q * math.sqrt(q.shape[-1] / c["query_pre_attn_scalar"])
+        x = x + norm(linear(attend(rope(q, theta, None), rope(k, theta, None), v), p + "self_attn.o_proj"), p + "post_attention_layernorm")
+        y = norm(x, p + "pre_feedforward_layernorm")
+        ffn = linear(gelu(linear(y, p + "mlp.gate_proj")) * linear(y, p + "mlp.up_proj"), p + "mlp.down_proj")
+        x = x + norm(ffn, p + "post_feedforward_layernorm")
+    return norm(x, "model.norm") @ head(w, c).T
+
+
 def llama(w, c, ids):
     linear = lambda x, name: x @ w[name + ".weight"].T + w.get(name + ".bias", 0)
     norm = lambda x, name: x / np.sqrt((x * x).mean(-1, keepdims=True) + c["rms_norm_eps"]) * w[name + ".weight"]
@@ -68,7 +123,7 @@ def llama(w, c, ids):
         p = f"model.layers.{i}."
         post = p + "post_feedforward_layernorm.weight" in w  # norms behind the layers instead of in front of them
         y = x if post else norm(x, p + "input_layernorm")
-        turn = lambda z: rope(z, c["rope_theta"], c.get("rope_scaling"))
+        turn = (lambda z: rope(z, c["rope_theta"], c.get("rope_scaling"))) if has_rope(c, i) else (lambda z: z)
         def project(name, heads):
             z, gain = linear(y, f"{p}self_attn.{name}_proj"), w.get(f"{p}self_attn.{name}_norm.weight", np.ones(1))
             if len(gain) == z.shape[-1]:
@@ -84,7 +139,7 @@ def llama(w, c, ids):
         ffn = experts(w, c, p + "mlp.", y) if p + "mlp.gate.weight" in w else gated(w, p + "mlp.", y)
         x = x + (norm(ffn, p + "post_feedforward_layernorm") if post else ffn)
     x = norm(x, "model.norm")
-    return x @ (w["model.embed_tokens.weight"] if c["tie_word_embeddings"] else w["lm_head.weight"]).T
+    return x @ head(w, c).T
 
 
 def gpt2(w, c, ids):
@@ -113,4 +168,5 @@ def logits(folder, ids, weights=None):
     config = json.loads((folder / "config.json").read_text())
     if weights is None:
         weights = {name: values for name, (values, _, _) in models.read_folder(folder).items()}
-    return (gpt2 if config["model_type"] == "gpt2" else llama)(weights, config, list(ids))
+    forward = {"gpt2": gpt2, "cohere2": cohere2, "gemma3_text": gemma3}.get(config["model_type"], llama)
+    return forward(weights, config, list(ids))

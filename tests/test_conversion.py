@@ -24,6 +24,7 @@ CARRIED = {
     "gpt2": ("gpt2", {}),
     "qwen3": ("qwen3", {}),
     "olmo2": ("olmo2", {}),
+    "smollm3": ("smollm3", {}),
 }
 REFUSED = {
     "scale_attn_weights": ("gpt2", {"scale_attn_weights": False}),
@@ -33,6 +34,7 @@ REFUSED = {
     "rope_scaling.new_factor": ("llama-width-192", {"rope_scaling": YARN | {"new_factor": 3}}),
     "rope_scaling for a graph without factors": ("qwen2", {"rope_scaling": YARN}),
     "sliding_window": ("llama-gqa", {"sliding_window": 0}),
+    "no_rope_layers": ("smollm3", {"no_rope_layers": [1, 0, 1, 0, 1]}),
     "llama.rope.freq_base beyond a float": ("llama-gqa", {"rope_theta": 1e300}),
     "llama.attention.layer_norm_rms_epsilon beyond a float": ("llama-gqa", {"rms_norm_eps": 1e39}),
     "rope_freqs.weight divided by zero": ("llama-width-192", {"rope_scaling": YARN | {"factor": 0}}),
@@ -71,7 +73,7 @@ def transformers_log_softmax(folder, prompts):
 
 def log_softmax(folder, prompts):
     # Newer than the transformers here.
-    if json.loads((folder / "config.json").read_text())["model_type"] not in ("qwen3", "olmo2"):
+    if json.loads((folder / "config.json").read_text())["model_type"] not in ("qwen3", "olmo2", "smollm3"):
         return transformers_log_softmax(folder, prompts)
     last = [reference.logits(folder, prompt)[-1] for prompt in prompts]
     return [x - x.max() - np.log(np.exp(x - x.max()).sum()) for x in last]

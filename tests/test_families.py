@@ -39,6 +39,8 @@ transformers (`tests/test_minilm.py`).
 
 | family | formats | classes | exact | rotated | drawn in exact | drawn in rotated |
 |---|---|---|---|---|---|---|"""
+# Of which the pinned transformers has no class: in this project's own reference here, in a newer transformers in test_newer_families.py.
+NEWER = ["qwen3", "qwen3-moe", "olmo2", "smollm3", "seed-oss", "olmo3", "exaone4", "cohere2", "gemma3"]
 PROMPTS = ["the front desk of the clinic opens at eight", "日本語 und 12,50 €"]
 # Largest difference by range. Profile exact moves bits; classes that norm in fp32 round there. Profile rotated rounds
 # every weight to fp32 once more.
@@ -257,7 +259,7 @@ def test_what_a_declaration_does_not_cover_is_refused_by_name(runner, family_fol
 def test_every_family_is_in_the_documentation(runner):
     """and every one there is there to be encrypted, and is compared with something here"""
     listed = runner.run("models")["families"]
-    documented = re.findall(r"^\| `([a-z0-9-]+)` \|(?:[^|]*\|){1}([^|]*)\|", DOCUMENT.read_text(), re.M)
+    documented = re.findall(r"^\| `([a-z0-9_-]+)` \|(?:[^|]*\|){1}([^|]*)\|", DOCUMENT.read_text(), re.M)
     assert [name for name, _ in documented] == [family["family"] for family in listed]
     for (name, classes), family in zip(documented, listed):
         assert re.findall(r"\w+", classes) == family["classes"], name
@@ -297,7 +299,7 @@ def drawn(out):
 def document(runner, make, folder):
     print(INTRODUCTION)
     made = {}
-    for name in [*families.DECODERS, *families.ENCODERS, "llama-gqa", "qwen2", "qwen3", "qwen3-moe", "olmo2", "gpt2"]:
+    for name in [*families.DECODERS, *families.ENCODERS, "llama-gqa", "qwen2", "gpt2", *NEWER]:
         source = make(name, folder / name)
         rows = {}
         for profile in ("exact", "rotated"):

@@ -1,5 +1,5 @@
-// Cohere, Command-R, Aya: LayerNorm without biases, attention and feed-forward layer side by side behind one norm,
-// neighbours turned by RoPE.
+// Cohere, Command-R, Command-A, Aya: LayerNorm without biases, attention and feed-forward layer side by side behind one
+// norm, neighbours turned by RoPE.
 #include "isoveil/arch/decoder.h"
 #include "isoveil/arch/families/table.h"
 
@@ -19,6 +19,18 @@ Dialect HfDialect() {
 }
 
 }  // namespace
+
+// Layers that see all positions have no RoPE.
+Family Cohere2Family() {
+  return {.name = "cohere2",
+          .hf_classes = {{"Cohere2ForCausalLM", "cohere2", {"Cohere2Model"}}},
+          .hf = HfDialect(),
+          .gguf = {},
+          .tied_by_default = true,
+          .public_fields = {"logit_scale", "attention_bias", "rope_scaling", "rope_parameters", "sliding_window",
+                            "sliding_window_pattern", "layer_types", "cache_implementation"},
+          .declare = &Declare};
+}
 
 Family CohereFamily() {
   return {.name = "command-r",

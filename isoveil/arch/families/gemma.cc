@@ -1,5 +1,5 @@
-// Gemma 1 and 2: Llama with GELU, gains stored less 1 and an embedding scaled by the engine; the second norms what
-// layers add to the residual too, and caps scores and logits.
+// Gemma 1 to 3, the text: Llama with GELU, gains stored less 1 and an embedding scaled by the engine; the second norms
+// what layers add to the residual too, and caps scores and logits; the third norms queries and keys in each head.
 #include "isoveil/arch/decoder.h"
 #include "isoveil/arch/families/table.h"
 
@@ -11,11 +11,20 @@ StoredTensor Norm(std::string name, std::string role) {
   return {.name = std::move(name), .roles = {std::move(role)}, .origin = 1};
 }
 
+Dialect SandwichDialect() {
+  return LlamaDialect().With({Norm("norm", "output_norm"), Norm("layers.{}.input_layernorm", "blk.{}.attn_norm"),
+                              Norm("layers.{}.post_attention_layernorm", "blk.{}.post_attention_norm"),
+                              Norm("layers.{}.pre_feedforward_layernorm", "blk.{}.ffn_norm"),
+                              Norm("layers.{}.post_feedforward_layernorm", "blk.{}.post_ffw_norm")});
+}
+
 Status Declare(Builder& b) {
   b.config().Keep({"hidden_act"});
-  return DeclareDecoder(b, {.post_norm = b.Layer(0).Has("post_ffw_norm"),
-                            .activation = "hidden_activation",
-                            .gate_activations = {"gelu_pytorch_tanh", "gelu", nullptr}});
+  DecoderOptions options{.post_norm = b.Layer(0).Has("post_ffw_norm"),
+                         .activation = "hidden_activation",
+                         .gate_activations = {"gelu_pytorch_tanh", "gelu", nullptr}};
+  if (b.Layer(0).Has("attn_q_norm")) options.attention.head_norm = Graph::HeadNorm::kEachHead;
+  return DeclareDecoder(b, options);
 }
 
 Family Gemma(std::string_view name, HfClass hf_class, Dialect hf) {
@@ -26,7 +35,8 @@ Family Gemma(std::string_view name, HfClass hf_class, Dialect hf) {
       .gguf = {},
       .tied_by_default = true,
       .public_fields = {"attention_bias", "attn_logit_softcapping", "final_logit_softcapping", "query_pre_attn_scalar",
-                        "sliding_window", "cache_implementation", "layer_types", "rope_scaling", "rope_parameters"},
+                        "sliding_window", "sliding_window_pattern", "cache_implementation", "layer_types",
+                        "rope_scaling", "rope_parameters", "rope_local_base_freq", "use_bidirectional_attention"},
       .declare = &Declare};
 }
 
@@ -38,12 +48,12 @@ Family GemmaFamily() {
                                     Norm("layers.{}.post_attention_layernorm", "blk.{}.ffn_norm")}));
 }
 
-Family Gemma2Family() {
-  return Gemma("gemma2", {"Gemma2ForCausalLM", "gemma2", {"Gemma2Model"}},
-               LlamaDialect().With({Norm("norm", "output_norm"), Norm("layers.{}.input_layernorm", "blk.{}.attn_norm"),
-                                    Norm("layers.{}.post_attention_layernorm", "blk.{}.post_attention_norm"),
-                                    Norm("layers.{}.pre_feedforward_layernorm", "blk.{}.ffn_norm"),
-                                    Norm("layers.{}.post_feedforward_layernorm", "blk.{}.post_ffw_norm")}));
+Family Gemma3Family() {
+  return Gemma("gemma3", {"Gemma3ForCausalLM", "gemma3_text", {"Gemma3TextModel"}},
+               SandwichDialect().With({Norm("layers.{}.self_attn.q_norm", "blk.{}.attn_q_norm"),
+                                       Norm("layers.{}.self_attn.k_norm", "blk.{}.attn_k_norm")}));
 }
+
+Family Gemma2Family() { return Gemma("gemma2", {"Gemma2ForCausalLM", "gemma2", {"Gemma2Model"}}, SandwichDialect()); }
 
 }  // namespace isoveil

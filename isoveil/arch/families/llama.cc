@@ -1,4 +1,5 @@
-// The Llama family: Llama 1 to 3.x, Mistral, TinyLlama, SmolLM and all that share the shape.
+// The Llama family: Llama 1 to 3.x, Mistral, Ministral, TinyLlama, SmolLM and all that share the shape. What Ministral
+// 3 multiplies queries by depends on their position alone.
 #include "isoveil/arch/decoder.h"
 #include "isoveil/arch/families/table.h"
 
@@ -7,11 +8,13 @@ namespace isoveil {
 Family LlamaFamily() {
   return {.name = "llama",
           .hf_classes = {{"LlamaForCausalLM", "llama", {"LLaMAForCausalLM", "LlamaModel"}},
-                         {"MistralForCausalLM", "mistral", {"MistralModel"}}},
+                         {"MistralForCausalLM", "mistral", {"MistralModel"}},
+                         {"MinistralForCausalLM", "ministral", {"MinistralModel"}},
+                         {"Ministral3ForCausalLM", "ministral3", {"Ministral3Model"}}},
           .hf = LlamaDialect(),
           .gguf = {.modules = {}, .pairing = RopeLayout::Pairing::kInterleaved},
           .public_fields = {"rope_scaling", "rope_parameters", "attention_bias", "mlp_bias", "pretraining_tp",
-                            "sliding_window"},
+                            "sliding_window", "layer_types"},
           .declare = [](Builder& b) { return DeclareDecoder(b); },
           .to_gguf =
               [](ConfigReader& config, uint64_t n_vocab, GgufDescription& gguf) {
