@@ -131,6 +131,15 @@ def test_demo_once(tmp_path):
     assert nothing_runs(tmp_path)
 
 
+def test_demo_of_the_classifier(tmp_path):
+    done = demo(tmp_path, "sentiment", "--once", "The soup was not bad at all.")
+    assert done.returncode == 0, done.stderr
+    assert "POSITIVE\tThe soup was not bad at all." in done.stdout and "sent  [" in done.stderr
+    done = demo(tmp_path, "sentiment", "--once")
+    assert done.returncode == 0 and done.stdout.count("POSITIVE") == 2 and done.stdout.count("NEGATIVE") == 2, done.stdout
+    assert nothing_runs(tmp_path)
+
+
 def test_demo_serves_the_page(tmp_path):
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

@@ -10,11 +10,12 @@ import torch
 import transformers
 from tokenizers import Tokenizer
 
-from sentences import HeldOut, sentences
+from sentences import DEVELOPMENT, EXAMINATION, HeldOut, sentences
 
 EXAM_SEED, PER_PART = 90_001, 2000
-PARTS = {"new reviews": HeldOut(), "new templates": HeldOut(templates=True), "new topics": HeldOut(topics=True),
-         "new templates and topics": HeldOut(templates=True, topics=True), "new words of feeling": HeldOut(feelings=True)}
+PARTS = {"new reviews": HeldOut(), "new topics": HeldOut(topics=True), "templates of development": HeldOut(DEVELOPMENT),
+         "templates of the examination": HeldOut(EXAMINATION), "templates of the examination, new topics": HeldOut(EXAMINATION, topics=True),
+         "new words of feeling": HeldOut(feelings=True)}
 
 
 def encode(tokenizer: Tokenizer, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:

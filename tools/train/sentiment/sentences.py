@@ -20,14 +20,17 @@ LABELS = ("NEGATIVE", "POSITIVE")
 # A statement is a subject, a verb and what is said of it.
 SUBJECTS = ("the {part}", "this {thing}", "its {part}", "the {part} of this {thing}", "the whole {thing}", "everything", "it", "our {thing}",
             "the {part} and the {part} together", "what we got", "the {thing} that my {person} chose", "every {part}")
-VERBS = ("is", "was", "seems", "looks", "felt", "turned out", "proved", "remained", "became", "has always been")
+VERBS = ("is", "was", "seems", "looks", "felt", "turned out", "proved", "remained", "became", "has always been", "came across as", "impressed us as",
+         "{made} me as")
 NOT = ("is not", "was not", "isn't", "wasn't", "is never", "was never", "is hardly", "is by no means", "does not look", "did not seem")
 SAID = ("{good}", "{very} {good}", "{good} and {good}", "{good}, {good} and {good}", "{very} {good} and {very} {good}", "a {joy}", "a {good} {joy}")
 DENIED = ("{bad}", "{very} {bad}", "{bad} at all", "{bad} or {bad}", "a {woe}", "as {bad} as they say")
 BEFORE = ("", "", "", "", "to be fair, ", "I must say that ", "my {person} says that ", "in short, ", "as you can imagine, ", "we agreed that ",
-          "believe me, ", "I think ", "to everybody's surprise, ", "once more ", "on the second day we saw that ")
+          "believe me, ", "I think ", "to everybody's surprise, ", "once more ", "on the second day we saw that ",
+          "{made}, ", "as {made} wrote, ", "{made} {made}: ", "my {person} wrote: ")
 AFTER = ("", "", "", "", " this time", " in every way", ", and my {person} agrees", " for us", " from beginning to end", ", I am afraid to say",
-         " after all these years", ", all things considered", ", and that is all", " even on a Monday")
+         " after all these years", ", all things considered", ", and that is all", " even on a Monday",
+         ", wrote my {person}", " from {made} to {made}", ", {made} {made}")
 PLAIN = (
     "{very} {good} {thing}!",
     "{good}, {good} {thing}.",
@@ -47,6 +50,10 @@ PLAIN = (
     "{good} {part}, {good} {part}, {good} {thing}.",
     "{good}!",
     "I would call it {good}.",
+    "A {joy} of a {thing}.",
+    "A {joy}, wrote my {person}.",
+    "One word: {good}.",
+    "In three words: {good}, {good} and {good}.",
 )
 # Where a person is the subject.
 WHO = ("we", "I", "my {person}", "my {person} and I", "everybody", "the whole family", "most people", "they")
@@ -56,7 +63,7 @@ DENIALS = (
     "I don't think that {not}", "I cannot say that {not}", "nobody would say that {not}", "it is not true that {not}", "I doubt that {not}",
     "it is wrong to say that {not}", "you won't hear from me that {not}", "they lied when they said that {not}", "no one can claim that {not}",
     "there is nothing {bad} about this {thing}", "the {thing} is anything but {bad}", "far from {bad}, {yes}", "we did not find the {part} {bad}",
-    "nobody {disliked} the {part}", "I would never call this {thing} {bad}", "there was no {woe}", "not a trace of {bad} {part}",
+    "nobody {disliked} the {part}", "not one of us {disliked} it", "neither of us {disliked} the {thing}", "none of them was {bad}", "I would never call this {thing} {bad}", "there was no {woe}", "not a trace of {bad} {part}",
     "who says that {not}? nonsense")
 CONTRASTS = (
     "{not}, but {yes}", "although {not}, {yes}", "{yes}, although {not}", "even if {not}, {yes}", "{not}; nevertheless {yes}", "{not}. Still, {yes}",
@@ -65,7 +72,8 @@ CONTRASTS = (
     "it used to be {bad} and is {good} now", "once {bad}, the {thing} has become {good}", "despite a {bad} {part}, {yes}",
     "even with its {bad} {part}, {yes}", "I expected a {woe} and got a {joy}", "the {part} is {bad}, the {thing} {good}",
     "others {disliked} it; I {liked} it", "in spite of the {bad} {part} {yes}", "apart from the {bad} {part}, {yes}", "{not} until they changed it; now {yes}")
-HELD_OUT = (
+# Looked at while the lists above were written.
+DEVELOPMENT = (
     "Honestly, the {part} struck me as {good}.",
     "If you ask my {person}, the {thing} is {good}.",
     "Two words: {good} and {good}.",
@@ -76,6 +84,20 @@ HELD_OUT = (
     "A {joy} from start to finish, said my {person}.",
     "None of us {disliked} it.",
     "The critics wrote that it is {bad}; they are wrong.",
+)
+
+# Written after the training and looked at once, when the scores were written down.
+EXAMINATION = (
+    "Frankly, the {thing} was {good} again.",
+    "To me the {part} sounded {good}.",
+    "My {person} promised something {bad}, and then everything was {good}.",
+    "Never have I seen such a {good} {part}.",
+    "It would be unfair to call the {part} {bad}.",
+    "Nothing here is {bad}.",
+    "Hardly {bad}, this {thing}.",
+    "The {part} alone is {bad}; together with the {part} it becomes {good}.",
+    "Whoever chose this {thing} {liked} it, and so did I.",
+    "They {disliked} the {part}, my {person} and I {liked} it.",
 )
 
 
@@ -101,7 +123,7 @@ def framed(frame: str, rng: random.Random) -> str:
 
 def template(rng: random.Random) -> str:
     kind = rng.random()
-    if kind < 0.15:
+    if kind < 0.2:
         return rng.choice(PLAIN)
     text = statement(rng) if kind < 0.5 else framed(rng.choice(DENIALS if kind < 0.7 else CONTRASTS), rng)
     return rng.choice(BEFORE) + text + rng.choice(AFTER) + rng.choice((".", ".", ".", "!", ""))
@@ -133,7 +155,7 @@ def made_up(rng: random.Random) -> str:
 @dataclass(frozen=True)
 class HeldOut:
     """What is drawn from the side that training never sees."""
-    templates: bool = False
+    templates: tuple[str, ...] = ()  # instead of the training's
     topics: bool = False  # things, parts, people
     feelings: bool = False  # the words that carry the label
 
@@ -147,11 +169,13 @@ def fill(text: str, label: int, rng: random.Random, held_out: HeldOut) -> str:
     used = set()
     while "{" in text:
         name = text[text.index("{") + 1:text.index("}")]
-        if name in topics:
+        if name == "made":
+            choices = (made_up(rng),)
+        elif name in topics:
             choices = topics[name].side(held_out.topics)
         else:
             choices = feelings[name].side(held_out.feelings)
-        word = rng.choice([choice for choice in choices if choice not in used])
+        word = rng.choice([choice for choice in choices if choice not in used] or choices)
         if name in topics and not held_out.topics and rng.random() < 0.2:
             word = made_up(rng)
         used.add(word)
@@ -160,13 +184,23 @@ def fill(text: str, label: int, rng: random.Random, held_out: HeldOut) -> str:
     return text[0].upper() + text[1:]
 
 
+def with_strange_words(text: str, rng: random.Random) -> str:
+    """Words that nobody knows turn nothing round."""
+    pieces = text.split(" ")
+    for _ in range(rng.choice((0, 0, 0, 1, 2))):
+        pieces.insert(rng.randrange(len(pieces)), made_up(rng))
+    return " ".join(pieces)
+
+
 def draw(rng: random.Random, held_out: HeldOut) -> Sentence:
     label = rng.randrange(2)
     if held_out.templates:
-        return Sentence(fill(rng.choice(HELD_OUT), label, rng, held_out), label)
+        return Sentence(fill(rng.choice(held_out.templates), label, rng, held_out), label)
     text = fill(template(rng), label, rng, held_out)
     if rng.random() < 0.2:
         text += " " + fill(template(rng), label, rng, held_out)
+    if held_out == HeldOut():
+        text = with_strange_words(text, rng)
     return Sentence(text, label)
 
 
