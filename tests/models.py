@@ -89,6 +89,7 @@ WINDOW = {"sliding_window": 128, "layer_types": ["sliding_attention", "full_atte
 FOLDERS = {
     "qwen3-moe": llama(heads=8, kv_heads=2, head_dim=12, regex=QWEN2, head_norm="each", experts=5, layers=3, hf_class="Qwen3MoeForCausalLM",
                        model_type="qwen3_moe"),
+    "ministral": llama(heads=8, kv_heads=2, head_dim=12, tied=False, hf_class="MinistralForCausalLM", model_type="ministral", extra=WINDOW),
     "seed-oss": llama(heads=8, kv_heads=2, head_dim=12, biases="qkv", tied=False, hf_class="SeedOssForCausalLM", model_type="seed_oss"),
     "olmo3": llama(heads=6, kv_heads=3, width=48, tied=False, head_norm="all", post_norm=True, hf_class="Olmo3ForCausalLM", model_type="olmo3",
                    extra=WINDOW),

@@ -156,3 +156,19 @@ def test_rows_of_positions_that_no_token_has_are_left_out(runner, folders, tmp_p
     runner.encrypt(folders("roberta"), tmp_path / "out", "--to", "gguf")
     [positions] = [t for t in gguf.GGUFReader(tmp_path / "out/server/model.gguf").tensors if t.name == "position_embd.weight"]
     assert list(positions.shape) == [48, 62]
+
+
+def test_modules_behind_the_pooling_are_named(runner, folders, tmp_path):
+    """The encrypted model does not have them: a person has to know."""
+    folder = shutil.copytree(folders("roberta"), tmp_path / "model")
+    (folder / "modules.json").write_text(json.dumps([{"type": f"sentence_transformers.models.{name}"} for name in ("Transformer", "Pooling", "Dense")]))
+    warnings = runner.encrypt(folder, tmp_path / "out")["warnings"]
+    assert any("modules.json: Dense is no part of the encrypted model" in warning for warning in warnings)
+
+
+def test_serve_asks_for_vectors_of_an_encoder_alone(runner, folders, model_folder, tmp_path):
+    """and for batches as long as its context: llama-server refuses a longer text than a batch"""
+    for name, folder, expected in (("encoder", folders("roberta"), ["--embeddings", "-b", "62", "-ub", "62"]), ("decoder", model_folder("llama-gqa"), [])):
+        runner.encrypt(folder, tmp_path / name, "--to", "gguf")
+        command = json.loads(runner.call("serve", tmp_path / name / "server", "--engine", "/bin/true", "--json", "--", "-x").stdout)["command"]
+        assert command[-len(expected) - 1:] == [*expected, "-x"] and ("--embeddings" in command) == bool(expected), name

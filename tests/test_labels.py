@@ -3,6 +3,7 @@ encrypted ids and labels without names."""
 
 import contextlib
 import json
+import shutil
 import signal
 import subprocess
 import types
@@ -202,3 +203,17 @@ def test_up_serves_an_encoder_without_a_page(isoveil, classifier, tmp_path):
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
         process.stdout.close()
+
+
+@pytest.mark.parametrize("fields, function", [
+    ({}, "softmax"), ({"problem_type": "single_label_classification"}, "softmax"), ({"problem_type": "multi_label_classification"}, "sigmoid"),
+    ({"problem_type": "regression"}, "none"), ({"sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity"}}, "none")])
+def test_scores_are_what_the_configuration_says(runner, classifier, fields, function, tmp_path):
+    folder = shutil.copytree(classifier.source, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | fields))
+    runner.encrypt(folder, tmp_path / "out")
+    [port] = [port for port in json.loads((tmp_path / "out/client/manifest.json").read_text())["ports"] if port["kind"] == "labels"]
+    assert port["function"] == function
+    (folder / "config.json").write_text(json.dumps(config | {"problem_type": "poetry"}))
+    assert "config.json: problem_type" in runner.fail(1, "encrypt", folder, "-k", runner.key, "-o", tmp_path / "refused")

@@ -5,6 +5,7 @@
 #include "isoveil/tokenizer/bert_characters.h"
 #include "isoveil/tokenizer/hf_conversion.h"
 #include "isoveil/tokenizer/own_keys.h"
+#include "isoveil/tokenizer/sentence_piece.h"
 #include "isoveil/tokenizer/text_rules.h"
 
 namespace isoveil {
@@ -35,18 +36,6 @@ std::vector<std::string> WordsOf(const std::string& text) {
     AppendUtf8(c, words.back());
   }
   return words;
-}
-
-std::string WithMarks(std::string_view text) {
-  std::string marked;
-  for (const char byte : text) {
-    if (byte == ' ') {
-      marked += kMark;
-    } else {
-      marked += byte;
-    }
-  }
-  return marked;
 }
 
 }  // namespace
@@ -161,7 +150,7 @@ Status Unigram::Append(std::string_view text, bool parse_special, std::vector<Pl
 void Unigram::AppendText(const std::string& text, std::vector<PlainId>& ids) const {
   const std::vector<std::string> words = cuts_words_ ? WordsOf(text) : std::vector<std::string>{text};
   for (const std::string& word : words) {
-    std::string marked = WithMarks(word);
+    std::string marked = WithSpaceMarks(word);
     if (marks_start_ && !marked.empty() && !marked.starts_with(kMark)) marked.insert(0, kMark);
     // Pieces begin with the mark.
     for (size_t begin = 0; begin < marked.size();) {
