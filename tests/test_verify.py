@@ -228,3 +228,11 @@ def test_temporary_files_need_a_folder(runner, model_folder, encrypted, tmp_path
                           env=os.environ | {"TMPDIR": str(tmp_path / "nowhere")}, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1 and "TMPDIR" in done.stderr
     assert runner.fail(2, "verify", "--plain", out, "--encrypted", out, "-k", runner.key, "-n", "1000000000")
+
+
+def test_a_file_in_a_folder_of_the_server_is_found(runner, model_folder, encrypted, tmp_path):
+    out = encrypted("hf", tmp_path / "out")
+    (out / "server/1_Pooling").mkdir()
+    (out / "server/1_Pooling/config.json").write_text("{}")
+    found, said = verify(runner, model_folder("llama-untied"), out)
+    assert found == "files" and "1_Pooling/config.json: encryption did not write this file" in said

@@ -125,6 +125,19 @@ TEST(EmbedTest, FormsOfOtherVersions) {
   EXPECT_EQ(*Sglang().embed->read(nlohmann::ordered_json::parse(R"({"embedding":[0.5,-1]})")), (Vectors{{0.5F, -1}}));
 }
 
+// A classifier's server that has failed is not told as one that generates nothing.
+TEST(EmbedTest, AServerWithoutAnyTaskIsToldByTheOneThatFails) {
+  const FakeServer server([](FakeServer::Peer& peer) {
+    const std::string line = peer.request().substr(0, peer.request().find("\r\n"));
+    if (line.starts_with("GET /v1/models ")) return peer.SendJson(R"({"data":[{"id":"m","owned_by":"vllm"}]})");
+    peer.SendJson("{}", line.starts_with("POST /classify ") ? 500 : 404);
+  });
+  const auto upstream = *OpenUpstream({.url = server.url(), .kind = &Vllm(), .n_vocab = 300});
+  const auto info = upstream->Probe();
+  ASSERT_FALSE(info);
+  EXPECT_NE(info.error().Message().find("POST /classify"), std::string::npos) << info.error().Message();
+}
+
 TEST(EmbedTest, BadInputsAreNotSent) {
   const FakeServer server([](FakeServer::Peer& peer) { peer.SendJson("{}"); });
   const auto upstream = *OpenUpstream({.url = server.url(), .kind = &Vllm(), .n_vocab = 300});
