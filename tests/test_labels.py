@@ -137,6 +137,10 @@ def test_the_commands_say_the_same(runner, classifier, reranker, engine):
         else:
             assert "gives no vectors; it gives logits" in runner.fail(1, "embed", *arguments, "a")
         assert "gives 3 labels of a text" in runner.fail(1, "rerank", *arguments, "-q", "a", "b")
+        assert "DOCUMENT: expected at least one text, found none" in runner.fail(2, "rerank", *arguments, "-q", "a")
+        assert "TEXT: is empty" in runner.fail(2, "classify", *arguments, "a", "")
+        said_of_verify = runner.fail(1, "verify", "--plain", classifier.source, "--encrypted", client.parent, "-k", runner.key)
+        assert "gives no text" in said_of_verify and "only models that write text are compared" in said_of_verify
     for text, result in zip(TEXTS, results, strict=True):
         expected = softmax(classifier.expected(text))
         assert result["text"] == text

@@ -23,6 +23,7 @@ Status ShowWire(const VocabCipher& cipher, const std::vector<std::vector<PlainId
 
 void AddEncoderFlags(CLI::App& app, EncoderFlags& flags, const std::string& positional,
                      const std::string& description) {
+  flags.positional = positional;
   app.add_option("CLIENT", flags.client, "The client folder that `isoveil encrypt` wrote")->required();
   app.add_option(positional, flags.texts, description + "; without any, the lines of standard input");
   AddKeyOptions(app, flags.key);
@@ -41,9 +42,10 @@ Result<std::vector<std::string>> ReadTexts(const EncoderFlags& flags) {
     }
   }
   for (const std::string& text : texts) {
-    if (text.empty()) return Fail(ErrorCode::kInvalidArgument, "TEXT", "is empty");
+    if (text.empty()) return Fail(ErrorCode::kInvalidArgument, flags.positional, "is empty");
   }
-  if (texts.empty()) return Fail(ErrorCode::kInvalidArgument, "TEXT", "expected at least one text, found none");
+  if (texts.empty())
+    return Fail(ErrorCode::kInvalidArgument, flags.positional, "expected at least one text, found none");
   return texts;
 }
 

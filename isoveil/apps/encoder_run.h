@@ -16,6 +16,7 @@ struct EncoderFlags {
   std::string client;
   KeyOptions key;
   UpstreamFlags upstreams;
+  std::string positional;          // what the command line calls its texts
   std::vector<std::string> texts;  // of the command line
   bool show_wire = false;
   bool json = false;

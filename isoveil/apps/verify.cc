@@ -113,7 +113,12 @@ struct Checked {
 Result<Checked> OpenChecked(const Options& options, const RootKey& key) {
   ISOVEIL_RETURN_IF_ERROR(ExpectPart(options.encrypted, OutPart::kWhole));
   const Path folder = options.encrypted;
-  ISOVEIL_ASSIGN_OR_RETURN(ClientFolder client, ClientFolder::OpenText(folder / "client", key));
+  ISOVEIL_ASSIGN_OR_RETURN(ClientFolder client,
+                           ClientFolder::OpenText(folder / "client", key).map_error([](Error error) {
+                             if (error.code == ErrorCode::kUnsupported)
+                               error.hint = "only models that write text are compared so far";
+                             return error;
+                           }));
   const Manifest& manifest = client.manifest;
   ISOVEIL_ASSIGN_OR_RETURN(
       const auto planned,
