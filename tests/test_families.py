@@ -205,23 +205,12 @@ def test_gguf_is_the_same_function(runner, llama, family_folder, name, tmp_path)
     assert test_conversion.compare(runner, llama, family_folder(name), tmp_path, lengths) < GGUF[name]
 
 
-# Profile rotated rounds the inputs of GELU otherwise, and an input that falls to the next entry of the table moves an answer by more
-# than roundings do: with some keys more than `verify` has measured on the plaintext model. Stock transformers, above, shows no such thing.
-@pytest.mark.parametrize("name, profile", [(name, "exact") for name in GGUF] + [(name, "rotated") for name in GGUF if GGUF[name] < 1e-3])
+@pytest.mark.parametrize("profile", ["exact", "rotated"])
+@pytest.mark.parametrize("name", GGUF)
 def test_gguf_matches_once_decrypted(runner, family_folder, name, profile, tmp_path):
     runner.encrypt(family_folder(name), tmp_path / "out", "--profile", profile, "--to", "gguf")
     verify = runner.call("verify", "--plain", family_folder(name), "--encrypted", tmp_path / "out", "-k", runner.key)
     assert verify.returncode == 0 and verify.stdout.startswith("match"), verify.stdout + verify.stderr
-
-
-@pytest.mark.parametrize("name", [name for name in GGUF if GGUF[name] >= 1e-3])
-def test_gguf_differs_by_no_more_than_the_table(runner, family_folder, name, tmp_path):
-    runner.encrypt(family_folder(name), tmp_path / "out", "--profile", "rotated", "--to", "gguf")
-    verify = runner.call("verify", "--plain", family_folder(name), "--encrypted", tmp_path / "out", "-k", runner.key)
-    largest = float(re.search(r"differences +largest ([0-9.e-]+)", verify.stdout).group(1))
-    logit_range = float(re.search(r"range of the logits ([0-9.]+)", verify.stdout).group(1))
-    assert largest < 4e-4 * logit_range, verify.stdout  # as two libraries differ with it: kTwoLibraries of verification.cc
-    assert re.search(r"greedy continuations +identical \([1-9]\d* tokens\)", verify.stdout), verify.stdout
 
 
 CONFIG_ERRORS = [

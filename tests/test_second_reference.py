@@ -20,13 +20,12 @@ def test_both_libraries_say_match(runner, changed, tmp_path, case, args):  # noq
     found = runner.run(*command(runner, folder, tmp_path / "out"))
     reference = found["reference"]
     assert found["match"] and reference["engine"].startswith("transformers ")
-    assert 0 < reference["conversion"]["max_abs_logit_diff"] < found["logit_range"] * (4e-4 if case == "gpt2" else 2e-6)
+    assert 0 < reference["conversion"]["max_abs_logit_diff"] < 2e-6 * found["logit_range"]
     assert ("server" in reference) == ("gguf" not in args)
     if "server" in reference:
         allowed = reference["server_allowed"]["max_abs_logit_diff"]
         assert 0 < reference["server"]["max_abs_logit_diff"] < min(allowed, 1e-4 * found["logit_range"])
-        # One more rounding of weights is measured in llama.cpp, whose GELU is a table of fp16 values.
-        assert allowed < (4e-4 if case == "gpt2" else 1e-4) * found["logit_range"]
+        assert allowed < 1e-4 * found["logit_range"]
 
 
 @pytest.fixture

@@ -230,6 +230,10 @@ Result<Verification> Verify(const Options& options) {
   const LlamaOptions batched{.n_context = static_cast<int32_t>(longest) + n_greedy};
   LlamaOptions single = batched;
   single.token_by_token = true;
+  LlamaOptions precise = batched;  // for the functions themselves, without what a server rounds
+  precise.exact_gelu = true;
+  LlamaOptions precise_single = precise;
+  precise_single.token_by_token = true;
 
   Verification v;
   v.files = client.manifest.server_files.size();
@@ -245,20 +249,20 @@ Result<Verification> Verify(const Options& options) {
     ISOVEIL_ASSIGN_OR_RETURN(LlamaEvaluator other, LlamaEvaluator::Load(plain_paths.stored, single));
     ISOVEIL_ASSIGN_OR_RETURN(v.served_summation, CompareLogits(plain, other, texts));
   }
-  ISOVEIL_ASSIGN_OR_RETURN(LlamaEvaluator wide, LlamaEvaluator::Load(plain_paths.wide, batched));
+  ISOVEIL_ASSIGN_OR_RETURN(LlamaEvaluator wide, LlamaEvaluator::Load(plain_paths.wide, precise));
   ISOVEIL_ASSIGN_OR_RETURN(v.storage, CompareLogits(plain, wide, texts));
   {
-    ISOVEIL_ASSIGN_OR_RETURN(LlamaEvaluator server, LlamaEvaluator::Load(encrypted_paths.wide, batched));
+    ISOVEIL_ASSIGN_OR_RETURN(LlamaEvaluator server, LlamaEvaluator::Load(encrypted_paths.wide, precise));
     DecryptedEvaluator encrypted(server, client.cipher);
     ISOVEIL_ASSIGN_OR_RETURN(v.comparison, CompareLogits(wide, encrypted, texts));
   }
   {
-    ISOVEIL_ASSIGN_OR_RETURN(LlamaEvaluator other, LlamaEvaluator::Load(plain_paths.wide, single));
+    ISOVEIL_ASSIGN_OR_RETURN(LlamaEvaluator other, LlamaEvaluator::Load(plain_paths.wide, precise_single));
     ISOVEIL_ASSIGN_OR_RETURN(v.summation, CompareLogits(wide, other, texts));
   }
   if (client.manifest.profile == Profile::kRotated) {
     ISOVEIL_ASSIGN_OR_RETURN(
-        v.weights, CompareRerounded(wide, source, plain_paths.stored, checked.rounded, scratch.path(), batched, texts));
+        v.weights, CompareRerounded(wide, source, plain_paths.stored, checked.rounded, scratch.path(), precise, texts));
   }
   if (options.transformers) {
     ISOVEIL_ASSIGN_OR_RETURN(v.second, CompareInTransformers(options, wide, client, texts));
@@ -363,8 +367,8 @@ Command AddVerify(CLI::App& parent) {
       "(special ids, context, epsilons, RoPE) with what source and key give. Then the plaintext and the encrypted\n"
       "model run on llama.cpp, in this process, and their logits and greedy continuations are compared. Hugging\n"
       "Face folders are converted to temporary GGUF files, and all weights are widened to fp32 as well, so that a\n"
-      "server's rounding hides nothing: the folder for temporary files (TMPDIR) needs room for that. Both models\n"
-      "must fit in memory.\n\n"
+      "server's rounding hides nothing (GELU is then computed by its formula, not looked up as llama.cpp does): the\n"
+      "folder for temporary files (TMPDIR) needs room for that. Both models must fit in memory.\n\n"
       "How much may differ is measured: the plaintext model is compared with itself, evaluated one position at a\n"
       "time, which sums in another order. Profile rotated rounds the weights once more, so there the plaintext\n"
       "model is also compared with itself after its weights were turned, rounded and turned back, by four angles.\n"

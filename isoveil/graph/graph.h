@@ -80,10 +80,9 @@ struct Axis {
   std::vector<Segment> segments;
   Copies copies = Copies::kOne;
 
-  Axis(SpaceId space, View view = View::kDirect, Copies copies = Copies::kOne)  // NOLINT: an axis is mostly a space
-      : segments({{space, view}}), copies(copies) {}
-  explicit Axis(std::vector<Segment> segments, Copies copies = Copies::kOne)
-      : segments(std::move(segments)), copies(copies) {}
+  Axis(SpaceId space, View view = View::kDirect, Copies how = Copies::kOne)  // NOLINT: an axis is mostly a space
+      : segments({{space, view}}), copies(how) {}
+  explicit Axis(std::vector<Segment> parts, Copies how = Copies::kOne) : segments(std::move(parts)), copies(how) {}
 
   // The axis of what reads this one.
   Axis Dual() const;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "isoveil/base/parallel.h"
+#include "isoveil/reference/exact_gelu.h"
 #include "isoveil/tokenizer/llama_runtime.h"
 
 namespace isoveil {
@@ -41,11 +42,20 @@ class Batch {
   llama_batch batch_;
 };
 
+// Beneath it threads wait for each other longer than they compute, and much longer where others use the machine.
+constexpr uint64_t kLeastBytesForThreads = uint64_t{64} << 20;
+
+int32_t Threads(const LlamaOptions& options, const llama_model& model) {
+  if (options.n_threads == 0 && llama_model_size(&model) < kLeastBytesForThreads) return 1;
+  return static_cast<int32_t>(ThreadCount(static_cast<unsigned>(options.n_threads)));
+}
+
 }  // namespace
 
 struct LlamaEvaluator::State {
   std::string where;
   LlamaOptions options;
+  ExactGelu gelu;
   std::unique_ptr<llama_model, ModelDeleter> model;
   std::unique_ptr<llama_context, ContextDeleter> context;
   int64_t n_vocab = 0;
@@ -107,16 +117,24 @@ Result<LlamaEvaluator> LlamaEvaluator::Load(const Path& gguf, const LlamaOptions
   params.n_batch = n_context;
   params.n_ubatch = n_context;
   params.n_seq_max = 1;
-  params.n_threads = params.n_threads_batch =
-      static_cast<int32_t>(ThreadCount(static_cast<unsigned>(options.n_threads)));
+  params.n_threads = params.n_threads_batch = Threads(options, *state->model);
   params.flash_attn_type = options.flash_attention ? LLAMA_FLASH_ATTN_TYPE_ENABLED : LLAMA_FLASH_ATTN_TYPE_DISABLED;
   params.type_k = params.type_v = options.f16_cache ? GGML_TYPE_F16 : GGML_TYPE_F32;
+  if (options.exact_gelu) {
+    params.cb_eval = &ExactGelu::Evaluated;
+    params.cb_eval_user_data = &state->gelu;
+  }
   state->context.reset(llama_init_from_model(state->model.get(), params));
   if (state->context == nullptr) {
     return Fail(ErrorCode::kNoMemory, gguf.string(), fmt::format("llama.cpp cannot run it: {}", TakeLlamaErrors()));
   }
   state->n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(state->model.get()));
-  return LlamaEvaluator(std::move(state));
+  LlamaEvaluator evaluator(std::move(state));
+  if (options.exact_gelu) {
+    ISOVEIL_RETURN_IF_ERROR(evaluator.Logits(std::vector<int32_t>{0}));  // shows whether the network has GELU
+    evaluator.state_->gelu.Rest();
+  }
+  return evaluator;
 }
 
 int64_t LlamaEvaluator::n_vocab() const { return state_->n_vocab; }

@@ -16,12 +16,15 @@ namespace isoveil {
 
 struct LlamaOptions {
   int32_t n_context = 512;      // longest sequence; 0: that of the model
-  int32_t n_threads = 0;        // 0: one per core
+  int32_t n_threads = 0;        // 0: one per core, or one alone for a small model
   bool token_by_token = false;  // one position at a time instead of all in a batch
   bool flash_attention = false;
   // The cache of keys and values is F32, so that it adds no rounding of its own; true gives F16, what
   // servers use.
   bool f16_cache = false;
+  // GELU by its formula instead of llama.cpp's table of fp16 values (exact_gelu.h): for comparing functions, not what a
+  // server computes.
+  bool exact_gelu = false;
 };
 
 // Movable.

@@ -1,6 +1,7 @@
 #include "isoveil/reference/verification.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace isoveil {
@@ -14,9 +15,9 @@ constexpr double kScatter = 2;
 // Torch's sums are less exact than llama.cpp's, and depend less on how many positions there are than on an order.
 constexpr Bound kLeastInTorch = {.max = 4e-6, .rms = 4e-7};
 
-// Of two libraries, as shares of the range. Llama's agree to 1e-6; llama.cpp's GELU is a table of fp16 values, with
-// which GPT-2 shows 1.7e-4 and 2.8e-5.
-constexpr Bound kTwoLibraries = {.max = 4e-4, .rms = 6e-5};
+// Of two libraries, as shares of the range: Llama, GPT-2, Phi, StarCoder2, Granite and StableLM show at most 4e-7 and
+// 6e-8.
+constexpr Bound kTwoLibraries = {.max = 4e-6, .rms = 6e-7};
 
 // By an order of sums, and by rounding: the two are independent, so their squares add.
 Bound AllowBy(const Comparison& summation, const std::optional<Comparison>& rounding, const Bound& least) {
@@ -49,8 +50,10 @@ Allowed Allow(const Verification& v) {
   Allowed allowed{.comparison = AllowBy(v.summation, v.weights, Times(kLeast, range))};
   allowed.preference =
       2 * std::max({allowed.comparison.max, v.storage.max_abs_logit_diff, v.served_summation.max_abs_logit_diff});
-  allowed.second_conversion = Times(kTwoLibraries, range);
-  if (v.second) allowed.second_server = AllowBy(v.second->summation, v.weights, Times(kLeastInTorch, range));
+  if (!v.second) return allowed;
+  const std::array orders = {v.summation, v.second->summation};
+  allowed.second_conversion = AllowBy(Largest(orders), std::nullopt, Times(kTwoLibraries, range));
+  allowed.second_server = AllowBy(v.second->summation, v.weights, Times(kLeastInTorch, range));
   return allowed;
 }
 

@@ -69,11 +69,11 @@ TEST(Verification, NoNumberIsNoMatch) {
 
 TEST(Verification, TheSecondReferenceMustAgreeWithTheConversionAndWithTheServer) {
   Verification v = Good();
-  v.second = {.engine = "other", .conversion = Of(1e-3, 1e-4), .server = Of(3e-5, 3e-6), .summation = Of(2e-5, 2e-6)};
+  v.second = {.engine = "other", .conversion = Of(1e-4, 2e-5), .server = Of(3e-5, 3e-6), .summation = Of(2e-5, 2e-6)};
   EXPECT_TRUE(Accepted(v));
-  v.second->conversion = Of(0.5, 0.01);
+  v.second->conversion = Of(2e-4, 2e-5);
   EXPECT_FALSE(Accepted(v));
-  v.second->conversion = Of(1e-3, 1e-4);
+  v.second->conversion = Of(1e-4, 2e-5);
   v.second->server = Of(1e-3, 3e-6);
   EXPECT_FALSE(Accepted(v));
   v.second->server.reset();  // a GGUF, which it does not read
