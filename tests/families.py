@@ -62,20 +62,28 @@ ENCODERS = {
     "roberta": ("RobertaModel", BERT, "last_hidden_state"),
     "roberta-masked": ("RobertaForMaskedLM", BERT, "logits"),
     "roberta-labels": ("RobertaForSequenceClassification", dict(BERT, **NAMES), "labels"),
+    "xlm-roberta-token-labels": ("XLMRobertaForTokenClassification", dict(BERT, **NAMES), "labels"),
     "xlm-roberta": ("XLMRobertaModel", BERT, "pooler_output"),
     "xlm-roberta-reranker": ("XLMRobertaForSequenceClassification", dict(BERT, id2label={0: "relevance"}), "labels"),
     "camembert": ("CamembertForMaskedLM", BERT, "logits"),
     "distilbert": ("DistilBertModel", DISTIL, "last_hidden_state"),
     "distilbert-masked": ("DistilBertForMaskedLM", DISTIL, "logits"),
     "distilbert-labels": ("DistilBertForSequenceClassification", dict(DISTIL, **NAMES), "labels"),
+    "distilbert-token-labels": ("DistilBertForTokenClassification", dict(DISTIL, **NAMES), "labels"),
     "electra": ("ElectraModel", dict(BERT, embedding_size=48), "last_hidden_state"),
     "electra-labels": ("ElectraForSequenceClassification", dict(BERT, embedding_size=32, **NAMES), "labels"),
     "electra-wide-labels": ("ElectraForSequenceClassification", dict(BERT, embedding_size=48, **NAMES), "labels"),
+    "electra-token-labels": ("ElectraForTokenClassification", dict(BERT, embedding_size=48, **NAMES), "labels"),
     "mpnet": ("MPNetModel", BERT, "last_hidden_state"),
+    "mpnet-masked": ("MPNetForMaskedLM", BERT, "logits"),
+    "mpnet-odd": ("MPNetModel", dict(BERT, hidden_size=36, num_attention_heads=4, intermediate_size=51,
+                                     relative_attention_num_buckets=40), "pooler_output"),
     "mpnet-labels": ("MPNetForSequenceClassification", dict(BERT, **NAMES), "labels"),
+    "mpnet-token-labels": ("MPNetForTokenClassification", dict(BERT, **NAMES), "labels"),
     "albert": ("AlbertModel", dict(BERT, embedding_size=32), "pooler_output"),
     "albert-masked": ("AlbertForMaskedLM", dict(BERT, embedding_size=32), "logits"),
     "albert-labels": ("AlbertForSequenceClassification", dict(BERT, embedding_size=32, **NAMES), "labels"),
+    "albert-token-labels": ("AlbertForTokenClassification", dict(BERT, embedding_size=32, **NAMES), "labels"),
 }
 
 
@@ -134,8 +142,9 @@ def make(name, folder):
     config.architectures = [type(model).__name__]
     config.save_pretrained(folder)
     # Not model.save_pretrained, which needs torch.distributed: Debian's cannot be imported.
-    # Its list of ties has endings; a bias is tied in any case.
-    tied = [name for name in model._tied_weights_keys or [] if config.tie_word_embeddings]
+    # Its list of ties has endings of names, or of modules; a bias is tied in any case.
+    tied = [ending for name in model._tied_weights_keys or [] if config.tie_word_embeddings
+            for ending in (name, name + ".weight", name + ".bias")]
     models.write_safetensors(folder / "model.safetensors", {name: value.numpy() for name, value in model.state_dict().items()
                                                             if not any(name.endswith(t) for t in tied)}, "F32")
     t.save(str(folder / "tokenizer.json"))

@@ -8,6 +8,7 @@ namespace {
 constexpr Field kSegments{"n_segments", kTokenTypeCountKey, {"type_vocab_size"}};
 constexpr Field kUnusedPositions{"unused_positions", "", {}};
 constexpr const char* kNotInGguf = "llama.cpp pools vectors by itself";
+constexpr const char* kNotRead = "the class's head does not read it";
 constexpr Field kEmbeddingWidth{"embedding_width", "", {"embedding_size"}};
 
 Status AcceptFields(ConfigReader& config) {
@@ -56,6 +57,18 @@ Activation ActivationOf(HeadFunction function) {
   }
 }
 
+// Engines take the head that the class names, whatever else a checkpoint holds.
+bool LabelsTokens(const ConfigReader& config) {
+  using nlohmann::ordered_json;
+  if (config.hf() == nullptr) return false;
+  const ordered_json classes = config.hf()->value("architectures", ordered_json());
+  return classes.is_array() && !classes.empty() && classes.front().is_string() &&
+         classes.front().get_ref<const std::string&>().ends_with("ForTokenClassification");
+}
+
+// Only a classifier of texts without a layer of its own reads the pooler; many checkpoints keep one that nothing reads.
+bool ReadsPooler(const Builder& b) { return b.Has("pooler") && !b.Has("cls") && !LabelsTokens(b.config()); }
+
 // The pooler, if there is one, and what it makes of the first token.
 SpaceId DeclarePooler(Builder& b, const Sizes& sizes, SpaceId residual) {
   if (!b.Has("pooler")) return residual;
@@ -65,15 +78,23 @@ SpaceId DeclarePooler(Builder& b, const Sizes& sizes, SpaceId residual) {
   return pooled;
 }
 
-Status DeclareClassifier(Builder& b, const Sizes& sizes, SpaceId in, HeadFunction function) {
-  SpaceId x = in;
-  if (b.Has("cls")) {
+Status DeclareClassifier(Builder& b, const Sizes& sizes, SpaceId residual, HeadFunction function) {
+  const bool tokens = LabelsTokens(b.config());
+  SpaceId x = residual;
+  if (ReadsPooler(b)) {
+    x = DeclarePooler(b, sizes, residual);
+  } else {
+    b.LeaveOut("pooler", kNotRead);
+  }
+  if (tokens) {
+    b.LeaveOut("cls", kNotRead);
+  } else if (b.Has("cls")) {
     x = b.AddSpace("classifier", sizes.width);
-    b.Linear("cls", {in}, x);
+    b.Linear("cls", {residual}, x);
     Activate(b.graph(), ActivationOf(function), x);
   }
   ISOVEIL_ASSIGN_OR_RETURN(const SpaceId labels, b.Labels("logits"));
-  b.Linear("classifier", {x}, labels);
+  b.Linear(b.Has("token_classifier") ? "token_classifier" : "classifier", {x}, labels);
   return Ok();
 }
 
@@ -90,15 +111,17 @@ uint32_t GgufPooling(Pooling pooling) {
 // The network gives vectors alone; the client makes labels of them.
 Status LeaveHeads(Builder& b, const EncoderOptions& options, SpaceId residual) {
   b.Vectors("last_hidden_state", residual);
-  for (const char* role : {"mlm", "mlm_norm", "output", "output_bias"}) {
+  for (const char* role : {"mlm", "mlm_norm", "output", "output_bias", "next_sentence"}) {
     b.LeaveOut(role, "llama.cpp computes no logits of masked tokens");
   }
-  if (!b.Has("classifier")) {
+  const bool pools = ReadsPooler(b);
+  const bool tokens = b.Has("token_classifier") || LabelsTokens(b.config());
+  if (!tokens && !b.Has("classifier")) {
     b.LeaveOut("pooler", kNotInGguf);
     return Ok();
   }
-  const bool pools = b.Has("pooler");
-  if (!pools && !b.Has("cls")) {
+  if (!pools) b.LeaveOut("pooler", kNotRead);
+  if (tokens || (!pools && !b.Has("cls"))) {
     return Fail(ErrorCode::kUnsupported, "target format",
                 "the classifier labels tokens, and what the client applies labels whole texts",
                 "leave out --to gguf: a Hugging Face folder becomes a Hugging Face folder");
@@ -144,9 +167,12 @@ Status DeclareEncoder(Builder& b, const EncoderOptions& options) {
     layer.KeptLayerNorm("layer_output_norm", residual);
   }
   if (b.heads_stay()) return LeaveHeads(b, options, residual);
-  if (b.Has("mlm")) return DeclareMaskedHead(b, residual, act);
-  if (b.Has("classifier")) {
-    return DeclareClassifier(b, sizes, DeclarePooler(b, sizes, residual), options.classifier_function);
+  if (b.Has("mlm")) {
+    for (const char* role : {"pooler", "next_sentence"}) b.LeaveOut(role, kNotRead);
+    return DeclareMaskedHead(b, residual, act);
+  }
+  if (b.Has("classifier") || b.Has("token_classifier")) {
+    return DeclareClassifier(b, sizes, residual, options.classifier_function);
   }
   b.Vectors("last_hidden_state", residual);
   const SpaceId pooled = DeclarePooler(b, sizes, residual);
@@ -199,6 +225,7 @@ Dialect BertDialect(std::string prefix, std::vector<StoredTensor> other) {
                   {"encoder.layer.{}.output.LayerNorm", {"blk.{}.layer_output_norm"}},
                   {"pooler.dense", {"pooler"}},
                   {.name = "classifier", .roles = {"classifier"}, .unprefixed = true},
+                  {.name = "cls.seq_relationship", .roles = {"next_sentence"}, .unprefixed = true},
                   {.name = "cls.predictions.transform.dense", .roles = {"mlm"}, .unprefixed = true},
                   {.name = "cls.predictions.transform.LayerNorm", .roles = {"mlm_norm"}, .unprefixed = true},
                   {.name = "cls.predictions.decoder", .roles = {"output"}, .unprefixed = true},

@@ -25,7 +25,8 @@ struct EncoderOptions {
 
 // Roles besides those of attention and feed-forward layer: position_embd, unused_positions, token_types,
 // token_embd_norm, embd_project (a narrower embedding), attn_output_norm, layer_output_norm; pooler; cls, classifier;
-// mlm, mlm_norm, output, output_bias.
+// token_classifier, where labels of tokens are made by a module of another name; mlm, mlm_norm, output, output_bias;
+// next_sentence, which nothing reads.
 Status DeclareEncoder(Builder& b, const EncoderOptions& options = {});
 
 // BERT's names, with modules of their own instead of those with the same roles, under `prefix` where a head stands

@@ -12,6 +12,7 @@ Family ElectraFamily() {
           .hf = BertDialect("electra.")
                     .With({{"embeddings_project", {"embd_project"}},
                            {.name = "classifier.dense", .roles = {"cls"}, .unprefixed = true},
+                           {.name = "classifier", .roles = {"token_classifier"}, .unprefixed = true},
                            {.name = "classifier.out_proj", .roles = {"classifier"}, .unprefixed = true}}),
           .gguf = EncoderGguf(),
           .public_fields = EncoderPublicFields(),

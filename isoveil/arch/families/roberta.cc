@@ -21,6 +21,7 @@ Family RobertaFamily() {
           .hf = BertDialect("roberta.")
                     .With({{"embeddings.position_embeddings", {"unused_positions", "position_embd"}},
                            {.name = "classifier.dense", .roles = {"cls"}, .unprefixed = true},
+                           {.name = "classifier", .roles = {"token_classifier"}, .unprefixed = true},
                            {.name = "classifier.out_proj", .roles = {"classifier"}, .unprefixed = true},
                            {.name = "lm_head.dense", .roles = {"mlm"}, .unprefixed = true},
                            {.name = "lm_head.layer_norm", .roles = {"mlm_norm"}, .unprefixed = true},
