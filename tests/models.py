@@ -11,6 +11,8 @@ import struct
 import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
+import modernbert
+
 LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
           r"|\s*[\r\n]+|\s+(?!\S)|\s+")
 QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
@@ -87,6 +89,8 @@ MODELS = {
 # Families without a conversion to GGUF.
 WINDOW = {"sliding_window": 128, "layer_types": ["sliding_attention", "full_attention"]}
 FOLDERS = {
+    "modernbert": modernbert.modernbert(),
+    "modernbert-biases": modernbert.modernbert(width=36, heads=3, ffn=21, layers=4, biases=True, tied=False),
     "qwen3-moe": llama(heads=8, kv_heads=2, head_dim=12, regex=QWEN2, head_norm="each", experts=5, layers=3, hf_class="Qwen3MoeForCausalLM",
                        model_type="qwen3_moe"),
     "ministral": llama(heads=8, kv_heads=2, head_dim=12, tied=False, hf_class="MinistralForCausalLM", model_type="ministral", extra=WINDOW),
@@ -262,7 +266,7 @@ def make(name, folder):
     rng = np.random.default_rng(sum(map(ord, name)))
     t = tokenizer(c["regex"], c["chat"])
     n_vocab = t.get_vocab_size() + c["padding"]
-    tensors, config = {"llama": llama_tensors, "gpt2": gpt2_tensors, "bert": bert_tensors}[c["kind"]](c, n_vocab, rng)
+    tensors, config = {"llama": llama_tensors, "gpt2": gpt2_tensors, "bert": bert_tensors, "modernbert": modernbert.tensors}[c["kind"]](c, n_vocab, rng)
     if c["chat"]:
         prefer_whole_characters(tensors, t)
     ids = {token: t.token_to_id(token) for token in SPECIAL}

@@ -2,6 +2,7 @@
 
     {"do": "make", "class": "SmolLM3ForCausalLM", "config": {...}, "folder": ..., "seed": 1}
     {"do": "logits", "folder": ..., "rows": [[1, 2], ...]}                    in fp64
+    {"do": "outputs", "folder": ..., "class": "ModernBertModel", "ids": [...], "mask": [...], "output": "last_hidden_state"}   of an encoder
     {"do": "greedy", "folder": ..., "row": [1, 2], "n": 64}                   with a cache
 """
 
@@ -43,6 +44,14 @@ def logits(question):
 
 
 @torch.no_grad()
+def outputs(question):
+    # Eagerly, a window that sees padding alone gives no numbers.
+    model = getattr(transformers, question["class"]).from_pretrained(question["folder"], dtype=torch.float64, attn_implementation="sdpa").eval()
+    out = model(torch.tensor(question["ids"]), attention_mask=torch.tensor(question["mask"]))
+    return {"outputs": out[question["output"]].double().tolist()}
+
+
+@torch.no_grad()
 def greedy(question):
     model = load(question["folder"])
     ids = model.generate(torch.tensor([question["row"]]), max_new_tokens=question["n"], min_new_tokens=question["n"], do_sample=False)
@@ -53,4 +62,4 @@ if __name__ == "__main__":
     transformers.logging.set_verbosity_error()
     for line in sys.stdin:
         asked = json.loads(line)
-        print(json.dumps({"make": make, "logits": logits, "greedy": greedy}[asked["do"]](asked)), flush=True)
+        print(json.dumps({"make": make, "logits": logits, "outputs": outputs, "greedy": greedy}[asked["do"]](asked)), flush=True)

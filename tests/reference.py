@@ -8,6 +8,7 @@ import pathlib
 import numpy as np
 
 import models
+import modernbert
 
 
 def softmax(x):
@@ -168,5 +169,5 @@ def logits(folder, ids, weights=None):
     config = json.loads((folder / "config.json").read_text())
     if weights is None:
         weights = {name: values for name, (values, _, _) in models.read_folder(folder).items()}
-    forward = {"gpt2": gpt2, "cohere2": cohere2, "gemma3_text": gemma3}.get(config["model_type"], llama)
+    forward = {"gpt2": gpt2, "cohere2": cohere2, "gemma3_text": gemma3, "modernbert": modernbert.forward}.get(config["model_type"], llama)
     return forward(weights, config, list(ids))

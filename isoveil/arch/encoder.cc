@@ -57,14 +57,7 @@ Activation ActivationOf(HeadFunction function) {
   }
 }
 
-// Engines take the head that the class names, whatever else a checkpoint holds.
-bool LabelsTokens(const ConfigReader& config) {
-  using nlohmann::ordered_json;
-  if (config.hf() == nullptr) return false;
-  const ordered_json classes = config.hf()->value("architectures", ordered_json());
-  return classes.is_array() && !classes.empty() && classes.front().is_string() &&
-         classes.front().get_ref<const std::string&>().ends_with("ForTokenClassification");
-}
+bool LabelsTokens(const ConfigReader& config) { return EncoderClass(config).ends_with("ForTokenClassification"); }
 
 // Only a classifier of texts without a layer of its own reads the pooler; many checkpoints keep one that nothing reads.
 bool ReadsPooler(const Builder& b) { return b.Has("pooler") && !b.Has("cls") && !LabelsTokens(b.config()); }
@@ -135,6 +128,14 @@ Status LeaveHeads(Builder& b, const EncoderOptions& options, SpaceId residual) {
 }
 
 }  // namespace
+
+std::string EncoderClass(const ConfigReader& config) {
+  using nlohmann::ordered_json;
+  if (config.hf() == nullptr) return {};
+  const ordered_json classes = config.hf()->value("architectures", ordered_json());
+  const bool named = classes.is_array() && !classes.empty() && classes.front().is_string();
+  return named ? classes.front().get<std::string>() : std::string();
+}
 
 Status DeclareEncoder(Builder& b, const EncoderOptions& options) {
   ConfigReader& config = b.config();

@@ -29,6 +29,10 @@ struct EncoderOptions {
 // next_sentence, which nothing reads.
 Status DeclareEncoder(Builder& b, const EncoderOptions& options = {});
 
+// The class of a config.json; empty where it names none. Engines take the head that it names, whatever else a
+// checkpoint holds.
+std::string EncoderClass(const ConfigReader& config);
+
 // BERT's names, with modules of their own instead of those with the same roles, under `prefix` where a head stands
 // above the encoder.
 Dialect BertDialect(std::string prefix, std::vector<StoredTensor> other = {});

@@ -111,13 +111,13 @@ Status CheckNumbers(const GgufDescription& gguf) {
 
 std::span<const Family> Families() {
   static const std::array kTable = {
-      AlbertFamily(),   BertFamily(),      BloomFamily(),    CohereFamily(),   Cohere2Family(), DistilbertFamily(),
-      ElectraFamily(),  Exaone4Family(),   FalconFamily(),   GemmaFamily(),    Gemma2Family(),  Gemma3Family(),
-      GlmFamily(),      Gpt2Family(),      GptJFamily(),     GptNeoxFamily(),  GraniteFamily(), LlamaFamily(),
-      MixtralFamily(),  MpnetFamily(),     MptFamily(),      NemotronFamily(), OlmoFamily(),    Olmo2Family(),
-      Olmo3Family(),    OlmoeFamily(),     OptFamily(),      PhiFamily(),      Phi3Family(),    Qwen2Family(),
-      Qwen2MoeFamily(), Qwen3Family(),     Qwen3MoeFamily(), RobertaFamily(),  SeedOssFamily(), Smollm3Family(),
-      StablelmFamily(), Starcoder2Family()};
+      AlbertFamily(),  BertFamily(),       BloomFamily(),     CohereFamily(),   Cohere2Family(),  DistilbertFamily(),
+      ElectraFamily(), Exaone4Family(),    FalconFamily(),    GemmaFamily(),    Gemma2Family(),   Gemma3Family(),
+      GlmFamily(),     Gpt2Family(),       GptJFamily(),      GptNeoxFamily(),  GraniteFamily(),  LlamaFamily(),
+      MixtralFamily(), ModernbertFamily(), MpnetFamily(),     MptFamily(),      NemotronFamily(), OlmoFamily(),
+      Olmo2Family(),   Olmo3Family(),      OlmoeFamily(),     OptFamily(),      PhiFamily(),      Phi3Family(),
+      Qwen2Family(),   Qwen2MoeFamily(),   Qwen3Family(),     Qwen3MoeFamily(), RobertaFamily(),  SeedOssFamily(),
+      Smollm3Family(), StablelmFamily(),   Starcoder2Family()};
   return kTable;
 }
 

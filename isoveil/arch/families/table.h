@@ -24,6 +24,7 @@ Family GptNeoxFamily();
 Family GraniteFamily();
 Family LlamaFamily();
 Family MixtralFamily();
+Family ModernbertFamily();
 Family MpnetFamily();
 Family MptFamily();
 Family NemotronFamily();
