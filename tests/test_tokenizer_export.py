@@ -28,10 +28,11 @@ def with_word_piece(folder, kind):
     tokenizer.post_processor = template(tokenizer)
     config = {f"{name}_token": f"[{name.upper()}]" for name in ("unk", "sep", "pad", "cls", "mask")}
     (folder / "tokenizer.json").unlink()
-    if kind == "vocab.txt":
+    if kind in ("vocab.txt", "mpnet"):
+        names = dict(zip(SPECIAL, ["<s>", "<pad>", "</s>", "[UNK]", "<mask>"])) if kind == "mpnet" else {}  # its padding has id 1
         vocabulary = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
-        (folder / "vocab.txt").write_text("".join(t + "\n" for t, _ in vocabulary))
-        config = {"tokenizer_class": "BertTokenizer"}
+        (folder / "vocab.txt").write_text("".join(names.get(t, t) + "\n" for t, _ in vocabulary))
+        config = {"tokenizer_class": "MPNetTokenizer" if kind == "mpnet" else "BertTokenizer"}
     else:
         tokenizer.save(str(folder / "tokenizer.json"))
         config |= {"tokenizer_class": "PreTrainedTokenizerFast", "added_tokens_decoder": {
@@ -48,7 +49,7 @@ def with_unigram(kind, folder):
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", **{f"{k}_token": v for k, v in names.items()}}))
 
 
-SOURCES = {"distilbert-labels": "vocab.txt", "roberta-labels": "tokenizer.json", "olmo": None, "xlm-roberta": "unigram"}
+SOURCES = {"distilbert-labels": "vocab.txt", "mpnet-labels": "mpnet", "roberta-labels": "tokenizer.json", "olmo": None, "xlm-roberta": "unigram"}
 
 
 @pytest.fixture(scope="module", params=SOURCES)

@@ -8,7 +8,7 @@ import unicodedata
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, normalizers, pre_tokenizers, processors, trainers
 from tokenizers import models as tokenizer_models
-from transformers import BertTokenizerFast
+from transformers import BertTokenizerFast, MPNetTokenizerFast
 
 from test_tokenizers import CORPUS, Ours, differences
 
@@ -126,3 +126,32 @@ def test_a_folder_with_vocab_txt(config, tmp_path):
     found = Ours(tmp_path, len(lines)).ask(
         {"text": t, "pair": p, "add_special": True, "parse_special": True} for t, p in zip(TEXTS, reversed(TEXTS)))
     assert differences(TEXTS, [[e.ids, e.type_ids] for e in expected], found) == []
+
+
+@pytest.mark.parametrize("config", [
+    {}, {"do_lower_case": False}, {"strip_accents": False, "mask_token": {"__type": "AddedToken", "content": "<mask>", "lstrip": False, "rstrip": True, "normalized": False, "single_word": False}},
+], ids=["default", "cased", "mask"])
+def test_a_folder_of_mpnet_with_vocab_txt(config, tmp_path):
+    """BERT's tokens in RoBERTa's frame"""
+    vocabulary = word_piece(lowercase=config.get("do_lower_case", True)).get_vocab()
+    named = {"[PAD]": "<pad>", "[CLS]": "<s>", "[SEP]": "</s>", "[MASK]": "<mask>"}
+    lines = [named.get(t, t) for t, _ in sorted(vocabulary.items(), key=lambda item: item[1])]
+    (tmp_path / "vocab.txt").write_text("\n".join(lines) + "\n")
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "MPNetTokenizer", **config}))
+    reference = MPNetTokenizerFast.from_pretrained(tmp_path)
+    texts = TEXTS + ["a  <mask>  b<mask>c", "<s> x </s> <pad>y", "[CLS] [UNK] <unk>"]
+    pairs = list(zip(texts, reversed(texts)))
+    expected = [reference.backend_tokenizer.encode(t, p) for t, p in pairs]
+    ours = Ours(tmp_path, len(lines))
+    found = ours.ask({"text": t, "pair": p, "add_special": True, "parse_special": True} for t, p in pairs)
+    assert differences(pairs, [[e.ids, e.type_ids] for e in expected], found) == []
+    expected = [reference.backend_tokenizer.encode(t).ids for t in texts]
+    assert differences(texts, expected, ours.ask({"text": t, "add_special": True, "parse_special": True} for t in texts)) == []
+
+
+def test_mpnet_with_other_ends_is_refused(tmp_path):
+    """whose begin and end are tokens besides those that frame texts"""
+    (tmp_path / "vocab.txt").write_text("\n".join(["<s>", "<pad>", "</s>", "[UNK]", "<mask>", "<e>", "a"]))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "MPNetTokenizer", "eos_token": "<e>"}))
+    with pytest.raises(AssertionError, match="eos_token"):
+        Ours(tmp_path, 7).ask([{"text": "a"}])

@@ -31,25 +31,48 @@ ordered_json ReadLines(std::string_view text) {
   return vocab;
 }
 
-Status CheckClass(const ordered_json& config, const std::string& where) {
-  constexpr std::array kClasses = {"", "BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer"};
+// What a class takes where the files name nothing, and how it frames texts.
+struct Kind {
+  std::string_view unknown, end, padding, begin, mask;
+  // As RoBERTa: two ends between texts, and a mask that takes the spaces in front of it.
+  bool like_roberta = false;
+};
+constexpr Kind kBert{"[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"};
+constexpr Kind kMpnet{"[UNK]", "</s>", "<pad>", "<s>", "<mask>", true};
+
+Result<Kind> KindOf(const ordered_json& config, const std::string& where) {
+  constexpr std::array kClasses = {"", "BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "MPNetTokenizer"};
   std::string name = TextOf(config, "tokenizer_class");
   if (name.ends_with("Fast")) name.resize(name.size() - 4);
   const bool known = std::find(kClasses.begin(), kClasses.end(), name) != kClasses.end();
-  if (known && config.value("do_basic_tokenize", true)) return Ok();
+  if (known && config.value("do_basic_tokenize", true)) return name == "MPNetTokenizer" ? kMpnet : kBert;
   return Fail(ErrorCode::kUnsupported, where,
               known ? "do_basic_tokenize is false" : fmt::format("is of the class {}", Quoted(name)),
               "save the tokenizer with transformers, which then writes tokenizer.json");
 }
 
-std::string NameOf(const char* name, const char* fallback, const ordered_json& config, const ordered_json& special) {
+std::string NameOf(const char* name, std::string_view fallback, const ordered_json& config,
+                   const ordered_json& special) {
   for (const ordered_json* file : {&config, &special}) {
     if (!file->contains(name)) continue;
     const ordered_json& token = (*file)[name];
     const std::string text = token.is_string() ? token.get<std::string>() : TextOf(token, "content");
     if (!text.empty()) return text;
   }
-  return fallback;
+  return std::string(fallback);
+}
+
+// The flags of a special token: those of the file that has them, which BERT's classes do not ask.
+ordered_json FlagsOf(const char* name, const Kind& kind, const ordered_json& config, const ordered_json& special) {
+  if (!kind.like_roberta) return {};
+  for (const ordered_json* file : {&special, &config}) {
+    const auto it = file->find(name);
+    if (it == file->end() || !it->is_object()) continue;
+    ordered_json flags = *it;
+    flags["special"] = true;
+    return flags;
+  }
+  return {{"lstrip", std::string_view(name) == "mask_token"}};
 }
 
 ordered_json Added(uint64_t id, const std::string& text, const ordered_json& flags, bool special) {
@@ -74,20 +97,25 @@ ordered_json Template(const std::vector<std::pair<std::string, int>>& pieces) {
 
 Result<ordered_json> TokenizerFromVocabTxt(std::string_view text, const ordered_json& config,
                                            const ordered_json& special, const std::string& where) {
-  ISOVEIL_RETURN_IF_ERROR(CheckClass(config, where));
+  ISOVEIL_ASSIGN_OR_RETURN(const Kind kind, KindOf(config, where));
   ordered_json vocab = ReadLines(text);
   std::unordered_map<std::string, uint64_t> ids;
   for (const auto& [token, id] : vocab.items()) ids[token] = id.get<uint64_t>();
   ordered_json added = ordered_json::array();
   std::vector<std::string> names;
   for (const auto& [name, fallback] :
-       {std::pair{"unk_token", "[UNK]"}, std::pair{"sep_token", "[SEP]"}, std::pair{"pad_token", "[PAD]"},
-        std::pair{"cls_token", "[CLS]"}, std::pair{"mask_token", "[MASK]"}}) {
+       {std::pair{"unk_token", kind.unknown}, std::pair{"sep_token", kind.end}, std::pair{"pad_token", kind.padding},
+        std::pair{"cls_token", kind.begin}, std::pair{"mask_token", kind.mask}}) {
     names.push_back(NameOf(name, fallback, config, special));
     const auto it = ids.find(names.back());
     if (it == ids.end())
       return Fail(ErrorCode::kFormat, where, fmt::format("has no line {}, the {}", Quoted(names.back()), name));
-    added.push_back(Added(it->second, names.back(), ordered_json(), true));
+    added.push_back(Added(it->second, names.back(), FlagsOf(name, kind, config, special), true));
+  }
+  if (kind.like_roberta && (NameOf("bos_token", kind.begin, config, special) != names[3] ||
+                            NameOf("eos_token", kind.end, config, special) != names[1])) {
+    return Fail(ErrorCode::kUnsupported, where, "bos_token and eos_token are not cls_token and sep_token",
+                "save the tokenizer with transformers, which then writes tokenizer.json");
   }
   const ordered_json more = config.value("added_tokens_decoder", ordered_json::object());
   for (const auto& [id, token] : more.items()) {
@@ -112,9 +140,11 @@ Result<ordered_json> TokenizerFromVocabTxt(std::string_view text, const ordered_
   ordered_json framing = ordered_json::object();
   for (const std::string& name : {cls, sep})
     framing[name] = {{"id", name}, {"ids", {ids[name]}}, {"tokens", ordered_json::array({name})}};
+  std::vector<std::pair<std::string, int>> pair = {{cls, 0}, {"A", 0}, {sep, 0}, {"B", 1}, {sep, 1}};
+  if (kind.like_roberta) pair.insert(pair.begin() + 3, {sep, 0});
   tokenizer["post_processor"] = {{"type", "TemplateProcessing"},
                                  {"single", Template({{cls, 0}, {"A", 0}, {sep, 0}})},
-                                 {"pair", Template({{cls, 0}, {"A", 0}, {sep, 0}, {"B", 1}, {sep, 1}})},
+                                 {"pair", Template(pair)},
                                  {"special_tokens", std::move(framing)}};
   tokenizer["decoder"] = {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", true}};
   tokenizer["model"] = {{"type", "WordPiece"},

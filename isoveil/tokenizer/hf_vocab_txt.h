@@ -1,9 +1,9 @@
-// The tokenizer.json that transformers makes of a BERT folder with nothing but vocab.txt, one token a line.
+// The tokenizer.json that transformers makes of a folder of BERT or MPNet with nothing but vocab.txt, one token a line.
 //
 //   files.tokenizer = TokenizerFromVocabTxt(text, files.config, files.special, ".../vocab.txt");
 //
 // tokenizer_config.json says the rest: do_lower_case, strip_accents, tokenize_chinese_chars and the names of the
-// special tokens, each with BERT's default.
+// special tokens, each with the default of its class.
 #pragma once
 
 #include <nlohmann/json.hpp>
