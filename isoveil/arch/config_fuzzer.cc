@@ -76,6 +76,23 @@ Shapes Bert() {
   return shapes;
 }
 
+// With the heads of all its classes.
+Shapes ModernBert() {
+  return {{"model.embeddings.tok_embeddings.weight", {16, 8}},
+          {"model.embeddings.norm.weight", {8}},
+          {"model.layers.0.attn.Wqkv.weight", {24, 8}},
+          {"model.layers.0.attn.Wo.weight", {8, 8}},
+          {"model.layers.0.mlp_norm.weight", {8}},
+          {"model.layers.0.mlp.Wi.weight", {32, 8}},
+          {"model.layers.0.mlp.Wo.weight", {8, 16}},
+          {"model.final_norm.weight", {8}},
+          {"head.dense.weight", {8, 8}},
+          {"head.norm.weight", {8}},
+          {"decoder.bias", {16}},
+          {"classifier.weight", {2, 8}},
+          {"classifier.bias", {2}}};
+}
+
 void WriteWeights(const Path& path, const Shapes& shapes) {
   std::vector<TensorInfo> tensors;
   for (const auto& [name, shape] : shapes) tensors.push_back({name, DType::kF32, shape});
@@ -95,6 +112,7 @@ class Folder {
     WriteWeights(path_ / "qwen2.safetensors", Decoder(true));
     WriteWeights(path_ / "gpt2.safetensors", Gpt2());
     WriteWeights(path_ / "bert.safetensors", Bert());
+    WriteWeights(path_ / "modernbert.safetensors", ModernBert());
   }
   ~Folder() {
     std::error_code ignored;
@@ -155,7 +173,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const Folder folder;
   std::ofstream(folder.path() / "config.json", std::ios::binary | std::ios::trunc)
       << std::string_view(reinterpret_cast<const char*>(data), size);
-  for (const char* family : {"llama", "qwen2", "gpt2", "bert"})
+  for (const char* family : {"llama", "qwen2", "gpt2", "bert", "modernbert"})
     CheckModel(folder.path() / (std::string(family) + ".safetensors"));
   return 0;
 }
