@@ -46,9 +46,11 @@ DECODERS = {
 MOE = dict(GROUPED, num_experts=5, num_experts_per_tok=2)
 DECODERS |= {
     "mixtral": ("mixtral", dict(GROUPED, num_local_experts=5, num_experts_per_tok=2)),
+    "qwen2-moe-everywhere": ("qwen2_moe", dict(MOE, moe_intermediate_size=36, shared_expert_intermediate_size=44)),
     "qwen2-moe": ("qwen2_moe", dict(MOE, moe_intermediate_size=36, shared_expert_intermediate_size=44, decoder_sparse_step=2,
                                     num_hidden_layers=4)),
     "olmoe": ("olmoe", dict(MOE, norm_topk_prob=True)),
+    "olmoe-ungrouped": ("olmoe", dict(MOE, num_key_value_heads=6)),
     "olmoe-clipped": ("olmoe", dict(MOE, clip_qkv=1.5)),
 }
 BERT = dict(WIDE, max_position_embeddings=64)

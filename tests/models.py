@@ -31,10 +31,11 @@ CORPUS = pathlib.Path(__file__).parent / "vectors/tokenizer/corpus.json"
 
 
 def llama(width=64, layers=2, heads=4, kv_heads=2, head_dim=None, ffn=96, tied=True, biases=False, dtype="F32",
-          shards=1, kind="llama", head_norm=None, post_norm=False, experts=0, regex=LLAMA3, rope_scaling=None, theta=10000.0, padding=11, context=256, chat=False,
+          shards=1, kind="llama", head_norm=None, post_norm=False, experts=0, dense=1, regex=LLAMA3, rope_scaling=None, theta=10000.0, padding=11, context=256, chat=False,
           hf_class="LlamaForCausalLM", model_type="llama", norms=None, origin=0, extra={}):
     """`biases`: False, True for all of them, or the projections that have one. `norms`: those of a layer's width, by their names;
-    `origin`: what gains are stored less by. `extra`: further members of the configuration."""
+    `origin`: what gains are stored less by. `dense`: layers in front of those with
+    experts. `extra`: further members of the configuration."""
     return dict(locals())
 
 
@@ -93,6 +94,8 @@ FOLDERS = {
     "modernbert-biases": modernbert.modernbert(width=36, heads=3, ffn=21, layers=4, biases=True, tied=False),
     "qwen3-moe": llama(heads=8, kv_heads=2, head_dim=12, regex=QWEN2, head_norm="each", experts=5, layers=3, hf_class="Qwen3MoeForCausalLM",
                        model_type="qwen3_moe"),
+    "qwen3-moe-everywhere": llama(heads=8, kv_heads=2, head_dim=12, regex=QWEN2, head_norm="each", experts=5, dense=0, hf_class="Qwen3MoeForCausalLM",
+                                  model_type="qwen3_moe"),
     "ministral": llama(heads=8, kv_heads=2, head_dim=12, tied=False, hf_class="MinistralForCausalLM", model_type="ministral", extra=WINDOW),
     "seed-oss": llama(heads=8, kv_heads=2, head_dim=12, biases="qkv", tied=False, hf_class="SeedOssForCausalLM", model_type="seed_oss"),
     "olmo3": llama(heads=6, kv_heads=3, width=48, tied=False, head_norm="all", post_norm=True, hf_class="Olmo3ForCausalLM", model_type="olmo3",
@@ -189,7 +192,7 @@ def llama_tensors(c, n_vocab, rng):
         for name, width in (("q_norm", q), ("k_norm", kv)) if c["head_norm"] else ():
             t[f"{p}self_attn.{name}.weight"] = gain(h if c["head_norm"] == "each" else width)
         ffn = [("gate_proj", (f, d)), ("up_proj", (f, d)), ("down_proj", (d, f))]
-        sparse = c["experts"] and i > 0  # the first layer is dense
+        sparse = c["experts"] and i >= c["dense"]
         if sparse:
             ffn = [("gate", (c["experts"], d))] + [(f"experts.{e}.{name}", shape) for e in range(c["experts"]) for name, shape in ffn]
         for name, shape in [("self_attn.q_proj", (q, d)), ("self_attn.k_proj", (kv, d)), ("self_attn.v_proj", (kv, d)),
@@ -209,7 +212,7 @@ def llama_tensors(c, n_vocab, rng):
               "tie_word_embeddings": c["tied"], "attention_bias": c["biases"] is True, "mlp_bias": c["biases"] is True,
               "_name_or_path": "secret/base-model", **c["extra"]}
     if c["experts"]:
-        config.update(num_experts=c["experts"], num_experts_per_tok=2, moe_intermediate_size=f, norm_topk_prob=True, mlp_only_layers=[0])
+        config.update(num_experts=c["experts"], num_experts_per_tok=2, moe_intermediate_size=f, norm_topk_prob=True, mlp_only_layers=list(range(c["dense"])))
     return t, config
 
 

@@ -23,6 +23,7 @@ CARRIED = {
     "qwen2": ("qwen2", {}),
     "gpt2": ("gpt2", {}),
     "qwen3": ("qwen3", {}),
+    "qwen3-moe": ("qwen3-moe-everywhere", {}),
     "olmo2": ("olmo2", {}),
     "smollm3": ("smollm3", {}),
 }
@@ -34,6 +35,8 @@ REFUSED = {
     "rope_scaling.new_factor": ("llama-width-192", {"rope_scaling": YARN | {"new_factor": 3}}),
     "rope_scaling for a graph without factors": ("qwen2", {"rope_scaling": YARN}),
     "sliding_window": ("llama-gqa", {"sliding_window": 0}),
+    "mlp_only_layers": ("qwen3-moe", {}),
+    "norm_topk_prob": ("qwen3-moe-everywhere", {"norm_topk_prob": False}),
     "no_rope_layers": ("smollm3", {"no_rope_layers": [1, 0, 1, 0, 1]}),
     "llama.rope.freq_base beyond a float": ("llama-gqa", {"rope_theta": 1e300}),
     "llama.attention.layer_norm_rms_epsilon beyond a float": ("llama-gqa", {"rms_norm_eps": 1e39}),
@@ -73,7 +76,7 @@ def transformers_log_softmax(folder, prompts):
 
 def log_softmax(folder, prompts):
     # Newer than the transformers here.
-    if json.loads((folder / "config.json").read_text())["model_type"] not in ("qwen3", "olmo2", "smollm3"):
+    if json.loads((folder / "config.json").read_text())["model_type"] not in ("qwen3", "qwen3_moe", "olmo2", "smollm3"):
         return transformers_log_softmax(folder, prompts)
     last = [reference.logits(folder, prompt)[-1] for prompt in prompts]
     return [x - x.max() - np.log(np.exp(x - x.max()).sum()) for x in last]

@@ -4,6 +4,7 @@ import json
 import pathlib
 import re
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -195,7 +196,8 @@ def test_no_tensor_is_left_plain(runner, family_folder, name, tmp_path):
 
 
 # Those that the pinned llama.cpp runs here; how far its GELU, a table of fp16 values, is from the function.
-GGUF = {"granite": 1e-4, "starcoder2": 2e-3, "stablelm": 1e-4, "stablelm-parallel": 1e-4, "phi": 2e-3}
+GGUF = {"granite": 1e-4, "starcoder2": 2e-3, "stablelm": 1e-4, "stablelm-parallel": 1e-4, "phi": 2e-3,
+        "mixtral": 1e-4, "qwen2-moe-everywhere": 1e-4, "olmoe-ungrouped": 1e-4}
 
 
 @pytest.mark.parametrize("name", GGUF)
@@ -213,6 +215,24 @@ def test_gguf_matches_once_decrypted(runner, family_folder, name, profile, tmp_p
     assert verify.returncode == 0 and verify.stdout.startswith("match"), verify.stdout + verify.stderr
 
 
+@pytest.mark.parametrize("profile", ["exact", "rotated"])
+@pytest.mark.parametrize("kind", ["f32", "q8_0"])
+def test_stacked_experts_change_places(runner, llama, model_folder, kind, profile, tmp_path):
+    """GGUF to GGUF: of each layer the router's rows and all three stacks move alike, blocks whole."""
+    runner.run("convert", model_folder("qwen3-moe-everywhere"), "-o", tmp_path / "gguf")
+    source, out = tmp_path / "gguf/model.gguf", tmp_path / "out"
+    if kind != "f32":
+        subprocess.run([llama / "llama-quantize", source, tmp_path / "blocks.gguf", kind], check=True, capture_output=True)
+        source = tmp_path / "blocks.gguf"
+    runner.encrypt(source, out, "--profile", profile)
+    treatments = {t["name"]: t for t in json.loads((out / "client/manifest.json").read_text())["tensors"]}
+    for matrix in ("gate", "up", "down"):
+        stack = treatments[f"blk.0.ffn_{matrix}_exps.weight"]
+        assert stack["shape"][0] == len(stack["treatment"]) == 5 and stack["type"] == kind.upper()
+    verify = runner.call("verify", "--plain", source, "--encrypted", out, "-k", runner.key)
+    assert verify.returncode == 0 and verify.stdout.startswith("match"), verify.stdout + verify.stderr
+
+
 CONFIG_ERRORS = [
     ("mpt", {"attn_config": {"qk_ln": True}}, ["attn_config.qk_ln", "has no rule"]),
     ("mpt", {"expansion_ratio": 3}, ["expansion_ratio"]),
@@ -224,6 +244,7 @@ CONFIG_ERRORS = [
     ("granite", {"hidden_act": "gelu"}, ["hidden_act", "gelu"]),
     ("mixtral", {"num_local_experts": 4}, ["declares no such weight", "experts"]),
     ("mixtral", {"num_local_experts": "five"}, ["num_local_experts", "five"]),
+    ("mixtral", {"num_experts_per_tok": 6}, ["6 of 5 experts"]),
     ("gemma2", {"hidden_activation": "relu"}, ["hidden_activation", "relu"]),
     ("albert", {"num_hidden_groups": 2}, ["num_hidden_groups"]),
     ("roberta", {"pad_token_id": 5000}, ["pad_token_id", "5000"]),

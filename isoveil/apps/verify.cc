@@ -99,9 +99,11 @@ Result<Texts> Continued(Evaluator& plain, Texts texts, int32_t n) {
   return texts;
 }
 
-Result<uint64_t> ContextOf(const Path& gguf, const std::string& architecture) {
+Result<uint64_t> ContextOf(const Path& gguf) {
   ISOVEIL_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(gguf));
-  return checkpoint.gguf()->metadata().GetUnsigned(architecture + ".context_length");
+  const GgufMetadata& metadata = checkpoint.gguf()->metadata();
+  ISOVEIL_ASSIGN_OR_RETURN(const std::string architecture, metadata.GetString("general.architecture"));
+  return metadata.GetUnsigned(architecture + ".context_length");
 }
 
 struct Checked {
@@ -221,7 +223,7 @@ Result<Verification> Verify(const Options& options) {
       BothTypes({Path(options.encrypted) / "server", {}}, scratch.path(), "encrypted").map_error(AsMismatch));
 
   // Beyond the model's context there is nothing to compare.
-  ISOVEIL_ASSIGN_OR_RETURN(const uint64_t context, ContextOf(plain_paths.stored, client.manifest.architecture));
+  ISOVEIL_ASSIGN_OR_RETURN(const uint64_t context, ContextOf(plain_paths.stored));
   const auto n_greedy = static_cast<int32_t>(std::min<uint64_t>(static_cast<uint64_t>(options.tokens), context / 2));
   const size_t n_most = std::max<size_t>(1, std::min<size_t>(context, kMostContext) - static_cast<size_t>(n_greedy));
   ISOVEIL_ASSIGN_OR_RETURN(const Texts prompts, ReadPrompts(options.prompts, client.vocabulary, n_most));

@@ -26,10 +26,10 @@ class Finder {
   const TensorView* Find(std::string_view role) const { return Find(dialect_.Find(role)); }
 
   // Takes the tensor that holds the weight; nothing if there is none, or if it was taken with another weight in it.
-  void Claim(std::string_view role, const std::string& unread, std::vector<BoundTensor>& tensors) {
-    StoredTensor stored = dialect_.Find(role);
-    const TensorView* tensor = Find(stored);
+  void Claim(std::string_view role, const Graph& graph, const std::string& unread, std::vector<BoundTensor>& tensors) {
+    const TensorView* tensor = Find(role);
     if (tensor == nullptr || unclaimed_.erase(tensor->info.name) == 0) return;
+    StoredTensor stored = FindStored(dialect_, graph, role);
     stored.name = tensor->info.name;
     tensors.push_back({tensor, std::move(stored), unread});
   }
@@ -141,6 +141,16 @@ Status CheckNothingLeft(const TensorsByName& unclaimed, const Family& family) {
 
 }  // namespace
 
+StoredTensor FindStored(const Dialect& dialect, const Graph& graph, std::string_view role) {
+  StoredTensor stored = dialect.Find(role);
+  const Weight* weight = graph.FindWeight(role);
+  if (!stored.experts || weight == nullptr || !weight->member) return stored;
+  stored.roles.clear();
+  const uint64_t n_experts = graph.space(weight->member->set).dim;
+  for (uint64_t i = 0; i < n_experts; ++i) stored.roles.push_back(graph.Sibling(*weight, i).role);
+  return stored;
+}
+
 Result<TensorLayout> LayOutTensor(const StoredTensor& stored, const Graph& graph, std::span<const Weight* const> roles,
                                   DType type) {
   const bool blocks = IsBlockFormat(type);
@@ -155,6 +165,9 @@ Result<TensorLayout> LayOutTensor(const StoredTensor& stored, const Graph& graph
 
   TensorLayout layout;
   layout.shape = !matrix ? Shape{outputs} : stored.transposed ? Shape{inputs, outputs} : Shape{outputs, inputs};
+  // The same bytes in the same order, counted otherwise.
+  if (stored.experts) layout.shape = {roles.size(), roles.front()->shape.front(), inputs};
+  if (stored.flat) layout.shape = {outputs * inputs};
   const auto row_bytes = RowBytes(type, layout.shape.back());
   if (!row_bytes) {
     return Fail(ErrorCode::kFormat, fmt::format("tensor {}", Quoted(stored.name)),
@@ -215,8 +228,8 @@ Result<BoundModel> Bind(const Checkpoint& checkpoint, const BindOptions& options
                    .requantize = options.requantize,
                    .client_head = std::move(network.client_head)};
   const std::set<std::string, std::less<>> roles = RolesRead(model.graph);
-  for (const auto& [role, why] : network.unread) finder.Claim(role, why, model.tensors);
-  for (const std::string& role : roles) finder.Claim(role, "", model.tensors);
+  for (const auto& [role, why] : network.unread) finder.Claim(role, model.graph, why, model.tensors);
+  for (const std::string& role : roles) finder.Claim(role, model.graph, "", model.tensors);
   finder.DropBuffers(model.tensors);
   ISOVEIL_RETURN_IF_ERROR(CheckNothingLeft(finder.unclaimed(), *family));
   // The views lie in file order.

@@ -27,6 +27,9 @@ struct TensorLayout {
 Result<TensorLayout> LayOutTensor(const StoredTensor& stored, const Graph& graph, std::span<const Weight* const> roles,
                                   DType type);
 
+// The stored tensor that holds a weight of the network, with all that it holds: of stacked experts every one's.
+StoredTensor FindStored(const Dialect& dialect, const Graph& graph, std::string_view role);
+
 struct BindOptions {
   Profile profile = Profile::kExact;
   // Block formats are decoded and quantised again, so that profile kRotated may mix their columns.

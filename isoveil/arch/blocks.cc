@@ -5,6 +5,9 @@
 namespace isoveil {
 namespace {
 
+// Of a layer. No published model comes near it; each has weights in the graph before a tensor is looked at.
+constexpr uint64_t kMostExperts = 4096;
+
 Status Require(bool holds, std::string problem) {
   if (holds) return Ok();
   return Fail(ErrorCode::kFormat, "dimensions", std::move(problem));
@@ -102,7 +105,10 @@ void GatedFfn(const Builder& layer, const Reader& in, SpaceId out, uint64_t ffn_
 Result<ExpertShape> ReadExperts(ConfigReader& config, uint64_t ffn_width) {
   ExpertShape shape;
   ISOVEIL_ASSIGN_OR_RETURN(shape.n_experts, config.Count(field::kExperts));
-  ISOVEIL_RETURN_IF_ERROR(config.Keep(field::kExpertsUsed));
+  ISOVEIL_ASSIGN_OR_RETURN(const uint64_t used, config.Count(field::kExpertsUsed));
+  ISOVEIL_RETURN_IF_ERROR(Require(used <= shape.n_experts && shape.n_experts <= kMostExperts,
+                                  fmt::format("{} of {} experts used: expected as many at most, and at most {} of them",
+                                              used, shape.n_experts, kMostExperts)));
   ISOVEIL_ASSIGN_OR_RETURN(shape.ffn_width, config.Count(field::kExpertWidth, ffn_width));
   ISOVEIL_ASSIGN_OR_RETURN(shape.shared_width, config.Count(field::kSharedExpertWidth, shape.ffn_width));
   return shape;

@@ -109,4 +109,14 @@ Dialect LlamaDialect() {
   return dialect;
 }
 
+std::vector<StoredTensor> GgufExperts() {
+  std::vector<StoredTensor> modules = {
+      {.name = "blk.{}.ffn_gate_inp", .roles = {"blk.{}.ffn_gate_inp"}, .fp32 = true},
+      {.name = "blk.{}.ffn_gate_inp_shexp", .roles = {"blk.{}.ffn_gate_inp_shexp"}, .flat = true, .fp32 = true}};
+  for (const std::string matrix : {"blk.{}.ffn_gate", "blk.{}.ffn_up", "blk.{}.ffn_down"}) {
+    modules.push_back({.name = matrix + "_exps", .roles = {matrix + ".{}"}, .experts = true});
+  }
+  return modules;
+}
+
 }  // namespace isoveil

@@ -24,6 +24,9 @@ struct StoredTensor {
   float origin = 0;                // what a stored 0 of the weight, not of the bias, stands for: 1 for gains less 1
   bool unstored = false;           // the format has no place for it: dropped
   bool by_head = false;            // what is stacked takes turns: all of one key/value head, then all of the next
+  bool experts = false;            // of all experts of a layer, {n_experts, outputs, inputs}; `roles` names one
+  bool flat = false;               // a matrix with one row, stored as a vector
+  bool fp32 = false;               // a conversion stores it in fp32 whatever the source has, as it does vectors
 };
 
 struct Dialect {
@@ -50,5 +53,8 @@ struct Dialect {
 
 // Llama's of transformers, which many families share.
 Dialect LlamaDialect();
+
+// GGUF's of experts: the matrices of a layer's stand in one tensor, and what decides between them is stored in fp32.
+std::vector<StoredTensor> GgufExperts();
 
 }  // namespace isoveil

@@ -38,6 +38,17 @@ TEST(Dialect, TwoNumbersKeepTheirOrder) {
   EXPECT_EQ(dialect.Find("blk.3.ffn_gate.41.weight").name, "layers.3.experts.41.w1.weight");
 }
 
+TEST(Dialect, GgufStacksTheExpertsOfALayer) {
+  const Dialect dialect{.modules = GgufExperts()};
+  for (const std::string expert : {"0", "41"}) {
+    const StoredTensor stored = dialect.Find("blk.3.ffn_gate." + expert + ".weight");
+    EXPECT_EQ(stored.name, "blk.3.ffn_gate_exps.weight");
+    EXPECT_TRUE(stored.experts);
+  }
+  EXPECT_EQ(dialect.Find("blk.3.ffn_gate.weight").name, "blk.3.ffn_gate.weight");
+  EXPECT_TRUE(dialect.Find("blk.3.ffn_gate_inp.weight").fp32);
+}
+
 TEST(Dialect, BareModelsHaveNoPrefixAndGetOne) {
   const Dialect hf = LlamaDialect();
   const StoredTensor norm = hf.Find("output_norm.weight");

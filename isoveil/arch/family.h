@@ -65,8 +65,6 @@ struct Family {
   Status (*to_gguf)(ConfigReader& config, uint64_t n_vocab, GgufDescription& gguf) = nullptr;
   // general.architecture of GGUF, where that is another family's name: a GGUF of it is read as the other.
   std::string_view gguf_architecture = {};
-  // Weights that GGUF stores in fp32 whatever the source has, besides vectors.
-  std::vector<std::string_view> gguf_f32_roles = {};
 };
 
 // All families.

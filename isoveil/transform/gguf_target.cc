@@ -57,14 +57,10 @@ Result<GgufDescription> Convert(const BoundModel& model) {
   return description;
 }
 
-DType TypeInGguf(const BoundModel& model, const Weight& weight) {
+DType TypeInGguf(const BoundModel& model, const StoredTensor& stored, const Weight& weight) {
   const DType type = model.slices.at(weight.source).slice.type;
-  const auto& forced = model.family->gguf_f32_roles;
   const bool vector = weight.shape.size() == 1;
-  if (vector || type == DType::kF64 || std::find(forced.begin(), forced.end(), weight.role) != forced.end()) {
-    return DType::kF32;
-  }
-  return type;
+  return vector || stored.fp32 || type == DType::kF64 ? DType::kF32 : type;
 }
 
 class Gguf final : public Target {
@@ -82,9 +78,9 @@ class Gguf final : public Target {
 
   // Weights of different types in one tensor meet in fp32.
   Result<DType> TypeOf(const BoundModel& model, const StoredTensor& stored) const override {
-    const DType type = TypeInGguf(model, *model.graph.FindWeight(stored.roles.front()));
+    const DType type = TypeInGguf(model, stored, *model.graph.FindWeight(stored.roles.front()));
     for (const std::string& role : stored.roles) {
-      if (TypeInGguf(model, *model.graph.FindWeight(role)) != type) return DType::kF32;
+      if (TypeInGguf(model, stored, *model.graph.FindWeight(role)) != type) return DType::kF32;
     }
     return type;
   }

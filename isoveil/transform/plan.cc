@@ -42,7 +42,7 @@ std::vector<StoredTensor> UnplannedTensors(const BoundModel& model, const Plan& 
   const Dialect& dialect = DialectOf(plan);
   for (const Weight& weight : model.graph.weights()) {
     if (planned.contains(weight.role)) continue;
-    const StoredTensor stored = dialect.Find(weight.role);
+    const StoredTensor stored = FindStored(dialect, model.graph, weight.role);
     planned.insert(stored.roles.begin(), stored.roles.end());
     if (!stored.unstored) tensors.push_back(stored);
   }
@@ -177,7 +177,7 @@ Result<Plan> Widened(Plan plan) {
   for (ShardPlan& shard : plan.shards) {
     for (TensorPlan& tensor : shard.tensors) {
       if (tensor.parts.empty()) continue;
-      StoredTensor stored = dialect.Find(tensor.parts.front().weight->role);
+      StoredTensor stored = FindStored(dialect, plan.model->graph, tensor.parts.front().weight->role);
       stored.name = tensor.info.name;
       ISOVEIL_ASSIGN_OR_RETURN(tensor, PlanTensor(*plan.model, stored, DType::kF32));
     }

@@ -48,12 +48,12 @@ Family Gpt2Family() {
                          {"h.{}.mlp.c_proj", {"blk.{}.ffn_down"}, true}},
              .prefixes = {"transformer."},
              .buffers = {"h.{}.attn.bias", "h.{}.attn.masked_bias"}},
-      .gguf = {.modules = {{"blk.{}.attn_qkv", qkv}}},
+      .gguf = {.modules = {{"blk.{}.attn_qkv", qkv},
+                           {.name = "position_embd", .roles = {"position_embd"}, .fp32 = true}}},
       .tied_by_default = true,
       .public_fields = {"n_ctx", "scale_attn_weights", "scale_attn_by_inverse_layer_idx", "reorder_and_upcast_attn"},
       .declare = &Declare,
-      .to_gguf = &ToGguf,
-      .gguf_f32_roles = {"position_embd.weight"}};
+      .to_gguf = &ToGguf};
 }
 
 }  // namespace isoveil

@@ -12,10 +12,11 @@ Family LlamaFamily() {
                          {"MinistralForCausalLM", "ministral", {"MinistralModel"}},
                          {"Ministral3ForCausalLM", "ministral3", {"Ministral3Model"}}},
           .hf = LlamaDialect(),
-          .gguf = {.modules = {}, .pairing = RopeLayout::Pairing::kInterleaved},
+          .gguf = {.modules = GgufExperts(), .pairing = RopeLayout::Pairing::kInterleaved},
           .public_fields = {"rope_scaling", "rope_parameters", "attention_bias", "mlp_bias", "pretraining_tp",
                             "sliding_window", "layer_types"},
-          .declare = [](Builder& b) { return DeclareDecoder(b); },
+          // Experts are Mixtral's, whose GGUF is named so too.
+          .declare = [](Builder& b) { return DeclareDecoder(b, {.experts = b.Layer(0).Has("ffn_gate_inp")}); },
           .to_gguf =
               [](ConfigReader& config, uint64_t n_vocab, GgufDescription& gguf) {
                 return DecoderToGguf(config, n_vocab, {.reads_rope_factors = true}, gguf);
