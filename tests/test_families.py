@@ -13,6 +13,7 @@ import families
 import models
 import reference
 import test_conversion
+import test_serving
 
 torch = pytest.importorskip("torch", reason="Debian's python3-torch is not installed")
 transformers = pytest.importorskip("transformers")
@@ -213,6 +214,20 @@ def test_gguf_matches_once_decrypted(runner, family_folder, name, profile, tmp_p
     runner.encrypt(family_folder(name), tmp_path / "out", "--profile", profile, "--to", "gguf")
     verify = runner.call("verify", "--plain", family_folder(name), "--encrypted", tmp_path / "out", "-k", runner.key)
     assert verify.returncode == 0 and verify.stdout.startswith("match"), verify.stdout + verify.stderr
+
+
+@pytest.mark.parametrize("profile", ["exact", "rotated"])
+@pytest.mark.parametrize("name", ["mixtral", "qwen2-moe-everywhere", "olmoe-ungrouped"])
+def test_gguf_with_experts_writes_the_same_text(runner, llama, family_folder, name, profile, tmp_path):
+    folder, out = family_folder(name), tmp_path / "out"
+    runner.run("convert", folder, "-o", tmp_path / "gguf")
+    runner.encrypt(folder, out, "--profile", profile, "--to", "gguf")
+    permutation = runner.permutation(out, json.loads((folder / "config.json").read_text())["vocab_size"])
+    row = ids_of(folder)[0]
+    greedy = lambda model, ids: test_serving.plain_greedy(llama, model, ids, 64, "-ctk", "f32", "-ctv", "f32", "-fa", "off")
+    said = greedy(tmp_path / "gguf/model.gguf", row)
+    assert len(said) == 64 and len(set(said)) > 5
+    assert greedy(out / "server/model.gguf", [permutation[i] for i in row]) == [permutation[i] for i in said]
 
 
 @pytest.mark.parametrize("profile", ["exact", "rotated"])

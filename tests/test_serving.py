@@ -9,9 +9,9 @@ import pytest
 from conftest import STORIES, n_vocab_of, post, serving
 
 
-def plain_greedy(llama, model, ids, n):
+def plain_greedy(llama, model, ids, n, *args):
     """What the plaintext model says on the same server."""
-    with serving(llama / "llama-server", model) as url:
+    with serving(llama / "llama-server", model, *args) as url:
         answer = post(url + "/completion", {"prompt": ids, "n_predict": n, "temperature": 0, "return_tokens": True, "ignore_eos": True})
     return answer["tokens"]
 
