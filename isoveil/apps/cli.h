@@ -61,7 +61,7 @@ Result<RootKey> OpenKey(const KeyOptions& options);
 Result<SecretBytes> ReadPassphrase(const std::string& passphrase_file, bool confirm);
 
 // Prints the error and its hint and gives the exit code.
-int Report(const Error& error, bool json);
+int Report(const Error& reported, bool json);
 // Prints `data` as JSON, or `text`.
 int Print(const nlohmann::ordered_json& data, const std::string& text, bool json);
 

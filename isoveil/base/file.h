@@ -136,8 +136,8 @@ class Stage {
     kResume,  // continues in a stage that an interrupted run left
   };
 
-  // kExists if `target` exists; kUnavailable if another process holds the stage.
-  static Result<Stage> Open(const Path& target, Mode mode);
+  // For what shall stand at `requested`. kExists if it is there; kUnavailable if another process holds the stage.
+  static Result<Stage> Open(const Path& requested, Mode mode);
 
   Stage(Stage&& other) noexcept;
   Stage& operator=(Stage&& other) noexcept;

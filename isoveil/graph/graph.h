@@ -178,9 +178,9 @@ class Graph {
   enum class HeadNorm { kEachHead, kAllHeads };
   void NormHeads(std::string gain, const Axis& x, HeadNorm how);
   // softmax(q k^T) v over heads; `label` prefixes the key labels ("layer.3").
-  // Layers that share numbers of heads share `heads` as well.
+  // Layers that share numbers of heads share `given`, the set of their heads, as well.
   AttentionAxes Attention(const std::string& label, const AttentionShape& shape,
-                          std::optional<HeadSetId> heads = std::nullopt);
+                          std::optional<HeadSetId> given = std::nullopt);
   HeadSetId AddHeads(std::string label, const AttentionShape& shape);
   // A number for each query head, added to its scores, in `n` rows that stay: {n, n_heads}.
   void PerHead(std::string weight, uint64_t n, HeadSetId heads);

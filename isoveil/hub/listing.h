@@ -24,6 +24,6 @@ Result<HubListing> ListRepository(HubClient& client, const RepoId& repo, const s
                                   const RetryPolicy& policy, const std::stop_token& stop);
 
 // One page of the hub's tree API: a JSON array. Folders are left out. Exposed for tests.
-Result<std::vector<HubFile>> ParseTreePage(std::string_view json);
+Result<std::vector<HubFile>> ParseTreePage(std::string_view text);
 
 }  // namespace isoveil

@@ -32,7 +32,7 @@ struct SourceRecord {
 
 std::string WriteSourceRecord(const SourceRecord& record);
 // kFormat if it is malformed.
-Result<SourceRecord> ParseSourceRecord(std::string_view json, const Path& path);
+Result<SourceRecord> ParseSourceRecord(std::string_view text, const Path& path);
 
 // Nothing if the folder has none.
 Result<std::optional<SourceRecord>> ReadSourceRecord(const Path& folder);

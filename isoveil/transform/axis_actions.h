@@ -29,7 +29,7 @@ class AxisActions {
   // The element of a space as a segment's view of it, laid out as the target does.
   Action InFormat(const Segment& segment, const Action& element) const;
   // The element of a space that heads do not own; drawn once, because many axes follow it.
-  Action Shared(SpaceId space) const;
+  Action Shared(SpaceId id) const;
   // A segment's element for each key/value head, in the order of the plain heads.
   std::vector<Action> PlainHeads(const Segment& segment, const HeadSet& heads) const;
   // The moves of the heads and the elements of the key/value heads, drawn for each use: dense heads of

@@ -75,7 +75,7 @@ Result<ServerFiles> DescribeEncryption(const PlannedEncryption& planned, const R
 Result<GgufMetadata> ReadUsableVocabulary(const Checkpoint& checkpoint, uint64_t n_vocab);
 
 // kExists if `out` is there; kMismatch if an interrupted run in its place had other options.
-Result<EncryptReport> Encrypt(const Path& source, const RootKey& key, const Path& out, const EncryptOptions& options);
+Result<EncryptReport> Encrypt(const Path& source, const RootKey& root, const Path& out, const EncryptOptions& options);
 
 struct ConvertOptions {
   Path lora = {};            // as above

@@ -37,7 +37,7 @@ struct JournalPlace {
 
 // `gguf` is the header's metadata of GGUF shards, without split keys. The shards are not synced.
 Result<WriteReport> WriteShards(const Plan& plan, const GgufMetadata& gguf, const AxisActions& actions,
-                                const Path& folder, const JournalPlace& journal, const WriteOptions& options);
+                                const Path& folder, const JournalPlace& place, const WriteOptions& options);
 
 // Waits until all shards are on the disk, which takes no processor: something else can be done meanwhile.
 Status SyncShards(const Plan& plan, const Path& folder);
