@@ -36,7 +36,7 @@ Result<std::vector<std::string>> ReadLines(const std::string& path) {
 
 // A random salt keeps other users of a shared server from sensing which prefixes this gateway has sent.
 std::string RandomSalt() {
-  std::array<std::byte, 16> bytes;
+  std::array<std::byte, 16> bytes = {};
   randombytes_buf(bytes.data(), bytes.size());
   return Hex(bytes);
 }

@@ -49,7 +49,7 @@ struct BoundTensor {
 
 // A weight's bytes in the source.
 struct BoundSlice {
-  const TensorView* tensor;
+  const TensorView* tensor = nullptr;
   Slice slice;
 };
 

@@ -31,7 +31,7 @@ class Hasher {
   Hash256 Finish();
 
  private:
-  alignas(64) std::array<std::byte, 384> state_;  // crypto_generichash_state
+  alignas(64) std::array<std::byte, 384> state_ = {};  // crypto_generichash_state
 };
 
 // The keyed hash of `message`: a subkey, kept as a secret. kInvalidArgument unless `key` has 32 bytes.

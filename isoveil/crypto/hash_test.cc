@@ -55,7 +55,7 @@ TEST(ParseHex, ReadsWhatHexWrites) {
 }
 
 TEST(ParseHex, RefusesAnyOtherForm) {
-  std::array<std::byte, 2> bytes;
+  std::array<std::byte, 2> bytes = {};
   for (const std::string_view hex :
        {"", "0", "00f", "00ff0", "00ff00", "00FF", "0x0f", " 00ff", "00ff ", "00 ff", "00:ff", "00fg"}) {
     const Status status = ParseHex(hex, bytes, "my field");

@@ -165,8 +165,8 @@ Result<GgufValue> ReadValue(Cursor& cursor) {
 
 struct RawTensor {
   TensorInfo info;
-  uint64_t offset;  // from the start of the data
-  uint64_t bytes;
+  uint64_t offset = 0;  // from the start of the data
+  uint64_t bytes = 0;
 };
 
 Result<RawTensor> ReadTensor(Cursor& cursor) {

@@ -16,7 +16,7 @@ namespace isoveil {
 struct SafetensorsHeader {
   struct Entry {
     TensorInfo info;
-    std::array<uint64_t, 2> data_offsets;  // begin and end, from the start of the data
+    std::array<uint64_t, 2> data_offsets = {};  // begin and end, from the start of the data
   };
   std::vector<Entry> tensors;  // in the order of the text
   std::map<std::string, std::string> metadata;

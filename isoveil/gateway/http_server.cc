@@ -35,7 +35,7 @@ class RequestStream final : public httplib::Stream {
     return waits_.Wait(socket_, POLLOUT, Clock::now(), Clock::now() + kWriteTime) && is_peer_alive();
   }
   bool is_peer_alive() const override {
-    char byte;
+    char byte = '\0';
     const ssize_t n = ::recv(socket_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return n > 0 || (n < 0 && (WouldBlock() || errno == EINTR));
   }
@@ -90,7 +90,7 @@ class RequestStream final : public httplib::Stream {
   SocketWaits& waits_;
   const milliseconds time_;
   const Clock::time_point begun_ = Clock::now();
-  std::array<char, 4096> buffer_;
+  std::array<char, 4096> buffer_ = {};
   size_t begin_ = 0, end_ = 0;
   size_t received_ = 0;
 };
@@ -99,7 +99,7 @@ class RequestStream final : public httplib::Stream {
 void DrainAndClose(socket_t socket, SocketWaits& waits) {
   ::shutdown(socket, SHUT_WR);
   const auto begun = Clock::now();
-  std::array<char, 4096> dropped;
+  std::array<char, 4096> dropped = {};
   for (size_t total = 0; total < kMostDrained && waits.Wait(socket, POLLIN, begun, begun + kDrainTime);) {
     const ssize_t n = ::recv(socket, dropped.data(), dropped.size(), MSG_DONTWAIT);
     if (n <= 0) break;

@@ -16,8 +16,8 @@ constexpr const char* kUnit = "vectors have length 1, as OpenAI's";
 constexpr const char* kTemplate = "the model's own chat template is used";
 
 struct Refusal {
-  const char* name;
-  const char* why;
+  const char* name = "";
+  const char* why = "";
   const char* nothing = "null";  // a JSON list of the values that ask for nothing, or one of them
   bool empty_asks = false;       // an object without members asks for the thing itself
 };

@@ -27,8 +27,8 @@ class SocketWaits {
 
  private:
   struct Waiting {
-    int socket;
-    bool for_reading;
+    int socket = -1;
+    bool for_reading = false;
     Clock::time_point since;
   };
 

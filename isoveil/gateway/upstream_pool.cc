@@ -143,7 +143,7 @@ UpstreamPool::~UpstreamPool() {
 }
 
 void UpstreamPool::SetState(Member& member, ServerState state, const std::string& why) {
-  ServerState was;
+  ServerState was = state;
   {
     const std::lock_guard lock(member.mutex);
     was = member.state;

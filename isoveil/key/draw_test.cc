@@ -134,9 +134,9 @@ TEST(Draw, OnlyTheMovesOfTheGroupAreDrawn) {
   constexpr uint64_t kDim = 200;
   struct Case {
     Group group;
-    bool moves;
-    bool signs;
-    bool scales;
+    bool moves = false;
+    bool signs = false;
+    bool scales = false;
   };
   for (const Case& c :
        {Case{Group::Permutation(), true, false, false}, Case{Group::SignedPermutation(), true, true, false},

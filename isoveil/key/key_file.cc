@@ -151,7 +151,7 @@ Result<ParsedFile> Parse(std::string_view text, const std::string& where) {
   ISOVEIL_ASSIGN_OR_RETURN(SecretBytes root, SecretBytes::Allocate(kRootBytes));
   ParsedFile file{.root = std::move(root)};
   ISOVEIL_ASSIGN_OR_RETURN(file.header.key_id, parser.Line("key-id: "));
-  std::array<std::byte, kKeyIdBytes> id_bytes;
+  std::array<std::byte, kKeyIdBytes> id_bytes = {};
   ISOVEIL_RETURN_IF_ERROR(parser.Hex(file.header.key_id, id_bytes, "key-id"));
   ISOVEIL_ASSIGN_OR_RETURN(file.header.created, parser.Line("created: "));
   if (!IsDate(file.header.created)) {

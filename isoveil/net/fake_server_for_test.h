@@ -92,7 +92,7 @@ class FakeServer {
 
  private:
   void Accept() {
-    for (int fd; (fd = ::accept(listener_, nullptr, nullptr)) >= 0;) {
+    for (int fd = -1; (fd = ::accept(listener_, nullptr, nullptr)) >= 0;) {
       ++connections_;
       const std::lock_guard lock(mutex_);
       open_.push_back(fd);

@@ -46,8 +46,8 @@ class HoldSigpipe {
   HoldSigpipe& operator=(const HoldSigpipe&) = delete;
 
  private:
-  sigset_t pipe_;
-  sigset_t before_;
+  sigset_t pipe_ = {};
+  sigset_t before_ = {};
   bool was_pending_ = false;
 };
 

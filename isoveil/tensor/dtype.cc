@@ -103,7 +103,7 @@ float FromE4M3(uint8_t bits) {
 
 void ConvertE4M3(std::span<const std::byte> bytes, std::span<float> out) {
   static const std::array<float, 256> kValues = [] {
-    std::array<float, 256> values;
+    std::array<float, 256> values = {};
     for (size_t i = 0; i < values.size(); ++i) values[i] = FromE4M3(static_cast<uint8_t>(i));
     return values;
   }();

@@ -17,7 +17,7 @@ Status RunOnStack(size_t bytes, const std::function<void()>& work) {
   if (::pthread_attr_init(&attributes) != 0) {
     return Fail(ErrorCode::kNoMemory, "stack", "cannot describe a thread");
   }
-  pthread_t thread;
+  pthread_t thread = {};
   int error = ::pthread_attr_setstacksize(&attributes, bytes);
   if (error == 0) {
     error = ::pthread_create(&thread, &attributes, &Run, const_cast<std::function<void()>*>(&work));

@@ -64,13 +64,13 @@ class SpecialPartition {
   std::vector<int32_t> shorter_;      // by token: the longest other one that it begins with, or -1
   // The tree of the texts. -1 stands for none.
   struct Node {
-    char byte;
+    char byte = '\0';
     int32_t child = -1;    // the first of the nodes behind it
     int32_t sibling = -1;  // the next one at the same place
     int32_t token = -1;    // that ends here
   };
   std::vector<Node> nodes_;
-  std::array<int32_t, 256> roots_;  // by the first byte
+  std::array<int32_t, 256> roots_ = {};  // by the first byte
 };
 
 // The first barrier in [begin, end), or `end`.

@@ -67,7 +67,7 @@ class TextRules {
   };
   struct Found {
     Special special;
-    size_t length;
+    size_t length = 0;
   };
   std::optional<Found> SpecialAt(std::string_view text) const;
   Status AppendText(std::string_view text, bool at_start, std::vector<TextSection>& sections) const;

@@ -15,7 +15,7 @@ constexpr uint64_t kChunk = 16 << 20;
 class LengthPrefixed {
  public:
   void Number(uint64_t value) {
-    std::array<std::byte, 8> bytes;
+    std::array<std::byte, 8> bytes = {};
     for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(value >> (8 * i));
     hasher_.Update(bytes);
   }

@@ -21,7 +21,7 @@ class Target;
 
 // A weight and its place in a target tensor.
 struct PartPlan {
-  const Weight* weight;
+  const Weight* weight = nullptr;
   Slice target;
 };
 
