@@ -34,7 +34,7 @@ Status PublishByName(const Path& path, std::string_view text, unsigned mode) {
   std::string name = path.string() + ".XXXXXX";
   const int fd = ::mkostemp(name.data(), O_CLOEXEC);
   if (fd < 0) return tl::unexpected(SystemError(path, "cannot create"));
-  const Status status =
+  Status status =
       WriteAndLink(fd, path, text, [&] { return ::fchmod(fd, mode) != 0 ? -1 : ::link(name.c_str(), path.c_str()); });
   ::unlink(name.c_str());
   return status;

@@ -31,7 +31,7 @@ std::string End(int n, std::string_view type = "limit") {
 }
 
 std::unique_ptr<Upstream> Open(const FakeServer& server, HttpOptions http = {}) {
-  return *OpenUpstream({.url = server.url(), .kind = &LlamaServer(), .http = http, .n_vocab = 300});
+  return *OpenUpstream({.url = server.url(), .kind = &LlamaServer(), .http = std::move(http), .n_vocab = 300});
 }
 
 struct Answer {
@@ -253,7 +253,7 @@ TEST(HttpUpstreamTest, ASilentServerIsGivenUp) {
 TEST(HttpUpstreamTest, BadRequestsAreNotSent) {
   const FakeServer server([](FakeServer::Peer&) {});
   const auto upstream = Open(server);
-  const auto refused = [&](GenerateRequest request) {
+  const auto refused = [&](const GenerateRequest& request) {
     const auto result = Generate(*upstream, request, [](const GeneratedToken&) { return true; });
     return !result && result.error().code == ErrorCode::kInvalidArgument;
   };
@@ -280,7 +280,8 @@ TEST(HttpUpstreamTest, BadRequestsAreNotSent) {
 }
 
 // A server of the given kind that answers everything, less what a test takes away.
-FakeServer::Script Serving(std::string owner, std::string token_event, std::string n_vocab = "300") {
+FakeServer::Script Serving(const std::string& owner, const std::string& token_event,
+                           const std::string& n_vocab = "300") {
   return [=](FakeServer::Peer& peer) {
     if (peer.Is("GET /v1/models ")) {
       peer.SendJson(fmt::format(R"({{"data":[{{"owned_by":"{}","max_model_len":64,"meta":{{"n_vocab":{}}}}}]}})", owner,

@@ -199,9 +199,10 @@ TEST_F(GgufTest, LlamaCppReadsWhatIsWritten) {
 }
 
 TEST_F(GgufTest, WriterRefusesWhatAReaderWould) {
-  const auto code = [](std::vector<TensorInfo> tensors, std::vector<std::pair<std::string, GgufValue>> keys = {}) {
+  const auto code = [](const std::vector<TensorInfo>& tensors,
+                       const std::vector<std::pair<std::string, GgufValue>>& keys = {}) {
     GgufMetadata metadata;
-    for (auto& [key, value] : keys) metadata.Append(key, value);
+    for (const auto& [key, value] : keys) metadata.Append(key, value);
     const auto layout = LayOutGguf(metadata, tensors);
     return layout ? std::string_view("accepted") : ErrorCodeName(layout.error().code);
   };

@@ -69,7 +69,7 @@ Result<AnswerCheck> AnswerCheck::FromFormat(const Json& format, const std::strin
 }
 
 std::string AnswerCheck::Extract(const std::string& content) const {
-  const std::string whole(WithoutFence(content));
+  std::string whole(WithoutFence(content));
   if (!is_json_) return content;
   JsonSchema::Steps steps;
   if (ContentProblem(whole, steps).empty()) return whole;
@@ -78,7 +78,7 @@ std::string AnswerCheck::Extract(const std::string& content) const {
     begin = whole.find_first_of("{[", begin);
     if (begin == std::string::npos) break;
     const size_t length = BracketedLength(std::string_view(whole).substr(begin));
-    const std::string candidate = whole.substr(begin, length);
+    std::string candidate = whole.substr(begin, length);
     if (length > 0 && ContentProblem(candidate, steps).empty()) return candidate;
     ++begin;
   }

@@ -35,7 +35,7 @@ Status Write(const Path& path, const std::string& record) { return PublishNewFil
 // The record is complete, old or new, whenever this is broken off.
 Status Replace(const Path& path, const std::string& record) {
   const Path next = path.string() + ".new";
-  const Status written = Write(next, record);
+  Status written = Write(next, record);
   // One that is there is of a run that was killed here, or of one that is here now: as good, and whole.
   if (!written && written.error().code != ErrorCode::kExists) return written;
   std::error_code error;

@@ -4,7 +4,7 @@
 
 namespace isoveil {
 
-tl::unexpected<Error> BadMember(std::string name, std::string expected) {
+tl::unexpected<Error> BadMember(std::string name, const std::string& expected) {
   return Fail(ErrorCode::kInvalidArgument, std::move(name), "expected " + expected);
 }
 

@@ -24,6 +24,6 @@ Result<std::optional<double>> ReadNumber(const Json& object, const char* name, d
 Result<std::optional<int64_t>> ReadInteger(const Json& object, const char* name, int64_t min, int64_t max);
 Result<std::optional<std::string>> ReadText(const Json& object, const char* name);
 
-tl::unexpected<Error> BadMember(std::string name, std::string expected);
+tl::unexpected<Error> BadMember(std::string name, const std::string& expected);
 
 }  // namespace isoveil

@@ -390,7 +390,7 @@ void Gateway::Impl::Answer(const Endpoint& endpoint, const httplib::Request& req
                  .who = running->who,
                  .target = request.matches.size() > 1 ? request.matches[1].str() : ""};
   exchange->Start([this, &endpoint, meter, api = std::move(api)](ReplyWriter& reply, std::stop_token cancel) mutable {
-    api.cancel = cancel;
+    api.cancel = std::move(cancel);
     ModelService service = service_;
     service.upstream = meter.get();
     AnswerAt(endpoint, service, api, reply);
@@ -418,7 +418,7 @@ void Gateway::Impl::Answer(const Endpoint& endpoint, const httplib::Request& req
 
 void Gateway::Impl::Stream(std::shared_ptr<Exchange> exchange, Guard::Slot held, const httplib::Request& request,
                            httplib::Response& response) {
-  auto provide = [this, exchange, held](size_t, httplib::DataSink& sink) {
+  auto provide = [this, exchange, held = std::move(held)](size_t, httplib::DataSink& sink) {
     const auto write = [&sink](std::string_view bytes) { return sink.write(bytes.data(), bytes.size()); };
     milliseconds silent{0};
     const auto go_on = [&](bool is_silent) {

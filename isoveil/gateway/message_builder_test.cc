@@ -67,7 +67,7 @@ Client Stream(MessageBuilder& builder, std::string_view text) {
 Json SameHoweverCut(const RenderedPrompt& prompt, std::string_view text) {
   MessageBuilder fine(prompt);
   const Client client = Stream(fine, text);
-  const Json message = fine.message();
+  Json message = fine.message();
   EXPECT_EQ(message["content"].is_null() ? "" : message["content"].get<std::string>(), client.content);
   EXPECT_EQ(message.value("reasoning_content", ""), client.reasoning);
   const Json calls = message.value("tool_calls", Json::array());

@@ -74,7 +74,7 @@ class ContentWriter {
   // Without a reply only the blocks are collected.
   ContentWriter(ReplyWriter* reply, bool shows_thoughts) : reply_(reply), shows_thoughts_(shows_thoughts) {}
 
-  bool Emit(const char* type, Json members) {
+  bool Emit(const char* type, const Json& members) {
     if (!reply_) return true;
     Json event = {{"type", type}};
     event.update(members);

@@ -53,7 +53,7 @@ ApiError ErrorOf(Error error) {
   return ToApiError(error);
 }
 
-Json OrDefault(const Json& asked, const char* name, Json fallback) {
+Json OrDefault(const Json& asked, const char* name, const Json& fallback) {
   const Json& value = Member(asked, name);
   return value.is_null() ? fallback : value;
 }
@@ -168,7 +168,7 @@ class OutputWriter {
   }
 
  private:
-  bool Emit(const char* type, Json members) {
+  bool Emit(const char* type, const Json& members) {
     if (!reply_) return true;
     Json event = {{"type", type}, {"sequence_number", sequence_++}};
     event.update(members);

@@ -161,7 +161,7 @@ class Graph {
   // A public vector of `dim` numbers that no key touches (RoPE frequency factors).
   void Constant(std::string weight, uint64_t dim);
   // y = W x + b, W {out, in}; an empty `bias` is none.
-  void Linear(std::string weight, std::string bias, const Reader& in, Axis out);
+  void Linear(std::string weight, std::string bias, const Reader& in, const Axis& out);
   // x / rms(x) * gain, read by linear maps only.
   Reader RmsNorm(std::string gain, SpaceId x);
   // (x - mean) / std * gain + bias, read by linear maps that have biases. Empty names for a norm without a bias, which
@@ -204,7 +204,8 @@ class Graph {
   void Members(SpaceId set, WeightId first);
   // logits = W x + b, W {vocab, in}; an empty `bias` is none. With `tied_to`, W is that embedding unless norms are
   // folded.
-  void Head(std::string weight, std::string bias, const Reader& in, SpaceId vocab, std::optional<std::string> tied_to);
+  void Head(const std::string& weight, std::string bias, const Reader& in, SpaceId vocab,
+            std::optional<std::string> tied_to);
 
   // The world reads or writes `space` there; its name is what engines call it.
   // `names` are those of labels.
@@ -212,7 +213,7 @@ class Graph {
                LabelFunction function = LabelFunction::kSoftmax);
 
   // Takes moves away from a space: a rule, a profile or a storage format.
-  void Narrow(SpaceId space, Group group) { spaces_[space].group = Meet(spaces_[space].group, group); }
+  void Narrow(SpaceId space, const Group& group) { spaces_[space].group = Meet(spaces_[space].group, group); }
 
   Norms norms() const { return norms_; }
   const std::vector<Space>& spaces() const { return spaces_; }

@@ -31,7 +31,7 @@ void Graph::Constant(std::string weight, uint64_t dim) {
 
 // y = W (x^ * gain + beta) + b, x^ the normalised input, is (W diag gain) x^ + (b + W beta): a folded gain
 // scales the columns of W, a folded norm bias moves into b. Both happen before the actions.
-void Graph::Linear(std::string weight, std::string bias, const Reader& in, Axis out) {
+void Graph::Linear(std::string weight, std::string bias, const Reader& in, const Axis& out) {
   AddWeight(weight, {out, in.axis.Dual()}).gain = in.gain;
   if (bias.empty()) return;
   Weight& b = AddWeight(std::move(bias), {out});
@@ -72,7 +72,7 @@ Reader Graph::LayerNorm(std::string gain, std::string bias, SpaceId x) {
 // the norm keeps beta / gain as its bias, a vector of the space. It needs a gain without zeros where
 // beta is not zero; the job that divides checks that.
 Reader Graph::LayerNormWithOwnBias(std::string gain, std::string bias, SpaceId x) {
-  Reader reader = LayerNorm(gain, bias, x);
+  Reader reader = LayerNorm(gain, std::move(bias), x);
   if (norms_ == Norms::kKept) return reader;
   Weight& kept = weights_.back();
   kept.constant.reset();
@@ -179,7 +179,7 @@ void Graph::Members(SpaceId set, WeightId first) {
 // Logits are named by token ids: softmax and sampling commute with permutations of them, the same one as
 // the embedding's because sampled ids are fed back. With an orthogonal action the dual is the action
 // itself, so a tied head stays tied unless a gain is folded into it.
-void Graph::Head(std::string weight, std::string bias, const Reader& in, SpaceId vocab,
+void Graph::Head(const std::string& weight, std::string bias, const Reader& in, SpaceId vocab,
                  std::optional<std::string> tied_to) {
   Narrow(vocab, Group::Permutation());
   if (tied_to) {

@@ -176,7 +176,7 @@ Status FetchAll(const HubSettings& settings, const PullOptions& options, const P
   std::stop_source stop;
   std::mutex mutex;
   std::optional<Error> first;  // the cause; the others were stopped by it
-  const Status status = RunParallel(files.size(), threads, [&](size_t job, unsigned worker) -> Status {
+  Status status = RunParallel(files.size(), threads, [&](size_t job, unsigned worker) -> Status {
     const HubFile& file = files[job];
     const Download download{.url = fmt::format("{}/{}/resolve/{}/{}", settings.endpoint, plan.repo.text(), plan.commit,
                                                PercentEncode(file.path, true)),

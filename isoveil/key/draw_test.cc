@@ -18,7 +18,7 @@ KeyStream Stream(uint64_t seed = 0) {
   return KeyStream(std::move(key));
 }
 
-Action DrawWith(Group group, uint64_t dim, uint64_t seed = 0) {
+Action DrawWith(const Group& group, uint64_t dim, uint64_t seed = 0) {
   KeyStream stream = Stream(seed);
   return Draw(group, dim, stream);
 }
@@ -282,7 +282,7 @@ TEST(Draw, InverseUndoesEveryDraw) {
 
 constexpr RopeLayout::Pairing kPairings[] = {RopeLayout::Pairing::kRotateHalf, RopeLayout::Pairing::kInterleaved};
 
-Action DrawRope(Group group, RopeLayout layout, uint64_t seed = 0) {
+Action DrawRope(const Group& group, RopeLayout layout, uint64_t seed = 0) {
   KeyStream stream = Stream(seed);
   return DrawRopeHead(group, layout, stream);
 }

@@ -104,7 +104,7 @@ Result<ordered_json> ChatParser::Parse(std::string_view answer, bool partial) co
   }
 }
 
-Result<ChatTemplate> ChatTemplate::Parse(std::string source, std::string bos_token, std::string eos_token) {
+Result<ChatTemplate> ChatTemplate::Parse(std::string source, std::string bos_token, const std::string& eos_token) {
   StartLlama();
   SilenceCommon();
   if (source.empty()) return Fail(ErrorCode::kFormat, "chat template", "is empty");

@@ -91,7 +91,7 @@ struct RawPrompt {
 class ChatTemplate {
  public:
   // Runs the template in this process: for templates that are trusted. kFormat if it is no template that can be run.
-  static Result<ChatTemplate> Parse(std::string source, std::string bos_token, std::string eos_token);
+  static Result<ChatTemplate> Parse(std::string source, std::string bos_token, const std::string& eos_token);
   // Runs it in processes of its own, which `command` starts and which call RunTemplateWorker; none for longer than
   // `limit` at a time.
   static Result<ChatTemplate> Isolate(TemplateSource source, std::vector<std::string> command,

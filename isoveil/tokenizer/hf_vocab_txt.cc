@@ -56,7 +56,7 @@ std::string NameOf(const char* name, std::string_view fallback, const ordered_js
   for (const ordered_json* file : {&config, &special}) {
     if (!file->contains(name)) continue;
     const ordered_json& token = (*file)[name];
-    const std::string text = token.is_string() ? token.get<std::string>() : TextOf(token, "content");
+    std::string text = token.is_string() ? token.get<std::string>() : TextOf(token, "content");
     if (!text.empty()) return text;
   }
   return std::string(fallback);

@@ -84,7 +84,7 @@ TEST_P(SpelledTokensTest, WhatAUserSpellsStaysText) {
 TEST_P(SpelledTokensTest, NoOtherWayInIsLeft) {
   const Fixture model(GetParam());
   const std::string end = GetParam().end;
-  const auto count = [&](ordered_json messages, ordered_json tools) {
+  const auto count = [&](const ordered_json& messages, const ordered_json& tools) {
     return model.Controls(model.Ids(messages, true, tools));
   };
   const auto conversation = [&](const std::string& text) -> ordered_json {
