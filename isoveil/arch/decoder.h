@@ -26,7 +26,7 @@ struct DecoderOptions {
   // Of the gate, where there is one: engines know no other, though any would do.
   std::vector<nlohmann::json> gate_activations = {"silu", nullptr};
   // The member of config.json that says on which part of a head RoPE works; empty: on all of it.
-  std::string_view rotary_fraction = "";
+  std::string_view rotary_fraction;
   double default_rotary_fraction = 1.0;
   bool rope = true;
   // Learned positions, position_embd, with that many rows in front of the first.

@@ -30,7 +30,7 @@ using MappingGuardTest = TempFolderTest;
 
 TEST_F(MappingGuardTest, ATruncatedFileReadsAsZerosAndIsNamed) {
   const Path path = folder() / "weights";
-  ASSERT_TRUE(WriteNewFile(path, std::string(10 * 4096, '\1')));
+  ASSERT_TRUE(WriteNewFile(path, std::string(size_t{10} * 4096, '\1')));
   EXPECT_EXIT(ReadTruncated(path), testing::ExitedWithCode(0), "4096 .*weights: offset 4096: cannot be read any more");
 }
 

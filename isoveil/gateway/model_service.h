@@ -32,7 +32,7 @@ struct ModelService {
   // What looks at the gateway itself: null where there is none, else they outlive the service.
   const UpstreamPool* pool = nullptr;
   const Metrics* metrics = nullptr;
-  std::string upstream_url = "";  // the first server's
+  std::string upstream_url = {};  // the first server's
 };
 
 // A list of ids of the model's vocabulary; kInvalidArgument, naming `field`, for all else in it.

@@ -71,7 +71,8 @@ Result<SourceRecord> ParseSourceRecord(std::string_view text, const Path& path) 
   for (const ordered_json& entry : (*root)["files"]) {
     auto file = ParseFile(entry);
     if (!file) return refuse();
-    record.files.emplace(file->file.path, *std::move(file));
+    std::string name = file->file.path;
+    record.files.emplace(std::move(name), *std::move(file));
   }
   return record;
 }

@@ -66,10 +66,7 @@ ordered_json ByteFallback() {
   ordered_json vocab = {{"<unk>", 0}, {"<s>", 1}, {"</s>", 2}};
   uint64_t id = 3;
   for (int byte = 0; byte < 256; ++byte) vocab[fmt::format("<0x{:02X}>", byte)] = id++;
-  for (const char* token : {"\u2581", "a", "b", "c", "ab", "bc",
-                            "\u2581"
-                            "a"})
-    vocab[token] = id++;
+  for (const char* token : {"\u2581", "a", "b", "c", "ab", "bc", "\u2581a"}) vocab[token] = id++;
   return {
       {"added_tokens", ordered_json::array({Added(0, "<unk>", true), Added(1, "<s>", true), Added(2, "</s>", true)})},
       {"normalizer", nullptr},

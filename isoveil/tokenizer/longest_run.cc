@@ -33,7 +33,7 @@ constexpr std::array<uint8_t, 128> kAscii = [] {
 }();
 
 uint8_t ClassesOf(std::string_view text) {
-  if (IsAscii(text[0])) return kAscii[static_cast<size_t>(text[0])];
+  if (IsAscii(text[0])) return kAscii[static_cast<unsigned char>(text[0])];
   return SpaceLength(text) > 0 ? kSpaces : kLetters | kDigits | kSigns | kPhrase;
 }
 

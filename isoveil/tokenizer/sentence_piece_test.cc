@@ -39,7 +39,7 @@ std::vector<std::string> Texts(const llama_vocab* vocab) {
     const auto attr = static_cast<unsigned>(llama_vocab_get_attr(vocab, id));
     if ((attr & (LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_USER_DEFINED | LLAMA_TOKEN_ATTR_UNKNOWN)) != 0 ||
         id % 997 == 0)
-      parts.push_back(llama_vocab_get_text(vocab, id));
+      parts.emplace_back(llama_vocab_get_text(vocab, id));
   }
   std::mt19937 random(20261126);
   std::vector<std::string> texts = {"", " ", "\n"};

@@ -35,11 +35,7 @@ inline GgufMetadata SmallSentencePiece() {
   std::vector<int32_t> types = {2, 3, 3};
   for (int byte = 0; byte < 256; ++byte) tokens.push_back(fmt::format("<0x{:02X}>", byte));
   types.resize(tokens.size(), 6);
-  for (const char* word : {"\xe2\x96\x81", "a", "b",
-                           "\xe2\x96\x81"
-                           "a",
-                           "ab"})
-    tokens.push_back(word);
+  for (const char* word : {"\u2581", "a", "b", "\u2581a", "ab"}) tokens.emplace_back(word);
   types.resize(tokens.size(), 1);
   std::vector<float> scores(tokens.size(), -1e9F);
   scores[tokens.size() - 2] = -1;
@@ -79,7 +75,7 @@ inline std::vector<std::string> ByteNames() {
 inline GgufMetadata SmallByteLevel() {
   std::vector<std::string> tokens = ByteNames();
   std::vector<int32_t> types(256, 1);
-  for (const char* token : {"<|end|>", "he", "ll", "llo", "hello"}) tokens.push_back(token);
+  for (const char* token : {"<|end|>", "he", "ll", "llo", "hello"}) tokens.emplace_back(token);
   types.resize(tokens.size(), 1);
   types[256] = 3;
   GgufMetadata metadata("test.gguf");

@@ -190,8 +190,8 @@ TEST(Vocabulary, ListedSpecialTokensAreTheOnlyOnes) {
   GgufMetadata metadata = SmallByteLevel();
   auto tokens = *metadata.GetStrings("tokenizer.ggml.tokens");
   auto merges = *metadata.GetStrings("tokenizer.ggml.merges");
-  for (const char* token : {"</", "s>", "</s>", "<|channel|>", "<u>"}) tokens.push_back(token);
-  for (const char* merge : {"< /", "s >", "</ s>"}) merges.push_back(merge);
+  for (const char* token : {"</", "s>", "</s>", "<|channel|>", "<u>"}) tokens.emplace_back(token);
+  for (const char* merge : {"< /", "s >", "</ s>"}) merges.emplace_back(merge);
   metadata.Set("tokenizer.ggml.tokens", tokens);
   metadata.Set("tokenizer.ggml.merges", merges);
   std::vector<int32_t> types(tokens.size(), 1);

@@ -236,7 +236,7 @@ TEST(MatrixJobErrorTest, BlocksAreNotBrokenUnlessAsked) {
 }
 
 TEST(MatrixJobErrorTest, TooLittleMemoryIsSaid) {
-  std::vector<float> values(256 * 256);
+  std::vector<float> values(size_t{256} * 256);
   const Slice slice = SliceOf(DType::kF32, 256, 256, Stored::kPlain);
   KeyStream stream = StreamOf(3);
   const Action q = Draw(Group::Orthogonal(), 256, stream);

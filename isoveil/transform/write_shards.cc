@@ -207,7 +207,7 @@ Result<WriteReport> WriteShards(const Plan& plan, const GgufMetadata& gguf, cons
     const size_t index = order[i];
     const TensorJob& job = jobs[index];
     ISOVEIL_ASSIGN_OR_RETURN(const std::string source, writer.HashSource(job));
-    if (const auto done = journal.Done(index); done && *done == JobHashes{source, writer.HashWritten(job)}) {
+    if (const auto done = journal.Done(index); done && *done == JobHashes{source, ShardWriter::HashWritten(job)}) {
       ++resumed;
       writer.Count(job.bytes);
       writer.ReleasePages(job);
@@ -215,7 +215,7 @@ Result<WriteReport> WriteShards(const Plan& plan, const GgufMetadata& gguf, cons
     }
     ISOVEIL_RETURN_IF_ERROR(writer.Write(job, scratch[worker]));
     ISOVEIL_RETURN_IF_ERROR(CheckMappings());
-    ISOVEIL_RETURN_IF_ERROR(journal.MarkDone(index, {source, writer.HashWritten(job)}));
+    ISOVEIL_RETURN_IF_ERROR(journal.MarkDone(index, {source, ShardWriter::HashWritten(job)}));
     writer.ReleasePages(job);
     return Ok();
   };
