@@ -38,13 +38,13 @@ std::string Endpoint(const Options& options) {
 }
 
 Result<PullReport> PullWith(const Options& options, ProgressBar& bar) {
-  ISOVEIL_ASSIGN_OR_RETURN(HubToken token, FindHubToken([](const char* name) { return std::getenv(name); }));
+  ISOVEIL_ASSIGN_OR_RETURN(const HubToken token, FindHubToken([](const char* name) { return std::getenv(name); }));
   PullOptions pull{.repository = options.repository,
                    .revision = options.revision,
                    .include = options.include,
                    .folder = options.output,
                    .endpoint = Endpoint(options),
-                   .token = std::move(token),
+                   .token = token,
                    .ca_file = Environment("SSL_CERT_FILE"),
                    .silence = std::chrono::seconds(options.timeout),
                    .connections = options.connections};

@@ -66,7 +66,7 @@ Result<std::vector<TextFile>> Files(const Options& options) {
 
 Status Write(const Path& folder, const std::vector<TextFile>& files) {
   ISOVEIL_ASSIGN_OR_RETURN(Stage stage, Stage::Open(folder, Stage::Mode::kFresh));
-  const Status written = [&]() -> Status {
+  Status written = [&]() -> Status {
     for (const TextFile& file : files) ISOVEIL_RETURN_IF_ERROR(WriteNewFile(stage.path() / file.name, file.text, 0600));
     return stage.Publish();
   }();
