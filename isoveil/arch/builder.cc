@@ -109,8 +109,8 @@ void Builder::NormHeads(std::string_view role, const Axis& x, Graph::HeadNorm ho
   graph().NormHeads(Weight(role), x, how);
 }
 
-void Builder::Linear(std::string_view role, const Reader& in, Axis out) const {
-  graph().Linear(Weight(role), BiasIfThere(role), in, std::move(out));
+void Builder::Linear(std::string_view role, const Reader& in, const Axis& out) const {
+  graph().Linear(Weight(role), BiasIfThere(role), in, out);
 }
 
 void Builder::OptionalConstant(std::string_view role, uint64_t dim) const {

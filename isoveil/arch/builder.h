@@ -76,7 +76,7 @@ class Builder {
   void NormHeads(std::string_view role, const Axis& x, Graph::HeadNorm how) const;
   // {n, n_heads}: numbers that engines add to the scores of heads.
   void PerHead(std::string_view role, uint64_t n, HeadSetId heads) const { graph().PerHead(Weight(role), n, heads); }
-  void Linear(std::string_view role, const Reader& in, Axis out) const;
+  void Linear(std::string_view role, const Reader& in, const Axis& out) const;
   // A public vector that only some formats store.
   void OptionalConstant(std::string_view role, uint64_t dim) const;
   // Whether the checkpoint stores the weight, and its bias.
