@@ -59,7 +59,8 @@ TEST(Charsmap, RandomTablesGiveText) {
     std::vector<uint32_t> units(1 + random() % 600);
     for (uint32_t& unit : units) {
       // A label that may be met, a leaf more often than not, an offset near by.
-      unit = random() % 4 == 0 ? random() : (random() % 128) | (random() % 2) << 8 | (random() % 512) << 10;
+      unit = static_cast<uint32_t>(random() % 4 == 0 ? random()
+                                                     : (random() % 128) | (random() % 2) << 8 | (random() % 512) << 10);
     }
     std::string replacements;
     for (size_t i = random() % 200; i > 0; --i) replacements += "ab\0\xc3\xa9"[random() % 3];
