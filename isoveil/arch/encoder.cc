@@ -236,6 +236,17 @@ Dialect BertDialect(std::string prefix, std::vector<StoredTensor> other) {
   return dialect.With(std::move(other));
 }
 
+Dialect RobertaDialect(std::string prefix) {
+  return BertDialect(std::move(prefix), {{"embeddings.position_embeddings", {"unused_positions", "position_embd"}},
+                                         {.name = "classifier.dense", .roles = {"cls"}, .unprefixed = true},
+                                         {.name = "classifier", .roles = {"token_classifier"}, .unprefixed = true},
+                                         {.name = "classifier.out_proj", .roles = {"classifier"}, .unprefixed = true},
+                                         {.name = "lm_head.dense", .roles = {"mlm"}, .unprefixed = true},
+                                         {.name = "lm_head.layer_norm", .roles = {"mlm_norm"}, .unprefixed = true},
+                                         {.name = "lm_head.decoder", .roles = {"output"}, .unprefixed = true},
+                                         {.name = "lm_head", .roles = {"output_bias"}, .unprefixed = true}});
+}
+
 std::vector<std::string_view> EncoderPublicFields() {
   return {"hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "problem_type"};
 }

@@ -37,6 +37,9 @@ std::string EncoderClass(const ConfigReader& config);
 // above the encoder.
 Dialect BertDialect(std::string prefix, std::vector<StoredTensor> other = {});
 
+// RoBERTa's: the same encoder, positions that count from the id of padding, and heads of other names.
+Dialect RobertaDialect(std::string prefix);
+
 // How GGUF stores an encoder: without the rows of positions that no token has.
 Dialect EncoderGguf();
 
