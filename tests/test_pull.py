@@ -1,5 +1,6 @@
 """`isoveil pull` against a hub that behaves, and one that does not."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -298,7 +299,14 @@ def test_a_killed_run_is_taken_up_without_fetching_again(puller):
         hub.fault(SHARDS[0], "stall", after=200_000, seconds=20)
         process = subprocess.Popen(puller.command(hub), cwd=puller.folder, env=puller.environment)
         stage = puller.folder / "tiny-model.partial"
-        sizes = lambda: {p.name: p.stat().st_size for p in stage.rglob("*") if p.is_file()} if stage.exists() else {}
+
+        def sizes():
+            found = {}
+            for path in stage.rglob("*") if stage.exists() else ():
+                with contextlib.suppress(FileNotFoundError):  # renamed since it was listed
+                    found[path.name] = path.stat().st_size
+            return found
+
         end = time.monotonic() + 20
         while not (sizes().get(SHARDS[0]) == 200_000 and sizes().get(SHARDS[1]) == len(WEIGHTS) - 1 and "LICENSE" in sizes()):
             assert time.monotonic() < end and process.poll() is None, sizes()
