@@ -15,7 +15,7 @@ constexpr double kScatter = 2;
 // Torch's sums are less exact than llama.cpp's, and depend less on how many positions there are than on an order.
 constexpr Bound kLeastInTorch = {.max = 4e-6, .rms = 4e-7};
 
-// Of two libraries, as shares of the range: Llama, GPT-2, Phi, StarCoder2, Granite and StableLM show at most 4e-7 and
+// Of two libraries, as shares of the range: Phi, StarCoder2, Granite and StableLM show at most 4e-7 and
 // 6e-8.
 constexpr Bound kTwoLibraries = {.max = 4e-6, .rms = 6e-7};
 
